@@ -1,0 +1,36 @@
+// Streamlit's theme, as colours for the map.
+
+import { colors } from "./payload.js";
+
+/** Any CSS colour as [r, g, b], told by a canvas, which turns it into one of two forms. */
+function parser() {
+  const context = document.createElement("canvas").getContext("2d");
+  return (text, fallback) => {
+    context.fillStyle = fallback;
+    context.fillStyle = text || fallback;
+    const color = context.fillStyle;
+    if (color[0] === "#") return [...colors(color.slice(1))];
+    return color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  };
+}
+
+const mix = (a, b, share) => a.map((value, i) => Math.round(value + (b[i] - value) * share));
+
+/** Returns { dark, look }: whether the page is dark, and the colours that are no row's own. */
+export function readLook(root) {
+  const style = getComputedStyle(root);
+  const parse = parser();
+  const rgb = (name, fallback) => parse(style.getPropertyValue(name).trim(), fallback);
+  const page = rgb("--st-background-color", "#ffffff");
+  const dark = 0.3 * page[0] + 0.6 * page[1] + 0.1 * page[2] < 128;
+  const ink = rgb("--st-text-color", dark ? "#ffffff" : "#1a2130");
+  const look = {
+    page,
+    ink,
+    grey: mix(page, ink, dark ? 0.42 : 0.36),
+    faint: mix(page, ink, dark ? 0.15 : 0.12),
+    accent: rgb("--st-orange-color", "#e8590c"),
+    line: rgb("--st-primary-color", "#2f6fed"),
+  };
+  return { dark, look };
+}

@@ -1,0 +1,84 @@
+"""Selection from array files, with no project: what `select-arrays` does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.project import atomic_file
+from core.selection import select_arrays
+
+
+@dataclass(frozen=True)
+class ArrayReport:
+    """What was chosen; `seconds` is the selection alone, without reading and writing."""
+
+    method: str
+    selected: int
+    support: int
+    seconds: float
+    notes: tuple[str, ...]
+    out: str
+
+
+def select_array_files(
+    pool: Path,
+    target: Path | None,
+    *,
+    out: Path,
+    probabilities: Path | None = None,
+    quality: Path | None = None,
+    **options: Any,
+) -> ArrayReport:
+    """Choose rows of the array in `pool` and write their numbers to `out`.
+
+    Parameters
+    ----------
+    pool, target, quality : .npy files of shapes (n, d), (M, d) and (n,).
+    out : .npy file to write: int64 row numbers, ascending.
+    probabilities : .npy file to write: float64 of shape (n,), what the rule wants of each row.
+    **options : as for `core.selection.select_arrays`.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or written, or the rule refuses its options.
+    """
+    chosen = select_arrays(
+        _load(pool),
+        _load(target) if target else None,
+        quality=_load(quality) if quality else None,
+        **options,
+    )
+    _save(out, chosen.rows)
+    if probabilities:
+        _save(probabilities, chosen.probabilities)
+    return ArrayReport(
+        options["method"],
+        len(chosen.rows),
+        chosen.support,
+        round(chosen.seconds, 4),
+        chosen.notes,
+        str(out),
+    )
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise InputError(f"Cannot read an array from {path}; give a .npy file.") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays; save the one to use as .npy.")
+    return array
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    try:
+        with atomic_file(path) as temporary, temporary.open("wb") as out:
+            np.save(out, array)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror}.") from None

@@ -1,0 +1,132 @@
+"""A colour for every row of the map, by category or by number, and the legend that says so."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core import palette
+
+LEGEND_ENTRIES = 8
+# More hues than this say nothing, and names of thousands of values would outweigh the points.
+MAX_GROUPS = 4096
+# Codes 1 to 255 are levels of a number; code 0 says that there is none.
+_LEVELS = 255
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """A colour for every row: `codes` (n,) index `light` and `dark`, both (g, 3) uint8."""
+
+    codes: np.ndarray
+    light: np.ndarray
+    dark: np.ndarray
+    names: tuple[str, ...]
+    legend: dict[str, Any]
+
+
+def by_category(
+    codes: np.ndarray, names: Sequence[str], *, points: np.ndarray, label: str = ""
+) -> Coloring:
+    """Colour rows by category so that neighbours on the map differ.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,), int
+        Index into `names`; negative: none (grey). Only the `MAX_GROUPS` largest are coloured.
+    names : sequence of str
+    points : ndarray of shape (n, 2)
+        Map coordinates, from which it is seen who is whose neighbour.
+    label : str, default=""
+        What the categories are, for the legend.
+    """
+    code = np.asarray(codes).astype(np.int64)
+    sizes = np.bincount(code[code >= 0], minlength=len(names))
+    by_size = np.argsort(-sizes, kind="stable")
+    kept = np.sort(by_size[:MAX_GROUPS])
+    if len(kept) < len(names):
+        lookup = np.full(len(names), -1, np.int64)
+        lookup[kept] = np.arange(len(kept))
+        code = np.where(code >= 0, lookup[code], -1)
+    groups = len(kept)
+    weights = palette.contact(points, code, groups)
+    chosen = palette.assign(weights, sizes[kept], distinct=LEGEND_ENTRIES)
+    code = np.where(code < 0, groups, code)
+    kept_names = tuple(str(names[group]) for group in kept)
+    entries = [
+        {"name": kept_names[group], "count": int(sizes[kept[group]]), "group": int(group)}
+        for group in np.argsort(-sizes[kept], kind="stable")[:LEGEND_ENTRIES]
+        if sizes[kept[group]]
+    ]
+    legend = {
+        "kind": "category",
+        "label": label,
+        "entries": entries,
+        "other": int(sizes.sum()) - sum(entry["count"] for entry in entries),
+        "none": int((codes < 0).sum()),
+    }
+    colors = {
+        theme: np.vstack(
+            [palette.to_rgb(palette.CATEGORICAL[theme])[chosen], palette.to_rgb([neutral])]
+        )
+        for theme, neutral in palette.NEUTRAL.items()
+    }
+    narrow = code.astype(np.uint8 if groups < 256 else np.uint16)
+    return Coloring(narrow, colors["light"], colors["dark"], kept_names, legend)
+
+
+def by_number(
+    values: np.ndarray,
+    *,
+    label: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    logarithmic: bool = False,
+) -> Coloring:
+    """Colour rows by a number on a scale; values that are not finite are grey.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    label : str, default=""
+        What the number is, for the legend.
+    low, high : float, optional
+        Ends of the scale, values beyond take the end's colour; by default the 1st and the
+        99th percentile, so that one extreme row does not grey the rest.
+    logarithmic : bool, default=False
+        Equal ratios get equal steps of colour; values that are not positive are grey.
+    """
+    value = np.asarray(values, np.float64)
+    finite = np.isfinite(value) & ((value > 0) | (not logarithmic))
+    ends = np.quantile(value[finite], [0.01, 0.99]) if finite.any() else np.zeros(2)
+    bottom = float(ends[0]) if low is None else float(low)
+    top = float(ends[1]) if high is None else float(high)
+    position = np.where(finite, value, bottom)
+    start, stop = bottom, top
+    if logarithmic and finite.any():
+        position, start, stop = np.log(position), math.log(bottom), math.log(top)
+    span = stop - start if stop > start else 1.0
+    level = np.clip((position - start) / span, 0, 1)
+    codes = np.where(finite, 1 + np.round(level * (_LEVELS - 1)), 0).astype(np.uint8)
+    colors = {
+        theme: np.vstack(
+            [
+                palette.to_rgb([neutral]),
+                palette.scale(theme)[np.linspace(0, 255, _LEVELS).round().astype(int)],
+            ]
+        )
+        for theme, neutral in palette.NEUTRAL.items()
+    }
+    legend = {
+        "kind": "number",
+        "label": label,
+        "low": bottom,
+        "high": top,
+        "logarithmic": logarithmic,
+        "below": bool(finite.any() and value[finite].min() < bottom),
+        "above": bool(finite.any() and value[finite].max() > top),
+        "none": int((~finite).sum()),
+    }
+    return Coloring(codes, colors["light"], colors["dark"], (), legend)

@@ -1,0 +1,177 @@
+"""Conditions on rows that a user writes in SQL: read, checked, and nothing but a condition."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LONGEST = 10_000  # characters; more is no condition that a person wrote
+_NODES = {
+    "COLUMN_REF",
+    "CONSTANT",
+    "COMPARISON",
+    "CONJUNCTION",
+    "OPERATOR",
+    "BETWEEN",
+    "CASE",
+    "CAST",
+    "TYPE",
+    "FUNCTION",
+}
+# What a condition may call: all of it looks at its arguments alone, gives the same today and
+# tomorrow, and makes no text much longer than they are. Operators such as LIKE (~~) are functions.
+_ALLOWED = """
++ - * / // % ^ ** || ~~ !~~ ~~* !~~* ~~~ ~ !~ -> ->>
+like_escape not_like_escape ilike_escape not_ilike_escape
+abs round floor ceil ceiling sign sqrt ln log log2 log10 exp pow power greatest least
+lower upper trim ltrim rtrim length len strlen char_length left right substr substring
+contains starts_with prefix suffix ends_with position strpos instr reverse
+regexp_matches regexp_full_match regexp_extract split_part concat
+list_contains array_contains list_has list_value array_length list_extract array_extract
+struct_extract coalesce ifnull nullif isnan isfinite isinf
+json_extract json_extract_string json_array_length json_type json_exists
+date_part year month day
+"""
+FUNCTIONS = frozenset(_ALLOWED.split())
+_REFUSED = (
+    "The condition must be one expression that is true or false for a row, such as "
+    "n_chars > 200 AND source = 'dolly'"
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A checked condition.
+
+    Attributes
+    ----------
+    sql : the expression, written anew from what was checked.
+    columns : the columns that it looks at, as `known` spells them.
+    """
+
+    sql: str
+    columns: frozenset[str]
+
+
+def check_condition(
+    connection: "duckdb.DuckDBPyConnection", condition: str, known: Iterable[str]
+) -> Condition:
+    """Read a condition with DuckDB's own parser and let through what is on a list.
+
+    Parameters
+    ----------
+    connection : only its parser is used.
+    known : names of the columns; case does not matter.
+
+    Raises
+    ------
+    InputError
+        It is no single expression, looks at an unknown column, or holds anything but
+        comparisons, arithmetic, text functions, casts and CASE: no subquery, no file, no
+        setting, no parameter.
+    """
+    if len(condition) > _LONGEST:
+        raise InputError(f"The condition is longer than {_LONGEST:,} characters; shorten it.")
+    tree = _parse(connection, f"SELECT 1 FROM pool WHERE ({condition}\n)")  # noqa: S608
+    # Only read, not run. What closes the parenthesis and opens another fails inside brackets.
+    inside = _parse(connection, f"SELECT [{condition}\n]")["select_list"][0]
+    where = tree.pop("where_clause")
+    plain = _parse(connection, "SELECT 1 FROM pool WHERE (TRUE)")
+    plain.pop("where_clause")
+    if _bare(tree) != _bare(plain) or len(inside.get("arguments", ())) != 1:
+        raise InputError(f"{_REFUSED}.")
+    names = {name.lower(): name for name in reversed([*known])}
+    columns = set()
+    for node in _nodes(where):
+        _check_node(node)
+        if node["class"] == "COLUMN_REF":
+            asked = node["column_names"][0]
+            if asked.lower() not in names:
+                listed = ", ".join(dict.fromkeys(known))
+                raise InputError(f"There is no column {asked!r}; the columns are {listed}.")
+            columns.add(names[asked.lower()])
+    return Condition(_write(connection, where), frozenset(columns))
+
+
+def _check_node(node: dict[str, Any]) -> None:
+    if node["class"] not in _NODES:
+        kind = node["class"].lower().replace("_", " ")
+        raise InputError(f"{_REFUSED}; a {kind} is not allowed.")
+    if node["class"] != "FUNCTION":
+        return
+    name = node["function_name"].lower()
+    plain = not (node["schema"] or node["catalog"] or node["filter"] or node["distinct"])
+    if name not in FUNCTIONS or not plain or node["order_bys"]["orders"]:
+        raise InputError(f"{_REFUSED}; the function {name} is not allowed.")
+
+
+def _parse(connection: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
+    """Return the parse tree of one SELECT."""
+    import duckdb
+
+    try:
+        answer = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        tree = json.loads(answer[0] if answer else "{}")
+    except (duckdb.Error, UnicodeError, RecursionError):
+        raise InputError(f"{_REFUSED}.") from None
+    if tree.get("error", True):
+        raise InputError(f"{_REFUSED}; {_first_line(tree.get('error_message', ''))}.")
+    statements = tree["statements"]
+    if len(statements) != 1 or statements[0]["node"]["type"] != "SELECT_NODE":
+        raise InputError(f"{_REFUSED}.")
+    node: dict[str, Any] = statements[0]["node"]
+    return node
+
+
+def _write(connection: "duckdb.DuckDBPyConnection", where: dict[str, Any]) -> str:
+    """Turn a checked tree into SQL, and see that the SQL reads as the same tree."""
+    import duckdb
+
+    prefix = "SELECT 1 FROM pool WHERE "
+    empty = connection.execute("SELECT json_serialize_sql(?)", [prefix + "(TRUE)"]).fetchone()
+    whole = json.loads(empty[0] if empty else "{}")
+    whole["statements"][0]["node"]["where_clause"] = where
+    try:
+        written = connection.execute(
+            "SELECT json_deserialize_sql(?::JSON)", [json.dumps(whole)]
+        ).fetchone()
+    except duckdb.Error as error:
+        raise InputError(f"{_REFUSED}; {_first_line(str(error))}.") from None
+    sql = str(written[0] if written else "")
+    again = _parse(connection, sql)["where_clause"] if sql.startswith(prefix) else None
+    if _bare(again) != _bare(where):
+        raise InputError(f"{_REFUSED}; write it more simply.")
+    return sql.removeprefix(prefix)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield each expression of a parse tree; a query inside it is refused."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _nodes(item)
+    elif isinstance(tree, dict):
+        if "node" in tree or "cte_map" in tree:
+            raise InputError(f"{_REFUSED}; a subquery is not allowed.")
+        if "class" in tree:
+            yield tree
+        for item in tree.values():
+            yield from _nodes(item)
+
+
+def _bare(tree: Any) -> Any:
+    """Leave out where in the text each node stood, and how it was spelt."""
+    if isinstance(tree, list):
+        return [_bare(item) for item in tree]
+    if isinstance(tree, dict):
+        left_out = ("query_location", "is_operator")  # the latter: x LIKE y, or like(x, y)
+        return {k: _bare(v) for k, v in tree.items() if not k.startswith(left_out)}
+    return tree
+
+
+def _first_line(message: str) -> str:
+    return message.strip().partition("\n")[0].rstrip(".") or "it cannot be read"

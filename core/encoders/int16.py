@@ -1,0 +1,300 @@
+"""The layers of a BERT in 16-bit integers, compiled by Numba for CPUs with AVX2.
+
+Every product of the network is a sum of int16 x int16 products kept exactly in 32 bits (see
+`madd`). Activations are rounded once per token, queries, keys and values once per head and text.
+Texts lie end to end, so nothing is padded, and the vector of a text does not depend on what else
+is in the batch. GELU and exp are polynomials, accurate to 1e-5.
+"""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+from core.encoders.madd import COLUMNS, ROWS, larger, multiply_tile
+
+_INT32 = 2**31 - 1
+_BLOCK = 48  # tokens that go through a layer together: 300 KB, inside a core's L2 cache
+_GELU_END = 4.5  # beyond it GELU is x or 0, within 2e-5
+_EXP_END = 16.0  # exp(-16) is nothing beside the 16-bit weights of the attention
+
+
+def _polynomial(function: Any, degree: int) -> tuple[np.float32, ...]:
+    """Coefficients, lowest first, of the Chebyshev interpolant of `function` on [-1, 1]."""
+    series = np.polynomial.chebyshev.chebinterpolate(np.vectorize(function), degree)
+    return tuple(np.float32(c) for c in np.polynomial.chebyshev.cheb2poly(series))
+
+
+def _half_erf(u: float) -> float:
+    x = _GELU_END * math.sqrt((u + 1) / 2)
+    return 0.5 * math.erf(x / math.sqrt(2)) / x if x else 1 / math.sqrt(2 * math.pi)
+
+
+# GELU(x) = x/2 + x²·P(u), with u = 2(x/4.5)² − 1; exp(x) = Q(u)^16, with u = x/8 + 1.
+_P = _polynomial(_half_erf, 10)
+_Q = _polynomial(lambda u: math.exp((u - 1) * _EXP_END / 32), 5)
+
+
+# Numba renews its cache when this file changes; change it too when `madd` changes.
+_compile: Any = numba.njit(
+    nogil=True, fastmath=True, error_model="numpy", cache=True, boundscheck=False
+)
+_inline: Any = numba.njit(
+    nogil=True, fastmath=True, error_model="numpy", inline="always", boundscheck=False
+)
+
+
+@_inline
+def _round(x):  # type: ignore[no-untyped-def]
+    # Truncation of a positive number: the one rounding that is vectorised everywhere.
+    return np.int32(x + np.float32(32768.5)) - np.int32(32768)
+
+
+@_compile
+def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-def]
+    """Round each of the first `rows` rows to integers of at most `limit`; scales undo it."""
+    width = values.shape[1]
+    for row in range(rows):
+        top = np.float32(1e-30)
+        for i in range(width):
+            top = larger(top, abs(values[row, i]))
+        scales[row] = top / limit
+        factor = limit / top
+        for i in range(width):
+            whole[row, i] = np.int16(_round(values[row, i] * factor))
+
+
+@_compile
+def _gelu(values, rows):  # type: ignore[no-untyped-def]
+    width = values.shape[1]
+    end = np.float32(_GELU_END)
+    for row in range(rows):
+        for i in range(width):
+            x = values[row, i]
+            c = x if x > -end else -end
+            c = c if c < end else end
+            u = c * c * np.float32(2 / _GELU_END**2) - np.float32(1)
+            p = _P[10]
+            for k in range(9, -1, -1):
+                p = p * u + _P[k]
+            values[row, i] = x * (np.float32(0.5) + c * p)
+
+
+@_compile
+def _add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignore[no-untyped-def]
+    """hidden[first:first+rows] = LayerNorm(hidden[first:first+rows] + update)."""
+    width = hidden.shape[1]
+    for row in range(rows):
+        h = hidden[first + row]
+        total = np.float32(0)
+        for i in range(width):
+            h[i] += update[row, i]
+            total += h[i]
+        mean = total / np.float32(width)
+        total = np.float32(0)
+        for i in range(width):
+            h[i] -= mean
+            total += h[i] * h[i]
+        factor = np.float32(1) / np.sqrt(total / np.float32(width) + epsilon)
+        for i in range(width):
+            h[i] = h[i] * factor * weight[i] + bias[i]
+
+
+@_compile
+def _linear(whole, token_scales, rows, panels, scales, biases, out):  # type: ignore[no-untyped-def]
+    """out[:rows] = whole[:rows] · weights + biases; up to ROWS - 1 rows more are overwritten."""
+    inputs = whole.shape[1]
+    for p in range(panels.shape[0]):
+        at = p * COLUMNS
+        for row in range(0, rows, ROWS):
+            multiply_tile(
+                whole.ctypes.data + row * inputs * 2,
+                inputs,
+                panels.ctypes.data + at * inputs * 2,
+                inputs // 2,
+                token_scales.ctypes.data + row * 4,
+                scales.ctypes.data + at * 4,
+                biases.ctypes.data + at * 4,
+                out.ctypes.data + (row * out.shape[1] + at) * 4,
+                out.shape[1],
+            )
+
+
+@_compile
+def _quantize_head(values, first, start, length, limit, whole):  # type: ignore[no-untyped-def]
+    """Round one head's part of a text to integers, with one scale; returns the scale."""
+    d = whole.shape[1]
+    top = np.float32(1e-30)
+    for t in range(length):
+        part = values[start + t, first : first + d]
+        for i in range(d):
+            top = larger(top, abs(part[i]))
+    factor = limit / top
+    for t in range(length):
+        part = values[start + t, first : first + d]
+        for i in range(d):
+            whole[t, i] = np.int16(_round(part[i] * factor))
+    return top / limit
+
+
+@_compile
+def _softmax(scores, length, weights):  # type: ignore[no-untyped-def]
+    """Softmax of each row of `scores`, as integers that add up to about 32767."""
+    # Loops over a multiple of 32 leave nothing to the slow scalar code that ends a vector loop.
+    span = (length + 31) // 32 * 32
+    for r in range(ROWS):
+        scores[r, length:span] = np.float32(-1e30)
+        top = np.float32(-1e30)
+        for t in range(span):
+            top = larger(top, scores[r, t])
+        total = np.float32(0)
+        for t in range(span):
+            u = larger((scores[r, t] - top) * np.float32(2 / _EXP_END), np.float32(-2))
+            u += np.float32(1)
+            q = _Q[5]
+            for k in range(4, -1, -1):
+                q = q * u + _Q[k]
+            q *= q
+            q *= q
+            q *= q
+            q *= q
+            scores[r, t] = q
+            total += q
+        factor = np.float32(32767) / total
+        for t in range(span):
+            weights[r, t] = np.int16(_round(scores[r, t] * factor))
+
+
+@_compile
+def _attend(qkv, start, stop, head, heads, out, room):  # type: ignore[no-untyped-def]
+    """Attention of one head within one text: `out` gets softmax(QKᵀ/√d)·V."""
+    queries, rounded, keys, values, scores, weights, scales, ones, zeros = room
+    length = stop - start
+    width = out.shape[1]
+    d = width // heads
+    first = head * d
+    # A score is a sum of d products; an output is a mean with weights that add up to 32767.
+    limit = np.float32(np.floor(np.sqrt(_INT32 / d)))
+    q_scale = _quantize_head(qkv, first, start, length, limit, queries)
+    k_scale = _quantize_head(qkv, width + first, start, length, limit, rounded)
+    panels = (length + COLUMNS - 1) // COLUMNS
+    halves = rounded.view(np.int32)
+    for t in range(length):
+        for i in range(d // 2):
+            keys[t // COLUMNS, i, t % COLUMNS] = halves[t, i]
+    v_scale = _quantize_head(qkv, 2 * width + first, start, length, np.float32(32000), rounded)
+    pairs = (length + 1) // 2
+    rounded[length] = 0
+    for p in range(d // COLUMNS):
+        for pair in range(pairs):
+            for j in range(COLUMNS):
+                low = np.int32(rounded[2 * pair, p * COLUMNS + j])
+                high = np.int32(rounded[2 * pair + 1, p * COLUMNS + j])
+                values[p, pair, j] = (high << 16) | (low & 0xFFFF)
+    scales[:ROWS] = q_scale * k_scale / np.float32(np.sqrt(d))
+    scales[ROWS:] = v_scale / np.float32(32767)
+    for row in range(0, length, ROWS):
+        for p in range(panels):
+            multiply_tile(
+                queries.ctypes.data + row * d * 2,
+                d,
+                keys.ctypes.data + p * keys.shape[1] * COLUMNS * 4,
+                d // 2,
+                scales.ctypes.data,
+                ones.ctypes.data,
+                zeros.ctypes.data,
+                scores.ctypes.data + p * COLUMNS * 4,
+                scores.shape[1],
+            )
+        _softmax(scores, length, weights)
+        for p in range(d // COLUMNS):
+            multiply_tile(
+                weights.ctypes.data,
+                weights.shape[1],
+                values.ctypes.data + p * values.shape[1] * COLUMNS * 4,
+                pairs,
+                scales.ctypes.data + ROWS * 4,
+                ones.ctypes.data,
+                zeros.ctypes.data,
+                out.ctypes.data + ((start + row) * width + first + p * COLUMNS) * 4,
+                width,
+            )
+
+
+@_compile
+def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limits, norms):  # type: ignore[no-untyped-def]
+    """Pass token vectors through all layers, in place; the interpreter lock is free meanwhile.
+
+    Parameters
+    ----------
+    hidden : float32 array (tokens, width)
+        Embedded tokens of several texts, end to end.
+    starts : int64 array (texts + 1,)
+        Where each text starts, and the number of tokens.
+    attention, output, up, down : tuples of arrays
+        Panels, scales and biases of `core.encoders.quantized.Linear`, first axis the layer.
+    limits : tuple of four float32
+        Largest integer of the input of each of them.
+    norms : float32 array (layers, 4, width)
+        Weight and bias of the normalisation after attention, then of that at the end.
+    """
+    tokens, width = hidden.shape
+    inner = up[1].shape[1]
+    d = width // heads
+    longest = 0
+    for text in range(starts.size - 1):
+        longest = max(longest, starts[text + 1] - starts[text])
+    padded = (longest // 32 + 1) * 32
+    whole = np.zeros((_BLOCK, width), np.int16)
+    inner_whole = np.zeros((_BLOCK, inner), np.int16)
+    inner_values = np.empty((_BLOCK, inner), np.float32)
+    update = np.empty((_BLOCK, width), np.float32)
+    scales = np.zeros(_BLOCK, np.float32)
+    # A tile writes whole rows: the last one of a text runs into the next, which overwrites it.
+    qkv = np.empty((tokens + ROWS, 3 * width), np.float32)
+    context = np.empty((tokens + ROWS, width), np.float32)
+    room = (
+        np.zeros((padded + ROWS, d), np.int16),
+        np.zeros((padded + ROWS, d), np.int16),
+        np.zeros((padded // COLUMNS, d // 2, COLUMNS), np.int32),
+        np.zeros((d // COLUMNS, padded // 2, COLUMNS), np.int32),
+        np.zeros((ROWS, padded), np.float32),
+        np.zeros((ROWS, padded), np.int16),
+        np.zeros(2 * ROWS, np.float32),
+        np.ones(COLUMNS, np.float32),
+        np.zeros(COLUMNS, np.float32),
+    )
+    for layer in range(norms.shape[0]):
+        for first in range(0, tokens, _BLOCK):
+            rows = min(_BLOCK, tokens - first)
+            _quantize(hidden[first : first + rows], limits[0], whole, scales, rows)
+            panels, column_scales, biases = attention
+            _linear(
+                whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
+                qkv[first:],
+            )  # fmt: skip
+        for text in range(starts.size - 1):
+            for head in range(heads):
+                _attend(qkv, starts[text], starts[text + 1], head, heads, context, room)
+        for first in range(0, tokens, _BLOCK):
+            rows = min(_BLOCK, tokens - first)
+            norm = norms[layer]
+            _quantize(context[first:], limits[1], whole, scales, rows)
+            panels, column_scales, biases = output
+            _linear(whole, scales, rows, panels[layer], column_scales[layer], biases[layer], update)
+            _add_norm(hidden, update, norm[0], norm[1], epsilon, first, rows)
+            _quantize(hidden[first:], limits[2], whole, scales, rows)
+            panels, column_scales, biases = up
+            _linear(
+                whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
+                inner_values,
+            )  # fmt: skip
+            _gelu(inner_values, rows)
+            _quantize(inner_values, limits[3], inner_whole, scales, rows)
+            panels, column_scales, biases = down
+            _linear(
+                inner_whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
+                update,
+            )  # fmt: skip
+            _add_norm(hidden, update, norm[2], norm[3], epsilon, first, rows)

@@ -1,0 +1,159 @@
+"""A BERT with weights rounded to 16-bit integers: the engine of CPUs with no bfloat16.
+
+Weights are rounded once per output channel, activations per token, to 11 to 13 bits: as many as
+can be summed in 32 bits with no overflow, whatever the text. That is nearer to float32 than
+bfloat16 is (8 bits). 8-bit integers, the usual choice, are not near enough: measured on
+all-MiniLM-L6-v2 they lose 3 to 9 of every 100 nearest neighbours, these less than 1.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.encoders.bert import BertShape
+from core.encoders.int16 import run_layers
+from core.encoders.madd import COLUMNS, has_avx2
+from core.errors import InputError
+
+Array = NDArray[Any]
+
+_INT32 = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The weights of one kind of linear map, of all layers.
+
+    Attributes
+    ----------
+    panels : int16 array (layers, outputs / 16, inputs · 16)
+        Laid out for `multiply_tile`.
+    scales, biases : float32 arrays (layers, outputs)
+        An output is its integer sum · its scale · the token's scale + its bias.
+    limit : float
+        The largest integer that an input may be rounded to.
+    """
+
+    panels: Array
+    scales: Array
+    biases: Array
+    limit: np.float32
+
+    @classmethod
+    def of(cls, weights: Array, biases: Array) -> "Linear":
+        """Round float32 weights (layers, outputs, inputs), which are multiples of 16."""
+        layers, outputs, inputs = weights.shape
+        top = np.abs(weights).max(axis=2, keepdims=True)
+        top[top == 0] = 1
+        largest_sum = float((np.abs(weights) / top).sum(axis=2).max())
+        weight_limit = min(32767, _weight_limit(largest_sum))
+        scales = (top / weight_limit).astype(np.float32)
+        whole = np.rint(weights / scales).astype(np.int16)
+        sums = int(np.abs(whole.astype(np.int64)).sum(axis=2).max())
+        panels = whole.reshape(layers, outputs // COLUMNS, COLUMNS, inputs // 2, 2)
+        panels = panels.transpose(0, 1, 3, 2, 4).reshape(layers, outputs // COLUMNS, -1)
+        limit = np.float32(min(32767, _INT32 // sums))
+        return cls(
+            np.ascontiguousarray(panels), scales[:, :, 0].copy(), biases.astype(np.float32), limit
+        )
+
+
+def _weight_limit(largest_sum: float) -> int:
+    """Share the 31 bits of a sum between weights and inputs: the inputs get one bit more.
+
+    |Σ w·a| ≤ (largest integer of a) · Σ|w|, and Σ|w| ≤ (largest integer of w) · `largest_sum`.
+    """
+    return math.floor(math.sqrt(_INT32 / (2 * largest_sum)))
+
+
+class Int16Engine:
+    """Runs a BERT in 16-bit integers; see `core.encoders.bert.Engine`."""
+
+    precision = "int16"
+    batch_tokens = 384  # token vectors of a batch stay in a core's share of the cache
+    padded = False
+
+    def __init__(self, shape: BertShape) -> None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = shape.folder / "model.safetensors"
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path} cannot be read ({error}); get the model again.") from None
+        # Saved as part of a larger model, or by an old version with other names.
+        named = {
+            key.removeprefix("bert.")
+            .replace("LayerNorm.gamma", "LayerNorm.weight")
+            .replace("LayerNorm.beta", "LayerNorm.bias"): value
+            for key, value in weights.items()
+        }
+
+        def get(name: str) -> Array:
+            if name not in named:
+                raise InputError(f"{path} has no {name}; it is not the BERT of its config.json.")
+            return named[name].astype(np.float32)
+
+        def layers(name: str) -> Array:
+            return np.stack([get(f"encoder.layer.{i}.{name}") for i in range(shape.layers)])
+
+        def linear(*names: str) -> Linear:
+            return Linear.of(
+                np.concatenate([layers(f"{name}.weight") for name in names], axis=1),
+                np.concatenate([layers(f"{name}.bias") for name in names], axis=1),
+            )
+
+        self._shape = shape
+        self._words = get("embeddings.word_embeddings.weight")
+        self._positions = get("embeddings.position_embeddings.weight")
+        # Every token of a single text is of type 0.
+        self._positions = self._positions + get("embeddings.token_type_embeddings.weight")[0]
+        self._norm = [get(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+        self._linears = (
+            linear(*(f"attention.self.{part}" for part in ("query", "key", "value"))),
+            linear("attention.output.dense"),
+            linear("intermediate.dense"),
+            linear("output.dense"),
+        )
+        norms = [
+            layers(f"{place}.LayerNorm.{part}")
+            for place in ("attention.output", "output")
+            for part in ("weight", "bias")
+        ]
+        self._norms = np.stack(norms, axis=1)
+
+    @staticmethod
+    def fits(shape: BertShape) -> bool:
+        """Tell whether this machine and this model suit the kernels."""
+        sizes = (shape.width, shape.inner, shape.width // shape.heads)
+        return has_avx2() and all(size % COLUMNS == 0 for size in sizes)
+
+    def run(self, texts: list[list[int]]) -> NDArray[np.float32]:
+        """Return the pooled vectors (texts, width), of any norm; called from several threads."""
+        starts = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        hidden = self._embed(texts)
+        run_layers(
+            hidden,
+            starts,
+            self._shape.heads,
+            np.float32(self._shape.epsilon),
+            *((linear.panels, linear.scales, linear.biases) for linear in self._linears),
+            tuple(linear.limit for linear in self._linears),
+            self._norms,
+        )
+        if self._shape.pooling == "cls":
+            return hidden[starts[:-1]]
+        sums: Array = np.add.reduceat(hidden, starts[:-1], axis=0)
+        return (sums / np.diff(starts)[:, None]).astype(np.float32)
+
+    def _embed(self, texts: list[list[int]]) -> NDArray[np.float32]:
+        rows = [self._words[text] + self._positions[: len(text)] for text in texts]
+        hidden = np.concatenate(rows)
+        hidden -= hidden.mean(axis=1, keepdims=True)
+        spread = np.sqrt((hidden * hidden).mean(axis=1, keepdims=True) + self._shape.epsilon)
+        embedded: NDArray[np.float32] = hidden / spread * self._norm[0] + self._norm[1]
+        return np.ascontiguousarray(embedded, np.float32)

@@ -1,0 +1,163 @@
+"""Where an export goes: what may be replaced, what stands beside it, all of it or nothing."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import InputError
+from core.export.formats import ExportFormat
+from core.project import atomic_file, atomic_folder
+
+RECIPE = "recipe.yaml"
+_COMPRESSED = {".gz", ".zst", ".bz2", ".xz", ".zip"}
+# Everything that a folder export may hold: with --overwrite nothing else is ever removed.
+_OURS = re.compile(
+    r"recipe\.yaml|dataset\.yaml|dataset_info\.json|state\.json|data-\d+-of-\d+\.arrow|[^/]+\.jsonl?"
+)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A place that was looked at and may be written to."""
+
+    path: Path
+    format: ExportFormat
+
+    @property
+    def name(self) -> str:
+        """Name of the data set, after the file or folder, as a trainer's list of names takes it."""
+        name = re.sub(r"[^\w.-]+", "_", self.path.name if self.format.is_folder else self.path.stem)
+        return "rows" if name == "dataset_info" else name  # LLaMA-Factory's own file
+
+    @property
+    def recipe_path(self) -> Path:
+        """Inside a folder; beside a file `recipe.yaml`, unless that belongs to another export."""
+        if self.format.is_folder:
+            return self.path / RECIPE
+        beside = self.path.with_name(RECIPE)
+        if not beside.exists() or _exported_file(beside) == self.path.name:
+            return beside
+        return self.path.with_name(f"{self.path.stem}.{RECIPE}")
+
+    @contextmanager
+    def writing(self, recipe: str | None, about: Mapping[str, Any]) -> Iterator[Path]:
+        """Yield a temporary file or folder that takes its place at the end, with its recipe.
+
+        Parameters
+        ----------
+        recipe : text of the run's recipe; None for rows that are of no run.
+        about : what is known of this export, added to the recipe under `export`. It is read at the
+            end, so that what the block below put into it is there.
+
+        Raises
+        ------
+        InputError
+            The disk is full, the place may not be written to, and so on.
+        """
+        try:
+            with ExitStack() as stack:
+                if self.format.is_folder:
+                    temporary = stack.enter_context(atomic_folder(self.path))
+                    beside = temporary / RECIPE
+                else:
+                    # Left in the reverse order: the rows are in place before their recipe is.
+                    if recipe:
+                        beside = stack.enter_context(atomic_file(self.recipe_path))
+                    temporary = stack.enter_context(atomic_file(self.path))
+                yield temporary
+                if recipe:
+                    beside.write_text(_with_export(recipe, about), encoding="utf-8")
+                if self.format.is_folder:
+                    _sync(temporary)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"Cannot write {self.path}: {reason}; free some space or choose another place."
+            ) from error
+
+
+def destination(out: str | Path, entry: ExportFormat, *, overwrite: bool = False) -> Destination:
+    """Look at the place for an export before any work is done.
+
+    Raises
+    ------
+    InputError
+        A file where a folder has to be or the other way round; something is there already and
+        `overwrite` is off, or it is a folder that no export made.
+    """
+    path = Path(out).expanduser().absolute()
+    if not path.name:
+        raise InputError(f"{out} cannot be replaced; give a new name for the export.")
+    parent = next(folder for folder in path.parents if folder.exists())
+    if not parent.is_dir():
+        raise InputError(f"{parent} is a file; choose another place for {path.name}.")
+    if entry.is_folder:
+        _check_folder(path, entry, overwrite)
+    else:
+        _check_file(path, str(out), entry, overwrite)
+    return Destination(path, entry)
+
+
+def _check_file(path: Path, given: str, entry: ExportFormat, overwrite: bool) -> None:
+    if path.is_dir() or given.endswith(("/", os.sep)):
+        raise InputError(
+            f"{path} is a folder; give a file name such as {path / ('rows' + entry.suffix)}."
+        )
+    if path.name == RECIPE or path.name.endswith(f".{RECIPE}"):
+        raise InputError(f"{path.name} is kept for the recipe; give the rows another name.")
+    if path.suffix.lower() in _COMPRESSED:
+        raise InputError(f"Exports are not compressed; give a name without {path.suffix}.")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already; choose another name or add --overwrite.")
+
+
+def _check_folder(path: Path, entry: ExportFormat, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InputError(f"{path} is a file; {entry.id} writes a folder, give another name.")
+    held = sorted(child.name for child in path.iterdir())
+    if not held:
+        return
+    if not overwrite:
+        raise InputError(f"{path} is not empty; choose a new folder or add --overwrite.")
+    foreign = [name for name in held if not _OURS.fullmatch(name) or (path / name).is_dir()]
+    if foreign:
+        why = f"it holds {foreign[0]}"
+    elif RECIPE not in held:
+        why = f"it has no {RECIPE}"
+    elif _exported_file(path / RECIPE) != path.name:
+        why = f"its {RECIPE} is of another export"
+    else:
+        return
+    raise InputError(f"{path} was not made by an export ({why}); choose another folder.")
+
+
+def _with_export(recipe: str, about: Mapping[str, Any]) -> str:
+    """Text of the recipe with what was exported at its end."""
+    tail = yaml.safe_dump({"export": dict(about)}, sort_keys=False, allow_unicode=True, width=100)
+    return recipe.rstrip("\n") + "\n" + tail
+
+
+def _exported_file(recipe: Path) -> str | None:
+    """Return the file that a recipe beside an export says it belongs to."""
+    # Only the end is read: the recipe of a large pool may list very many rows before it.
+    _, found, tail = recipe.read_text(encoding="utf-8", errors="replace").rpartition("\nexport:\n")
+    try:
+        about = yaml.safe_load("export:\n" + tail) if found else None
+    except yaml.YAMLError:
+        return None
+    export = about.get("export") if isinstance(about, dict) else None
+    return export.get("file") if isinstance(export, dict) else None
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())

@@ -1,0 +1,204 @@
+"""The one message that carries a map to the browser, at most eight bytes a point.
+
+Layout, little-endian::
+
+    bytes 0–3    magic "WNM1"
+    bytes 4–7    rows, uint32
+    bytes 8–11   clusters that titles may name, uint32
+    bytes 12–15  length of the header, uint32, such that the sections start at a multiple of 8
+    header       JSON, UTF-8, padded with spaces
+    sections     xy (uint16 × 2 a point), group (uint8 or uint16), flags (uint8), targets
+
+The header lists the sections with an id made from their content, so that the browser uploads
+only what changed. Points travel in the order of a golden-ratio stride over the rows: whichever
+source a file happens to end with does not paint over the others, and any prefix is an even
+sample. The browser turns a position back into a row with one multiplication.
+"""
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from core.coloring import Coloring
+from core.errors import InputError
+
+MAGIC = b"WNM1"
+PREAMBLE = struct.Struct("<4sIII")
+
+LIT, DROPPED = 1, 2
+
+Context = Literal["grey", "dim"]
+
+
+@dataclass(frozen=True)
+class Title:
+    """A name on the map. `at` and `box` (x0, y0, x1, y1) are map coordinates."""
+
+    text: str
+    at: tuple[float, float]
+    size: int
+    cluster: int = -1
+    box: tuple[float, float, float, float] | None = None
+
+
+def pack(
+    points: np.ndarray,
+    coloring: Coloring,
+    *,
+    titles: Sequence[Title] = (),
+    lit: np.ndarray | None = None,
+    dropped: np.ndarray | None = None,
+    context: Context = "grey",
+    lit_label: str = "chosen",
+    targets: np.ndarray | None = None,
+    alt: str = "",
+    caption: str = "",
+    legend: bool = True,
+) -> bytes:
+    """Return the message that shows a map.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2), finite
+        Map coordinates, from `display_points`.
+    coloring : Coloring
+        From `by_category` or `by_number`, with n codes.
+    titles : sequence of Title
+        Larger `size` wins where two would overlap; one that is nowhere (NaN) is left out.
+    lit : ndarray of shape (n,), bool, optional
+        Rows to show on top and larger.
+    dropped : ndarray of shape (n,), bool, optional
+        Rows to show as faint grey.
+    context : {"grey", "dim"}, default="grey"
+        How the other rows look when some are lit: grey, with the lit ones in the accent
+        colour (a run), or their own colour faded, with the lit ones in theirs (a lasso).
+    lit_label : str, default="chosen"
+        What lit means, for the legend.
+    targets : ndarray of shape (m, 2), optional
+        Map coordinates of target rows, drawn as diamonds.
+    alt : str
+        What a person who cannot see the map should hear.
+    caption : str
+        One short line in the corner.
+    legend : bool, default=True
+        False leaves it out, where titles or a list beside the map say it already.
+
+    Raises
+    ------
+    InputError
+        If lengths disagree, there is no point, or a coordinate is not finite.
+    """
+    xy = np.asarray(points)
+    n = len(xy)
+    for name, array in (("coloring", coloring.codes), ("lit", lit), ("dropped", dropped)):
+        if array is not None and len(array) != n:
+            raise InputError(f"The map has {n} points, but {name} has {len(array)}.")
+    if not n or not np.isfinite(xy).all():
+        raise InputError("The map needs at least one point, all finite; compute the map again.")
+
+    low = xy.min(0).astype(np.float64)
+    extent = xy.max(0).astype(np.float64) - low
+    span = float(extent.max()) or 1.0
+    stride = golden_stride(n)
+    order = np.arange(n, dtype=np.int64) * stride % n
+    flags = np.zeros(n, np.uint8)
+    if lit is not None:
+        flags |= np.where(lit, np.uint8(LIT), np.uint8(0))
+    if dropped is not None:
+        flags |= np.where(dropped, np.uint8(DROPPED), np.uint8(0))
+    arrays: dict[str, np.ndarray] = {
+        "xy": _quantise(xy, low, span)[order],
+        "group": coloring.codes[order],
+        "flags": flags[order],
+        "targets": np.zeros((0, 2), np.uint16),
+    }
+    if targets is not None:
+        arrays["targets"] = _quantise(np.asarray(targets).reshape(-1, 2), low, span)
+
+    sections, blobs, offset = [], [], 0
+    for name, array in arrays.items():
+        blob = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+        digest = hashlib.blake2b(blob, digest_size=8).hexdigest()
+        sections.append(
+            {
+                "name": name,
+                "id": f"{digest}-{array.dtype.itemsize}",
+                "offset": offset,
+                "bytes": len(blob),
+                "item": array.dtype.itemsize,
+            }
+        )
+        padded = blob + b"\0" * (-len(blob) % 8)
+        blobs.append(padded)
+        offset += len(padded)
+
+    unit = _Unit(low, span)
+    header = {
+        "n": n,
+        "stride": stride,
+        "frame": [float(low[0]), float(low[1]), span],
+        "extent": (extent / span).tolist(),
+        "sections": sections,
+        "light": coloring.light.tobytes().hex(),
+        "dark": coloring.dark.tobytes().hex(),
+        "names": coloring.names,
+        "legend": coloring.legend if legend else None,
+        "context": context if lit is not None else None,
+        "lit": int(np.count_nonzero(lit)) if lit is not None else 0,
+        "litLabel": lit_label,
+        "dropped": int(np.count_nonzero(dropped)) if dropped is not None else 0,
+        "titles": [unit.title(title) for title in titles if math.isfinite(sum(title.at))],
+        "alt": alt or f"Map of {n:,} rows.",
+        "caption": caption,
+    }
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text += b" " * (-(PREAMBLE.size + len(text)) % 8)
+    clusters = max((title.cluster for title in titles), default=-1) + 1
+    return b"".join([PREAMBLE.pack(MAGIC, n, clusters, len(text)), text, *blobs])
+
+
+def read_header(payload: bytes) -> dict[str, Any]:
+    """Return the header of a message made by `pack`."""
+    length = PREAMBLE.unpack_from(payload)[3]
+    header: dict[str, Any] = json.loads(payload[PREAMBLE.size : PREAMBLE.size + length])
+    return header
+
+
+def golden_stride(n: int) -> int:
+    """Return the number coprime to `n` nearest to n divided by the golden ratio."""
+    start = max(1, round(n * 0.6180339887498949))
+    return next(step for step in range(start, start + n + 1) if math.gcd(step, n) == 1)
+
+
+def _quantise(xy: np.ndarray, low: np.ndarray, span: float) -> np.ndarray:
+    unit = (xy.astype(np.float64) - low) / span
+    return np.clip(np.round(unit * 65535), 0, 65535).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Map coordinates to the unit square of the message."""
+
+    low: np.ndarray
+    span: float
+
+    def point(self, at: Sequence[float]) -> list[float]:
+        unit = (np.asarray(at, np.float64) - self.low) / self.span
+        return [round(float(value), 5) for value in unit]
+
+    def title(self, title: Title) -> dict[str, Any]:
+        box = [*self.point(title.box[:2]), *self.point(title.box[2:])] if title.box else None
+        at = self.point(title.at)
+        return {
+            "text": title.text,
+            "at": at,
+            "size": title.size,
+            "cluster": title.cluster,
+            "box": box,
+        }

@@ -1,0 +1,254 @@
+"""A project: one folder, its artefacts by fingerprint, its lock and its database."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from core.errors import BusyError, InputError
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pointers (kind TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, report TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, created REAL NOT NULL, action TEXT NOT NULL,
+    rows BLOB, row_count INTEGER NOT NULL, origin TEXT NOT NULL);
+"""
+
+
+def fingerprint(*parts: Any) -> str:
+    """Name an artefact by its inputs: 16 hex digits of the SHA-256 of `parts` as canonical JSON."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Return path, sha256 and bytes of a file, as recipes record an input."""
+    absolute = path.expanduser().absolute()
+    return {
+        "path": str(absolute),
+        "sha256": file_sha256(absolute),
+        "bytes": absolute.stat().st_size,
+    }
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is fsynced and renamed to `path`.
+
+    On an error or an interrupt the temporary file is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Unique among threads too: two windows may write the same file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success it takes the place of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        old = temporary.with_suffix(".old")
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's folder. Use `Project.create` or `Project.open`.
+
+    With an `overlay`, the choice of the features in use is kept there and not in the project: so
+    better features, their clusters and their map can be made while the present ones are shown.
+    """
+
+    root: Path
+    overlay: dict[str, str] | None = field(default=None, compare=False)
+
+    @classmethod
+    def create(cls, root: str | Path) -> "Project":
+        """Make the folder and its database; an existing project is opened.
+
+        Raises
+        ------
+        InputError
+            `root` is a file, or a folder that holds something else.
+        """
+        path = Path(root).expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; give a folder for the project.")
+        fresh = not (path / "project.db").exists()
+        if fresh and path.is_dir() and any(p.name != "inputs" for p in path.iterdir()):
+            raise InputError(
+                f"{path} is not empty and not a Winnow project; give a new or empty folder."
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        project = cls(path)
+        with project.database() as db:
+            if fresh:
+                db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        return project
+
+    @classmethod
+    def open(cls, root: str | Path) -> "Project":
+        """Open an existing project.
+
+        Raises
+        ------
+        InputError
+            There is no project at `root`, or a newer Winnow made it.
+        """
+        path = Path(root).expanduser().absolute()
+        if not (path / "project.db").is_file():
+            raise InputError(f"No project at {path}; make one with `init {root} FILE`.")
+        project = cls(path)
+        with project.database() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise InputError(f"{path} was made by a newer Winnow; update to open it.")
+        return project
+
+    def snapshot(self) -> "Project":
+        """Return this project with the features and clusters of this moment.
+
+        A job may put others in use at any time; whoever reads both must read what belongs
+        together.
+        """
+        features = self.pointer("features")
+        if features is None:
+            return self
+        kind = f"clusters:{features}"
+        clusters = self.pointer(kind)
+        return Project(self.root, {"features": features} | ({kind: clusters} if clusters else {}))
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.root.name
+
+    @property
+    def pool_dir(self) -> Path:
+        """Where the rows are."""
+        return self.root / "pool"
+
+    @property
+    def targets_dir(self) -> Path:
+        """Where the target sets are."""
+        return self.root / "targets"
+
+    @property
+    def inputs_dir(self) -> Path:
+        """Where uploaded and pasted files are kept, so that a recipe can be replayed."""
+        return self.root / "inputs"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Where background jobs keep their state and log."""
+        return self.root / "jobs"
+
+    def artefact(self, kind: str, name: str) -> Path:
+        """Path of an artefact: `features/<fingerprint>`, `clusters/<fingerprint>`, `runs/<id>` …"""
+        return self.root / kind / name
+
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection inside one transaction: committed at the end, else rolled back."""
+        connection = sqlite3.connect(self.root / "project.db", timeout=30)
+        with closing(connection), connection:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            yield connection
+
+    def pointer(self, kind: str) -> str | None:
+        """Fingerprint of the artefact in use: `pool`, `features`, `clusters:<features>` …"""
+        if self.overlay and kind in self.overlay:
+            return self.overlay[kind]
+        with self.database() as db:
+            found = db.execute("SELECT fingerprint FROM pointers WHERE kind = ?", (kind,))
+            row = found.fetchone()
+        return row[0] if row else None
+
+    def point(self, kind: str, value: str) -> None:
+        """Make `value` the artefact in use."""
+        if self.overlay is not None and kind == "features":
+            self.overlay[kind] = value
+            return
+        with self.database() as db:
+            db.execute("INSERT OR REPLACE INTO pointers VALUES (?, ?)", (kind, value))
+
+    @contextmanager
+    def writing(self, task: str) -> Iterator[None]:
+        """Hold the project's write lock while `task` (a short phrase) runs; re-entrant.
+
+        The operating system frees the lock when the holder dies, so it is never stale.
+
+        Raises
+        ------
+        BusyError
+            Another process holds it; the message names that process.
+        """
+        holder = self.root / ".lock-holder.json"
+        lock = filelock.FileLock(self.root / ".lock", is_singleton=True)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise BusyError(f"{self.root} is in use by {_describe(holder)}.") from None
+        outermost = lock.lock_counter == 1
+        try:
+            if outermost:
+                me = {"task": task, "pid": os.getpid(), "host": socket.gethostname()}
+                write_json(holder, me | {"since": time.time()})
+            yield
+        finally:
+            if outermost:
+                holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def _describe(holder: Path) -> str:
+    try:
+        held = json.loads(holder.read_text(encoding="utf-8"))
+        since = time.strftime("%H:%M", time.localtime(held["since"]))
+        return f"`{held['task']}` (process {held['pid']} on {held['host']}, since {since})"
+    except (OSError, ValueError, KeyError):
+        return "another process"

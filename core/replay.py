@@ -1,0 +1,167 @@
+"""Replay: make the rows of a recipe again, from its inputs, and compare."""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.clusters import cluster
+from core.decisions import decide
+from core.errors import InputError
+from core.features import embed
+from core.ingest import init_pool
+from core.progress import Progress, silent
+from core.project import Project, file_sha256
+from core.recipe import read_recipe
+from core.runs import select
+from core.target_features import encode_target
+from core.targets import add_target, add_target_from_rows
+from core.values import decode_ranges
+from core.vectors import import_features
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """Outcome of a replay; `why` says what differs when `same` is False."""
+
+    run: str
+    rows_sha256: str
+    same: bool
+    why: str
+    selected: int
+    seconds: float
+
+
+def replay(
+    recipe_path: str | Path, *, out: str | Path | None = None, progress: Progress = silent
+) -> ReplayReport:
+    """Make the rows of a recipe again.
+
+    Parameters
+    ----------
+    out : folder of the project to build, which is then kept; default: a temporary one.
+
+    Raises
+    ------
+    InputError
+        The recipe cannot be read, `out` is not empty, or an input file is missing or has changed.
+    """
+    started = time.perf_counter()
+    recipe_path = Path(recipe_path)
+    recipe = read_recipe(recipe_path)
+    beside = recipe_path.absolute().parent
+    pool, wanted = recipe["pool"], recipe["selection"]
+    files = [_find(entry, beside) for entry in pool["inputs"]]
+    target_files = [_find(entry, beside) for entry in recipe.get("target", {}).get("inputs") or []]
+    if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
+        raise InputError(f"{out} is not empty; give a new folder for the replayed project.")
+    with ExitStack() as stack:
+        if out is None:
+            out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "replay"
+        read = init_pool(
+            out,
+            files,
+            format=pool["format"],
+            columns=pool["columns"],
+            limit=pool["limit"],
+            progress=progress,
+        )
+        project = Project.open(out)
+        if "features" in recipe:
+            _rebuild_features(project, recipe["features"], beside, progress)
+        if "clusters" in recipe:
+            made = recipe["clusters"]
+            cluster(project, k=made["k"], seed=made["seed"], progress=progress)
+        _repeat_decisions(project, pool["rows"], recipe["decisions"])
+        if "target" in recipe:
+            _rebuild_target(project, recipe["target"], target_files, beside)
+        options = {key: wanted[key] for key in ("method", "target", "quality", "seed", "name")}
+        report = select(
+            project, budget=wanted["budget"], progress=progress, **options, **wanted["parameters"]
+        )
+        made_of = project.pointer("features")
+    same_pool = read.fingerprint == pool["fingerprint"]
+    same = same_pool and report.rows_sha256 == recipe["result"]["rows_sha256"]
+    if same:
+        why = ""
+    elif not same_pool:
+        why = "The pool's rows are not those that the recipe read: an input has changed."
+    else:
+        why = _difference(recipe, report.selected, made_of)
+    return ReplayReport(
+        report.run,
+        report.rows_sha256,
+        same,
+        why,
+        report.selected,
+        round(time.perf_counter() - started, 3),
+    )
+
+
+def _find(entry: dict[str, Any], beside: Path) -> str:
+    """Locate an input by its recorded path, else by its name next to the recipe."""
+    recorded = str(entry["path"])
+    if recorded.startswith("hf://"):
+        return recorded
+    places = (Path(recorded), beside / Path(recorded).name)
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise InputError(
+            f"The input {recorded} of the recipe is missing; put it there or next to the recipe."
+        )
+    if found.is_file() and file_sha256(found) != entry["sha256"]:
+        raise InputError(
+            f"The input {found} is not the file that the recipe used "
+            f"(SHA-256 {entry['sha256'][:12]}…); restore that version."
+        )
+    return str(found)
+
+
+def _rebuild_features(
+    project: Project, made: dict[str, Any], beside: Path, progress: Progress
+) -> None:
+    source = made.get("source")
+    if source:
+        file = Path(_find(source, beside))
+        import_features(project, file, column=made.get("column"), progress=progress)
+    else:
+        embed(project, encoder=made["encoder"], progress=progress)
+
+
+def _rebuild_target(project: Project, made: dict[str, Any], files: list[str], beside: Path) -> None:
+    if made.get("pool_rows") is not None:
+        add_target_from_rows(project, made["name"], decode_ranges(made["pool_rows"]))
+    else:
+        add_target(project, made["name"], files, format=made["format"], columns=made["columns"])
+    if made.get("features"):
+        vectors = Path(_find(made["features"], beside))
+        encode_target(project, made["name"], features_file=vectors)
+
+
+def _repeat_decisions(project: Project, rows: int, made: dict[str, str]) -> None:
+    for action, ranges in (("drop", made["dropped"]), ("pin", made["pinned"])):
+        chosen = decode_ranges(ranges)
+        if len(chosen):
+            decide(project, rows, action, chosen, "replay")
+
+
+def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> str:
+    """Name the likeliest cause of different rows."""
+    from core.recipe import package_versions
+
+    if selected != recipe["result"]["selected"]:
+        return f"{selected} rows came out, the recipe had {recipe['result']['selected']}."
+    wanted = recipe.get("features", {}).get("fingerprint")
+    if wanted not in (None, features):
+        return "Other rows came out: the encoder's weights are not those of the recipe."
+    now = package_versions()
+    changed = [
+        f"{name} {then} → {now[name]}"
+        for name, then in recipe.get("versions", {}).items()
+        if name in now and now[name] != then
+    ]
+    if changed:
+        return f"Other rows came out; versions differ: {', '.join(changed)}."
+    return "Other rows came out, although the inputs and versions are the same: another processor?"

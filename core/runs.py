@@ -1,0 +1,301 @@
+"""Runs: a selection made in a project, stored with the recipe that makes it again."""
+
+import hashlib
+import itertools
+import json
+import re
+import shutil
+import sqlite3
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from core.clusters import Clusters, load_clusters
+from core.decisions import Decisions, load_decisions
+from core.errors import InputError
+from core.features import load_features
+from core.pool import Pool
+from core.progress import Progress, silent
+from core.project import Project, atomic_folder
+from core.recipe import make_recipe, write_recipe
+from core.selection import Problem, Rule, Selection, find_rule, solve
+from core.target_features import encode_target
+from core.values import plain
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a selection did.
+
+    Attributes
+    ----------
+    support : rows with a probability above zero.
+    rows_sha256 : SHA-256 of the row numbers, ascending, as little-endian int64.
+    sources : rows chosen from each source, most first.
+    notes : sentences on what was changed to meet the budget, if anything.
+    settings : the parameters as they were resolved (scale, sigma, diversity weight used …).
+    """
+
+    run: str
+    method: str
+    selected: int
+    support: int
+    rows_sha256: str
+    sources: dict[str, int]
+    notes: tuple[str, ...]
+    settings: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run. `rows` is int64 of shape (selected,), ascending."""
+
+    id: str
+    folder: Path
+    created: float
+    report: RunReport
+
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe that makes these rows again."""
+        return self.folder / "recipe.yaml"
+
+    @property
+    def table(self) -> pa.Table:
+        """Columns row, probability, cluster (-1 when there are none) and why; by row."""
+        return pq.read_table(self.folder / "selection.parquet")
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The chosen rows, ascending."""
+        table = pq.read_table(self.folder / "selection.parquet", columns=["row"])
+        return table["row"].to_numpy()
+
+
+def rows_sha256(rows: NDArray[np.int64]) -> str:
+    """SHA-256 of row numbers, ascending, as little-endian int64 bytes (CLI contract)."""
+    return hashlib.sha256(np.sort(rows).astype("<i8").tobytes()).hexdigest()
+
+
+def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> int:
+    """Turn a ratio of the pool, or a number of rows, into a number of rows.
+
+    Raises
+    ------
+    InputError
+        Neither or both are given, or one is out of range.
+    """
+    if (ratio is None) == (budget is None):
+        raise InputError("Give either a ratio or a budget.")
+    if budget is not None:
+        if budget < 1:
+            raise InputError(f"The budget must be at least 1 row, not {budget}.")
+        return budget
+    if ratio is None or not 0 < ratio <= 1:
+        raise InputError(f"The ratio must be above 0 and at most 1, not {ratio}.")
+    return max(1, round(ratio * pool_rows))
+
+
+def select(
+    project: Project,
+    *,
+    method: str,
+    ratio: float | None = None,
+    budget: int | None = None,
+    target: str | None = None,
+    quality: str | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    progress: Progress = silent,
+    **parameters: Any,
+) -> RunReport:
+    """Choose rows with the rule `method` and store them as a run.
+
+    Parameters
+    ----------
+    ratio, budget : share of the whole pool, or number of rows; exactly one of them.
+    target : name of a target set, for rules that need one.
+    quality : an original column of finite numbers >= 0, for rules that weigh by quality.
+    name : id of the run; default: the method and a number.
+    **parameters : the rule's own parameters, see `core.selection.RULES`.
+
+    Raises
+    ------
+    InputError
+        Unknown rule or name taken; something that the rule needs is missing; a parameter is out
+        of range; the budget is larger than what is kept.
+    """
+    started = time.perf_counter()
+    rule = find_rule(method)
+    project = project.snapshot()
+    pool = Pool.open(project)
+    decisions = load_decisions(project, pool.rows)
+    wanted = resolve_budget(pool.rows, ratio, budget)
+    if name is not None:
+        _check_name(name)
+        with project.database() as db:  # known before the work, and looked at again after it
+            _free_id(db, name, method)
+    clusters = load_clusters(project) if project.pointer("features") else None
+    ignored = [
+        f"{rule.label} uses no {what}; it was left out."
+        for what, given, used in (
+            ("target set", target, rule.needs_target),
+            ("quality", quality, rule.needs_quality),
+        )
+        if given and not used
+    ]
+    target = target if rule.needs_target else None
+    quality = quality if rule.needs_quality else None
+    problem = _problem(
+        project, pool, rule, decisions, clusters, wanted, target, quality, seed, progress
+    )
+    progress(0, 0, "selecting rows")
+    selection = solve(method, problem, progress=progress, **parameters)
+    names = pool.sources()
+    counts = np.bincount(names.codes[selection.rows], minlength=len(names.names))
+    sources = {names.names[i]: int(counts[i]) for i in np.argsort(-counts) if counts[i]}
+    # One transaction from the choice of the id to the entry, so that two processes cannot take
+    # the same id; a kill in between leaves a folder without an entry, which the next run replaces.
+    with project.database() as db:
+        db.execute("BEGIN IMMEDIATE")
+        run_id = _free_id(db, name, method)
+        report = RunReport(
+            run_id,
+            method,
+            len(selection.rows),
+            selection.support,
+            rows_sha256(selection.rows),
+            sources,
+            (*ignored, *selection.notes),
+            plain(selection.settings),
+            round(time.perf_counter() - started, 3),
+        )
+        request = {
+            "method": method,
+            "budget": wanted,
+            "ratio": ratio,
+            "target": target,
+            "quality": quality,
+            "seed": seed,
+            "name": run_id,
+            "parameters": parameters,
+        }
+        uses_features = rule.needs_target or rule.needs_clusters
+        recipe = make_recipe(project, decisions, request, asdict(report), uses_features)
+        with atomic_folder(project.artefact("runs", run_id)) as folder:
+            pq.write_table(_table(selection, clusters), folder / "selection.parquet")
+            write_recipe(folder / "recipe.yaml", recipe)
+        db.execute(
+            "INSERT INTO runs VALUES (?, ?, ?)", (run_id, time.time(), json.dumps(asdict(report)))
+        )
+    return report
+
+
+def list_runs(project: Project) -> list[Run]:
+    """All finished runs, newest first."""
+    with project.database() as db:
+        found = db.execute(
+            "SELECT id, created, report FROM runs ORDER BY created DESC, id"
+        ).fetchall()
+    return [_run(project, *row) for row in found]
+
+
+def load_run(project: Project, run_id: str) -> Run:
+    """Return one run.
+
+    Raises
+    ------
+    InputError
+        There is no such run; the message names those that there are.
+    """
+    runs = {run.id: run for run in list_runs(project)}
+    if run_id not in runs:
+        known = ", ".join(runs) or "none yet: make one with `select`"
+        raise InputError(f"No run {run_id!r} in {project.name}; runs: {known}.")
+    return runs[run_id]
+
+
+def delete_run(project: Project, run_id: str) -> None:
+    """Remove a run and its folder; InputError when there is none."""
+    run = load_run(project, run_id)
+    with project.database() as db:
+        db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+    shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _problem(
+    project: Project,
+    pool: Pool,
+    rule: Rule,
+    decisions: Decisions,
+    clusters: Clusters | None,
+    budget: int,
+    target: str | None,
+    quality: str | None,
+    seed: int,
+    progress: Progress,
+) -> Problem:
+    """Gather what the rule needs, and say in one sentence what is missing."""
+    if rule.needs_target and not target:
+        raise InputError(f"{rule.label} needs a target set; give one with --target NAME.")
+    if rule.needs_clusters and clusters is None:
+        raise InputError(f"{rule.label} needs clusters; run `cluster {project.name}` first.")
+    features = load_features(project).vectors if rule.needs_target or rule.needs_clusters else None
+    return Problem(
+        features=features,
+        candidates=decisions.candidates,
+        budget=budget,
+        targets=encode_target(project, target, progress=progress)
+        if rule.needs_target and target
+        else None,
+        labels=clusters.labels if clusters else None,
+        quality=pool.numbers(quality) if quality else None,
+        pinned=decisions.pinned_rows,
+        seed=seed,
+    )
+
+
+def _table(selection: Selection, clusters: Clusters | None) -> pa.Table:
+    labels = (
+        clusters.labels[selection.rows] if clusters else np.full(len(selection.rows), -1, np.int32)
+    )
+    return pa.table(
+        {
+            "row": selection.rows,
+            "probability": selection.probabilities,
+            "cluster": labels,
+            "why": list(selection.why),
+        }
+    )
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name a run; use up to 64 letters, digits, dots, dashes, underscores."
+        )
+
+
+def _free_id(db: sqlite3.Connection, name: str | None, method: str) -> str:
+    """`name`, or the method with the first free number."""
+    taken = {row[0] for row in db.execute("SELECT id FROM runs")}
+    if name is None:
+        return next(i for i in (f"{method}-{n}" for n in itertools.count(1)) if i not in taken)
+    if name in taken:
+        raise InputError(f"A run {name!r} exists already; choose another name.")
+    return name
+
+
+def _run(project: Project, run_id: str, created: float, report: str) -> Run:
+    fields = json.loads(report)
+    fields["notes"] = tuple(fields["notes"])
+    return Run(run_id, project.artefact("runs", run_id), created, RunReport(**fields))

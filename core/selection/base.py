@@ -1,0 +1,232 @@
+"""What every rule is given, what it gives back, and how a rule describes itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.selection.reasons import Reasons
+
+Rows = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number or a choice that a rule can be given.
+
+    Attributes
+    ----------
+    name, label, help : the keyword, what a page calls it, and what it means.
+    kind : "float", "int", "choice", or "scale" ("auto" or a number above 0).
+    default : the value when none is given; None for one that is worked out from the data.
+    low, high : the range, ends included; what a slider covers.
+    below : an end that is not included and may lie beyond `high`, as 1 for a weight in [0, 1).
+    choices : the values of a "choice".
+    """
+
+    name: str
+    label: str
+    kind: Literal["float", "int", "choice", "scale"]
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    below: float | None = None
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its own type.
+
+        Raises
+        ------
+        InputError
+            It is not of the kind, or outside the range.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.kind == "choice":
+            if value not in self.choices:
+                raise InputError(f"{self.label} is one of {', '.join(self.choices)}, not {value}.")
+            return value
+        if self.kind == "scale" and value == "auto":
+            return value
+        number = self._number(value)
+        if not self._inside(number):
+            raise InputError(f"{self.label} must be {self.range}, got {value}.")
+        return number
+
+    @property
+    def range(self) -> str:
+        """The values that are taken, in words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "scale":
+            return "auto or a number above 0"
+        if self.below is not None:
+            return f"at least {self.low} and below {self.below}"
+        if self.high is None:
+            return f"at least {self.low}"
+        return f"between {self.low} and {self.high}"
+
+    def _number(self, value: Any) -> float | int:
+        try:
+            number = float(value)
+            if isinstance(value, bool | np.bool_) or not np.isfinite(number):
+                raise ValueError
+            if self.kind == "int":
+                if number != int(number):
+                    raise ValueError
+                return int(number)
+        except (TypeError, ValueError):
+            raise InputError(f"{self.label} must be {self.range}, got {value!r}.") from None
+        return number
+
+    def _inside(self, number: float) -> bool:
+        if self.kind == "scale":
+            return number > 0
+        if self.low is not None and number < self.low:
+            return False
+        if self.below is not None:
+            return number < self.below
+        return self.high is None or number <= self.high
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to choose from, and what is known of it. Rows are row numbers of the pool.
+
+    Attributes
+    ----------
+    features : ndarray of shape (rows, dim) or None
+        One vector for each pool row, also for those that may not be chosen.
+    candidates : int64 ndarray, ascending
+        Rows that may be chosen.
+    budget : int
+        How many rows are wanted.
+    targets : ndarray of shape (n_targets, dim) or None
+    labels : int ndarray of shape (rows,) or None
+        Cluster of each pool row.
+    centroids : ndarray of shape (k, dim) or None
+    quality : float64 ndarray of shape (rows,) or None
+        Higher is better.
+    pinned : int64 ndarray
+        Candidates that are chosen in any case; they count towards the budget.
+    seed : int
+        Non-negative.
+    """
+
+    features: NDArray[np.floating] | None
+    candidates: Rows
+    budget: int
+    targets: NDArray[np.floating] | None = None
+    labels: NDArray[np.integer] | None = None
+    centroids: NDArray[np.floating] | None = None
+    quality: Numbers | None = None
+    pinned: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    seed: int = 0
+
+    @cached_property
+    def is_pinned(self) -> NDArray[np.bool_]:
+        """Whether each candidate is pinned; shape (candidates,)."""
+        return np.isin(self.candidates, self.pinned)
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """A fresh random generator: the same draws for the same seed."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that a rule chose.
+
+    Attributes
+    ----------
+    rows : int64 ndarray of shape (budget,), ascending
+    probabilities : float64 ndarray of shape (budget,)
+        Inclusion probability of each chosen row: how often it is chosen over all seeds.
+    support : int
+        Rows with an inclusion probability above zero, pinned ones among them.
+    reasons : Reasons
+        Why each row was chosen, as arrays.
+    distribution : float64 ndarray of shape (candidates,)
+        What the rule wants, whatever the budget; the sum is 1. For TSDS the probabilities of the
+        path at the diversity weight that was asked for, for other rules the inclusion
+        probabilities over the budget.
+    notes : tuple of str
+        Sentences on what was changed to meet the budget.
+    settings : dict
+        Parameters as they were resolved; plain numbers and strings.
+    """
+
+    rows: Rows
+    probabilities: Numbers
+    support: int
+    reasons: Reasons
+    distribution: Numbers
+    notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def why(self) -> tuple[str, ...]:
+        """One short sentence for each row."""
+        return self.reasons.render(self.probabilities)
+
+    @property
+    def targets_of(self) -> NDArray[np.int64] | None:
+        """The target that pulled each row most, -1 where none did; None without targets."""
+        return self.reasons.pulls.strongest if self.reasons.pulls else None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A selection rule and all that a page or the command line says of it.
+
+    Attributes
+    ----------
+    id, label, summary : the name in commands, the name for people, and what it does in a sentence.
+    family : "baseline", "diversity-first" or "target-driven".
+    parameters : those that everyone can set.
+    expert : further ones, which pages leave alone.
+    cost : time and memory, for n candidates, d dimensions, M targets, K neighbours, k clusters.
+    source : the paper and the equation, or "standard".
+    function : ``function(problem, *, progress, **parameters) -> Selection``.
+    """
+
+    id: str
+    label: str
+    summary: str
+    family: Literal["baseline", "diversity-first", "target-driven"]
+    function: Callable[..., Selection]
+    parameters: tuple[Parameter, ...] = ()
+    expert: tuple[Parameter, ...] = ()
+    needs_target: bool = False
+    needs_clusters: bool = False
+    needs_quality: bool = False
+    cost: str = ""
+    source: str = ""
+
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the given parameters and complete them with the defaults.
+
+        Raises
+        ------
+        InputError
+            A parameter that the rule does not have, or a value that it cannot take.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters + self.expert}
+        for name in given:
+            if name not in known:
+                has = ", ".join(known) or "none"
+                raise InputError(
+                    f"{self.label} has no parameter {name!r}; leave it out (it has {has})."
+                )
+        return {
+            name: parameter.check(given.get(name, parameter.default))
+            for name, parameter in known.items()
+        }

@@ -1,0 +1,168 @@
+"""Kernel density: how many near-duplicates a row has, exact, and only for the rows asked for."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK = 256  # rows asked for at a time; near each other, so that they share near rows
+_TILE = 2_048  # columns of a block: 2 MB, which stays in the cache
+_AXES = 32  # principal axes that the first look uses; on sentence vectors it leaves 0.7 % of pairs
+_AXES_SAMPLE = 16_384  # rows that the axes are fitted on; any axes are right, good ones are faster
+# Float32 products round squared distances by about 3e-7 of the squared norms. That is below 2e-5
+# of the kernel as long as sigma² is above this share of them; below it, float64.
+_FLOAT32_ENOUGH = 0.02
+_SLACK = 1e-5  # of the squared norms, on the first look: far above its rounding
+_USELESS = 0.5  # a first look that leaves more than this costs more than it saves
+_LEAF = 64  # rows of a leaf when the base is put in an order in which near rows are together
+
+
+class KernelDensity:
+    """Density of rows among all rows of a base: Σ max(0, 1 − dist² / sigma²), itself included.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n, dim)
+        Any float type; distances are L2.
+    sigma : float
+        Width of the kernel; 0 makes every density 1.
+    limit : int, default=0
+        Count only the `limit` nearest rows, itself among them; 0 counts all.
+
+    Notes
+    -----
+    The kernel is that of TSDS (arXiv 2410.11303).
+
+    Exact: rows are left out only where a lower bound shows that they are farther than sigma. The
+    bound is the distance within the first principal axes together with the difference of the norms
+    outside them. A pair is looked at once, for both its rows, unless there is a limit. Costs at
+    most 2 · asked · n · dim operations, for a small sigma a tenth of that. Memory: the base in
+    float32 (float64 for a very small sigma).
+    """
+
+    def __init__(self, base: NDArray[np.floating], sigma: float, limit: int = 0) -> None:
+        self._sigma, self._limit = sigma, limit
+        if sigma == 0 or not len(base):
+            return
+        vectors = _centered(base)
+        norms = np.einsum("ij,ij->i", vectors, vectors)
+        look = _reduced(vectors, norms)
+        order = _together(look)
+        self._place = np.empty(len(base), np.int64)
+        self._place[order] = np.arange(len(base))
+        near = sigma**2 + _SLACK * float(norms.max())
+        look = look[order]
+        look_norms = np.einsum("ij,ij->i", look, look)
+        # Rows x and queries y extended so that x · y is (near − dist²) / 2 in the first look, and
+        # the kernel itself in the second: one product, nothing else to do on the whole block.
+        self._look = np.column_stack([look, -look_norms / 2, np.ones_like(look_norms)])
+        self._look_queries = (near - look_norms) / 2
+        dtype = np.float32 if sigma**2 >= _FLOAT32_ENOUGH * norms.mean() else np.float64
+        self._rows = np.empty((len(base), base.shape[1] + 2), dtype)
+        self._rows[:, :-2] = vectors[order]
+        self._rows[:, :-2] *= np.sqrt(2) / sigma
+        self._rows[:, -2] = -np.einsum("ij,ij->i", self._rows[:, :-2], self._rows[:, :-2]) / 2
+        self._rows[:, -1] = 1
+        self._sums = np.zeros(len(base))
+        self._open = np.ones(len(base), bool)  # places that were not asked for yet
+        self._left = np.arange(len(base))  # those that were open when it was last looked at
+        self._look_left = self._look
+        self._seen = self._kept = 0
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Density of these rows of the base; at least 1."""
+        if self._sigma == 0 or not len(rows):
+            return np.ones(len(rows))
+        places = self._place[rows]
+        fresh = np.unique(places[self._open[places]])
+        for start in range(0, len(fresh), _CHUNK):
+            self._add(fresh[start : start + _CHUNK])
+            if not self._limit and np.count_nonzero(self._open) < 0.8 * len(self._left):
+                self._left = np.flatnonzero(self._open)
+                self._look_left = self._look[self._left]
+        return np.maximum(self._sums[places], 1.0)
+
+    def _add(self, places: NDArray[np.int64]) -> None:
+        """Complete the sums of these places."""
+        queries = self._rows[places]
+        queries[:, -2], queries[:, -1] = 1, 1 + queries[:, -2]
+        columns = self._within_reach(places)
+        if self._limit:
+            self._sums[places] = self._nearest_only(queries, columns)
+            self._open[places] = False
+            return
+        columns = columns[self._open[columns]]
+        self._open[places] = False
+        for tile in _tiles(columns):
+            kernel = np.maximum(queries @ self._rows.take(tile, axis=0).T, 0)
+            self._sums[places] += kernel.sum(axis=1, dtype=np.float64)
+            # What is still open sees these places here and not again.
+            still = self._open[tile]
+            self._sums[tile[still]] += kernel.sum(axis=0, dtype=np.float64)[still]
+
+    def _nearest_only(
+        self, queries: NDArray[np.floating], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        best = np.empty((len(queries), 0), queries.dtype)
+        for tile in _tiles(columns):
+            kernel = np.maximum(queries @ self._rows.take(tile, axis=0).T, 0)
+            best = np.concatenate([best, kernel], axis=1)
+            if best.shape[1] > self._limit:
+                at = best.shape[1] - self._limit
+                best = np.partition(best, at, axis=1)[:, at:]
+        return best.sum(axis=1, dtype=np.float64)
+
+    def _within_reach(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places, among those left, that may be within sigma of one of these."""
+        if self._kept > _USELESS * self._seen:
+            return self._left
+        queries = self._look[places]
+        queries[:, -2], queries[:, -1] = 1, self._look_queries[places]
+        near = np.empty(len(self._left), bool)
+        for start in range(0, len(near), _TILE):
+            products = queries @ self._look_left[start : start + _TILE].T
+            near[start : start + _TILE] = products.max(axis=0) >= 0
+        self._seen += len(near)
+        self._kept += int(np.count_nonzero(near))
+        return self._left[near]
+
+
+def _centered(base: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The base around its mean, float32: distances stay, their rounding shrinks."""
+    mean = base.mean(axis=0, dtype=np.float64)
+    if base.dtype == np.float64:
+        return (base - mean).astype(np.float32)
+    return base.astype(np.float32) - mean.astype(np.float32)
+
+
+def _reduced(vectors: NDArray[np.float32], norms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coordinates on the first principal axes, and the norm of what lies outside them.
+
+    Distances between these are never above those between the vectors.
+    """
+    sample = vectors[:: -(-len(vectors) // _AXES_SAMPLE)]
+    _, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+    inside = vectors @ axes[:, ::-1][:, :_AXES].astype(np.float32)
+    outside = norms - np.einsum("ij,ij->i", inside, inside)
+    return np.column_stack([inside, np.sqrt(np.maximum(outside, 0))])
+
+
+def _together(points: NDArray[np.float32]) -> NDArray[np.int64]:
+    """An order in which near points are together: halved along the widest axis, again and again."""
+    leaves, waiting = [], [np.arange(len(points))]
+    while waiting:
+        rows = waiting.pop()
+        if len(rows) <= _LEAF:
+            leaves.append(rows)
+            continue
+        inside = points[rows]
+        axis = int(np.argmax(inside.max(axis=0) - inside.min(axis=0)))
+        half = len(rows) // 2
+        split = np.argpartition(inside[:, axis], half)
+        waiting += [rows[split[half:]], rows[split[:half]]]
+    return np.concatenate(leaves)
+
+
+def _tiles(columns: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(columns), _TILE):
+        yield columns[start : start + _TILE]

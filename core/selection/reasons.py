@@ -1,0 +1,99 @@
+"""Why each row was chosen: arrays first, sentences from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NAMED_TARGETS = 3  # more of them make the sentence unreadable in a table
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """Which targets pulled each chosen row, the strongest first (compressed sparse rows).
+
+    Attributes
+    ----------
+    starts : int64 ndarray of shape (rows + 1,)
+        The pulls of row i are ``starts[i]:starts[i + 1]``; a row may have none.
+    targets : int64 ndarray of shape (pulls,)
+    shares : float64 ndarray of shape (pulls,)
+        Mass that the target sends to the row; one target sends 1 / n_targets in all.
+    nearest : int64 ndarray of shape (rows,)
+        The target nearest to each row.
+    distances : float32 ndarray of shape (rows,)
+        L2 distance to it.
+    """
+
+    starts: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    nearest: NDArray[np.int64]
+    distances: NDArray[np.float32]
+
+    @property
+    def strongest(self) -> NDArray[np.int64]:
+        """The target that pulled each row most, -1 where none did."""
+        some = np.diff(self.starts) > 0
+        first = np.full(len(some), -1, np.int64)
+        first[some] = self.targets[self.starts[:-1][some]]
+        return first
+
+    def of(self, row: int) -> NDArray[np.int64]:
+        """The targets that pulled the row at this place, the strongest first."""
+        return self.targets[self.starts[row] : self.starts[row + 1]]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why rows were chosen; each array has one entry for each chosen row.
+
+    Attributes
+    ----------
+    pinned : bool ndarray
+        The user asked for it.
+    cluster : int64 ndarray or None
+        The cluster whose quota it fills.
+    quota, size : int64 ndarray or None
+        Rows taken from that cluster, and candidates in it.
+    quality : float64 ndarray or None
+    pulls : Pulls or None
+    """
+
+    pinned: NDArray[np.bool_]
+    cluster: NDArray[np.int64] | None = None
+    quota: NDArray[np.int64] | None = None
+    size: NDArray[np.int64] | None = None
+    quality: NDArray[np.float64] | None = None
+    pulls: Pulls | None = None
+
+    def render(self, probabilities: NDArray[np.float64]) -> tuple[str, ...]:
+        """One sentence for each row, given its inclusion probability."""
+        return tuple(
+            "pinned" if pinned else self._sentence(row, float(probability))
+            for row, (pinned, probability) in enumerate(
+                zip(self.pinned.tolist(), probabilities.tolist(), strict=True)
+            )
+        )
+
+    def _sentence(self, row: int, probability: float) -> str:
+        if self.pulls is not None:
+            return _pulled(self.pulls, row, probability)
+        if self.cluster is None or self.quota is None or self.size is None:
+            return "uniform draw"
+        place = f"cluster {self.cluster[row]} ({self.quota[row]} of {self.size[row]} rows)"
+        if self.quality is None:
+            return f"uniform draw in {place}"
+        return f"{place}; quality {self.quality[row]:.3g}; probability {probability:.2f}"
+
+
+def _pulled(pulls: Pulls, row: int, probability: float) -> str:
+    near = f"nearest target {pulls.nearest[row]} at distance {pulls.distances[row]:.2f}"
+    targets = pulls.of(row)
+    if not len(targets):
+        return f"fills the budget; {near}"
+    named = ", ".join(map(str, targets[:_NAMED_TARGETS]))
+    more = len(targets) - _NAMED_TARGETS
+    rest = f" and {more} more" if more > 0 else ""
+    word = "target" if len(targets) == 1 else "targets"
+    return f"pulled by {word} {named}{rest}; {near}; probability {probability:.2f}"

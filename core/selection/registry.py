@@ -1,0 +1,236 @@
+"""The rules, and the one way to run them. Pages, command line and docs are made from this."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.errors import InputError
+from core.progress import Progress, silent
+from core.selection import kmeans_rules, tsds
+from core.selection.base import Parameter, Problem, Rule, Selection
+
+_DIVERSITY_WEIGHT = Parameter(
+    "diversity_weight",
+    "Diversity weight",
+    "float",
+    0.5,
+    0.0,
+    0.99,
+    "λ = 1 − α. At 0 only the rows nearest to the targets are chosen; towards 1 the choice spreads "
+    "over more of their neighbours.",
+    below=1.0,
+)
+_SCALE = Parameter(
+    "scale",
+    "Scale of distances",
+    "scale",
+    "auto",
+    help="C: the distance that weighs as much as one unit of diversity. auto: the mean distance "
+    "from the targets to their neighbours.",
+)
+_DUPLICATE_COSINE = Parameter(
+    "duplicate_cosine",
+    "Near-duplicate above cosine",
+    "float",
+    0.95,
+    0.0,
+    1.0,
+    "Rows with a cosine above this count as near-duplicates and share their mass. "
+    "1: only density 1, as Uniform.",
+)
+_SIGMA = Parameter(
+    "sigma",
+    "Kernel width",
+    "float",
+    None,
+    0.0,
+    help="σ as an L2 distance, instead of the near-duplicate cosine c: σ² = 2 (1 − c) on unit "
+    "vectors. 0: every density is 1.",
+)
+_MAX_NEIGHBORS = Parameter(
+    "max_neighbors",
+    "Neighbours of a target",
+    "int",
+    5000,
+    1,
+    help="K: how many nearest rows of each target may be chosen at most.",
+)
+_DENSITY_NEIGHBORS = Parameter(
+    "density_neighbors",
+    "Neighbours in a density",
+    "int",
+    0,
+    0,
+    help="How many nearest rows count in a row's density, itself among them. 0: all.",
+)
+_QUOTAS = Parameter(
+    "quotas",
+    "Quota of a cluster",
+    "choice",
+    "proportional",
+    help="proportional: by the number of its rows. equal: the same for all, as far as they have "
+    "rows.",
+    choices=("proportional", "equal"),
+)
+_TEMPERATURE = Parameter(
+    "temperature",
+    "Temperature",
+    "float",
+    0.0,
+    0.0,
+    10.0,
+    "0: in proportion to quality itself. Above 0: to exp(quality / temperature), so that a lower "
+    "temperature prefers the best more.",
+)
+
+_RULES = (
+    Rule(
+        id="random",
+        label="Random",
+        summary="Every row has the same chance: the yardstick for all other rules.",
+        family="baseline",
+        function=kmeans_rules.random,
+        cost="O(n)",
+        source="standard",
+    ),
+    Rule(
+        id="kmeans-random",
+        label="k-means random",
+        summary="Each cluster gives its share of the rows, drawn at random within it.",
+        family="diversity-first",
+        function=kmeans_rules.kmeans_random,
+        parameters=(_QUOTAS,),
+        needs_clusters=True,
+        cost="O(n + k log k)",
+        source="arXiv 2409.11378 (kM-random)",
+    ),
+    Rule(
+        id="kmq",
+        label="k-means quality (kMQ)",
+        summary="Each cluster gives its share of the rows; within it, better rows are likelier.",
+        family="diversity-first",
+        function=kmeans_rules.kmq,
+        parameters=(_QUOTAS, _TEMPERATURE),
+        needs_clusters=True,
+        needs_quality=True,
+        cost="O(n log n + k log k)",
+        source="arXiv 2409.11378 (kMQ); drawn by systematic sampling",
+    ),
+    Rule(
+        id="tsds-uniform",
+        label="TSDS KNN-Uniform",
+        summary="Takes rows near the target examples, spread evenly over each one's neighbours.",
+        family="target-driven",
+        function=tsds.knn_uniform,
+        parameters=(_DIVERSITY_WEIGHT, _SCALE),
+        expert=(_MAX_NEIGHBORS,),
+        needs_target=True,
+        cost="O(M n d + M K log(M K))",
+        source="arXiv 2410.11303 (KNN-Uniform)",
+    ),
+    Rule(
+        id="tsds-kde",
+        label="TSDS KNN-KDE",
+        summary="Takes rows near the target examples, where near-duplicates share one row's "
+        "chance.",
+        family="target-driven",
+        function=tsds.knn_kde,
+        parameters=(_DIVERSITY_WEIGHT, _SCALE, _DUPLICATE_COSINE),
+        expert=(_SIGMA, _MAX_NEIGHBORS, _DENSITY_NEIGHBORS),
+        needs_target=True,
+        cost="O(M n d + r u d) for r rows reached among u prefetched, mostly far less",
+        source="arXiv 2410.11303 (KNN-KDE)",
+    ),
+)
+RULES: dict[str, Rule] = {rule.id: rule for rule in _RULES}
+
+
+def find_rule(rule_id: str) -> Rule:
+    """Return a rule; InputError for an unknown one."""
+    if rule_id not in RULES:
+        raise InputError(f"Unknown method {rule_id!r}; use one of {', '.join(RULES)}.")
+    return RULES[rule_id]
+
+
+def solve(
+    rule_id: str, problem: Problem, *, progress: Progress = silent, **parameters: Any
+) -> Selection:
+    """Choose exactly `problem.budget` different rows, the pinned ones among them.
+
+    Parameters
+    ----------
+    rule_id : str
+        A key of `RULES`.
+    problem : Problem
+    **parameters
+        The rule's own; those that are not given have their defaults.
+
+    Returns
+    -------
+    Selection
+        The same for the same arguments.
+
+    Raises
+    ------
+    InputError
+        Unknown rule or parameter, a value out of its range, a budget that cannot be met, or
+        something that the rule needs is missing or does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> solve("random", Problem(None, np.arange(10), budget=3, seed=1)).rows
+    array([4, 7, 8])
+    """
+    rule = find_rule(rule_id)
+    resolved = rule.resolve(parameters)
+    _check(rule, problem)
+    selection = rule.function(problem, progress=progress, **resolved)
+    rows = selection.rows
+    # A broken promise here would only show in a trained model.
+    if len(rows) != problem.budget or (np.diff(rows) <= 0).any():
+        raise AssertionError(f"{rule_id} chose {len(rows)} rows, not {problem.budget} different.")
+    return replace(selection, settings={**resolved, **selection.settings})
+
+
+def _check(rule: Rule, problem: Problem) -> None:
+    candidates, budget = problem.candidates, problem.budget
+    if not len(candidates):
+        raise InputError("No rows are left to choose from; keep some that were dropped.")
+    if budget < 1:
+        raise InputError(f"The budget must be at least 1 row, not {budget}.")
+    if budget > len(candidates):
+        raise InputError(
+            f"The budget of {budget:,} rows is more than the {len(candidates):,} that are kept; "
+            "lower it or keep more rows."
+        )
+    if len(problem.pinned) > budget:
+        raise InputError(
+            f"{len(problem.pinned):,} rows are pinned, more than the budget of {budget:,}; "
+            "drop some of them or raise it."
+        )
+    if np.count_nonzero(problem.is_pinned) != len(problem.pinned):
+        raise InputError("Some pinned rows are dropped, or pinned twice; unpin them.")
+    if problem.seed < 0:
+        raise InputError(f"The seed must be 0 or more, not {problem.seed}.")
+    if rule.needs_clusters and problem.labels is None:
+        raise InputError(f"{rule.label} needs clusters; run `cluster` first.")
+    if rule.needs_target:
+        _check_targets(rule, problem)
+
+
+def _check_targets(rule: Rule, problem: Problem) -> None:
+    features, targets = problem.features, problem.targets
+    if targets is None or not len(targets):
+        raise InputError(f"{rule.label} needs target rows; give a target set.")
+    if features is None:
+        raise InputError(f"{rule.label} needs features; run `embed` first.")
+    if features.shape[1] != targets.shape[1]:
+        raise InputError(
+            f"The target's vectors have {targets.shape[1]} dimensions and the pool's "
+            f"{features.shape[1]}; encode both with the same encoder."
+        )
+    bad = ~np.isfinite(targets).all(axis=1)
+    if bad.any():
+        raise InputError(f"Target row {bad.argmax()} holds NaN or infinite values; encode it anew.")

@@ -1,0 +1,320 @@
+"""The transport path of TSDS (arXiv 2410.11303), solved once for all diversity weights.
+
+TSDS minimises (α / C) · Σ γ_jk d_jk + (1 − α) · M · max ρ_jk γ_jk over transport plans γ that send
+1 / M from each of M targets to its neighbours k (d: L2 distance, ρ: kernel density; 1 for
+KNN-Uniform). With the maximum fixed at 1 / s, a target fills its neighbours in order of distance,
+each with at most 1 / (M s ρ_jk), so neighbour k of target j holds the part of the interval
+[W_j,k−1, W_jk] that lies below s, over M s, where W_jk = Σ_{i ≤ k} 1 / ρ_ji. Times M, the objective
+is then (A + s-linear pieces) / s, and its derivative changes sign where
+
+    Σ_j cost_j(s) = M C (1 − α) / α,   cost_jk = Σ_{i ≤ k} (d_j,k+1 − d_ji) / ρ_ji,
+
+cost_j(s) being the cost_jk of the last W_jk ≤ s. When s passes W_jk, cost_j grows by
+(d_j,k+1 − d_jk) · W_jk, which is never negative and knows nothing of α. So all (j, k) are sorted by
+W_jk once and the growths cumulated; the s of any diversity weight λ = 1 − α is a binary search.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.selection.base import Numbers, Rows
+
+Density = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+
+_WEIGHT_STEP = 1e-12  # far below what anyone sets, far above rounding
+_FIRST_PREFIX = 16  # neighbours of each target whose density is taken before anything is known
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """The optimal plan at one diversity weight.
+
+    Attributes
+    ----------
+    diversity_weight : float
+        λ = 1 − α.
+    rows : int64 ndarray of shape (support,), ascending
+        Pool rows that receive mass.
+    probabilities : float64 ndarray of shape (support,)
+        Mass that each receives from all targets; all above 0, their sum is 1.
+    s : float
+        Over how many rows a target spreads when their density is 1.
+    alignment_cost : float
+        Mean distance over which mass is moved, in the unit of the features.
+    counts : int64 ndarray of shape (n_targets,)
+        Neighbours that each target sends mass to.
+    exhausted : int
+        Targets that send mass to all their prefetched neighbours; the last one takes what is
+        left, however much.
+    """
+
+    diversity_weight: float
+    rows: Rows
+    probabilities: Numbers
+    s: float
+    alignment_cost: float
+    counts: NDArray[np.int64]
+    exhausted: int
+
+    @property
+    def support(self) -> int:
+        """Rows that receive mass."""
+        return len(self.rows)
+
+    @property
+    def effective_size(self) -> float:
+        """(Σ p)² / Σ p²: how many rows of equal mass would be as spread out."""
+        return float(self.probabilities.sum() ** 2 / np.square(self.probabilities).sum())
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The trade-off along the path; each array has one entry for each diversity weight."""
+
+    diversity_weights: Numbers
+    alignment_costs: Numbers
+    supports: NDArray[np.int64]
+    effective_sizes: Numbers
+
+
+class TransportPath:
+    """All solutions, from pure alignment to the widest spread.
+
+    Parameters
+    ----------
+    rows : int64 ndarray of shape (n_targets, k)
+        Pool rows nearest to each target, nearest first.
+    distances : ndarray of shape (n_targets, k)
+        Their L2 distances.
+    scale : float
+        C, above 0: what one unit of distance is measured in.
+    density : callable, optional
+        Called with indices of `union`, returns their densities (at least 1). It is called only for
+        rows that the path has come near, in an order that does not depend on what is asked for, so
+        that answers do not depend on earlier ones. Without it every density is 1.
+
+    Attributes
+    ----------
+    union : int64 ndarray, ascending
+        All pool rows that are a neighbour of some target.
+
+    Notes
+    -----
+    The end is that of the published code: a target whose neighbours are used up leaves what remains
+    of its mass to the last one, and s stops at the largest W_j,k−1.
+
+    Costs n_targets · k · log for all weights together; a weight after that n_targets · k at most.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        distances: NDArray[np.floating],
+        *,
+        scale: float,
+        density: Density | None = None,
+    ) -> None:
+        self.union, members = np.unique(rows, return_inverse=True)
+        self._members = members.reshape(rows.shape)
+        self._distances = distances.astype(np.float64)
+        self.scale = scale
+        self._density = density
+        targets, k = rows.shape
+        self._last = k - 1  # pairs (j, k) there are: the last neighbour has no next distance
+        self._weights = np.full(rows.shape, np.nan)  # 1 / density
+        self._reach = np.full((targets, self._last), np.inf)  # W_jk
+        self._known = np.zeros(targets, np.int64)  # neighbours with a known W_jk
+        self._densities = np.full(len(self.union), np.nan)
+        self._horizon = 0.0  # every pair with W_jk up to here is in the two arrays below
+        self._steps = np.empty(0)  # W of the pairs, ascending
+        self._costs = np.empty(0)  # Σ_j cost_j from that pair on
+
+    def solve(self, diversity_weight: float) -> PathPoint:
+        """The optimum at a diversity weight λ in [0, 1)."""
+        return self._at(self._position(diversity_weight), diversity_weight)
+
+    def end(self) -> PathPoint:
+        """The widest spread that the prefetched neighbours allow."""
+        while not self._complete:
+            self._grow()
+        position = len(self._steps) - 1
+        return self._at(position, self._smallest_weight(position) if self._last else 0.0)
+
+    def curve(self, diversity_weights: Sequence[float] | Numbers) -> Curve:
+        """The trade-off at each of these weights."""
+        points = [self.solve(float(weight)) for weight in diversity_weights]
+        return Curve(
+            np.array([point.diversity_weight for point in points]),
+            np.array([point.alignment_cost for point in points]),
+            np.array([point.support for point in points], np.int64),
+            np.array([point.effective_size for point in points]),
+        )
+
+    def smallest_lambda_with_support(
+        self, count: int, without: Rows | None = None
+    ) -> PathPoint | None:
+        """The first point of the path that reaches `count` rows, not counting `without`.
+
+        None when even its end does not reach so many.
+        """
+        counted = np.ones(len(self.union), bool)
+        if without is not None:
+            counted &= ~np.isin(self.union, without)
+        while self._support(len(self._steps) - 1, counted) < count:
+            if self._complete:
+                return None
+            self._grow()
+        low, high = 0, len(self._steps) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._support(middle, counted) >= count:
+                high = middle
+            else:
+                low = middle + 1
+        return self._at(low, self._smallest_weight(low))
+
+    def pulls(self, point: PathPoint, rows: Rows) -> tuple[NDArray[np.int64], Rows, Numbers]:
+        """Which targets send mass to `rows` (ascending) at `point`.
+
+        Returns
+        -------
+        places, targets, shares : ndarrays of shape (pulls,)
+            Index of `rows`, the target, and its mass; by place, the largest share first.
+        """
+        wanted = np.full(len(self.union), -1, np.int64)
+        there = np.isin(rows, self.union)
+        wanted[np.searchsorted(self.union, rows[there])] = np.flatnonzero(there)
+        target, neighbour = np.nonzero(self._sends(point.counts))
+        place = wanted[self._members[target, neighbour]]
+        target, neighbour, place = target[place >= 0], neighbour[place >= 0], place[place >= 0]
+        shares = self._masses(point.s, point.counts)[target, neighbour]
+        order = np.lexsort((target, -shares, place))
+        return place[order], target[order], shares[order]
+
+    @property
+    def _complete(self) -> bool:
+        return bool(np.isinf(self._horizon)) or not self._last
+
+    def _threshold(self, diversity_weight: float) -> float:
+        ratio = diversity_weight / (1 - diversity_weight)
+        return len(self._distances) * self.scale * ratio
+
+    def _position(self, diversity_weight: float) -> int:
+        """The pair at which the path stops."""
+        threshold = self._threshold(diversity_weight)
+        while not self._complete and (not len(self._costs) or self._costs[-1] < threshold):
+            self._grow()
+        found = int(np.searchsorted(self._costs, threshold, side="left"))
+        return min(found, len(self._costs) - 1)
+
+    def _smallest_weight(self, position: int) -> float:
+        """The smallest λ that stops at a pair (or past it, where no float lies between)."""
+        wanted = self._steps[position]
+        first = int(np.searchsorted(self._steps, wanted, side="left"))
+        if first == 0:
+            return 0.0
+        threshold = self._costs[first - 1] / (len(self._distances) * self.scale)
+        weight = threshold / (1 + threshold)
+        gap, largest = _WEIGHT_STEP, float(np.nextafter(1, 0))
+        while weight < largest:
+            stop = self._position(weight)  # may lengthen the arrays
+            if self._steps[stop] >= wanted:
+                break
+            weight = min(weight + gap, largest)
+            gap *= 2
+        return float(weight)
+
+    def _at(self, position: int, diversity_weight: float) -> PathPoint:
+        s = float(self._steps[position]) if self._last else 1.0
+        counts = self._counts(s)
+        sends = self._sends(counts)
+        masses = self._masses(s, counts)[sends]
+        total = np.bincount(self._members[sends], masses, minlength=len(self.union))
+        inside = np.flatnonzero(total)
+        return PathPoint(
+            diversity_weight=diversity_weight,
+            rows=self.union[inside],
+            probabilities=total[inside] / total.sum(),
+            s=s,
+            alignment_cost=float((masses * self._distances[sends]).sum()),
+            counts=counts,
+            exhausted=int(np.count_nonzero(counts > self._last)),
+        )
+
+    def _counts(self, s: float) -> NDArray[np.int64]:
+        """Neighbours of each target that begin below s."""
+        return 1 + np.count_nonzero(self._reach < s, axis=1)
+
+    def _sends(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.arange(self._last + 1) < counts[:, None]
+
+    def _masses(self, s: float, counts: NDArray[np.int64]) -> Numbers:
+        """Mass from each target to each neighbour; only the first `counts` of a row mean it."""
+        targets = np.arange(len(counts))
+        masses = self._weights / (len(counts) * s)
+        before = np.zeros(len(counts))
+        some = counts > 1
+        before[some] = self._reach[targets[some], counts[some] - 2]
+        masses[targets, counts - 1] = (1 - before / s) / len(counts)
+        return masses
+
+    def _support(self, position: int, counted: NDArray[np.bool_]) -> int:
+        if self._last and position < 0:
+            return 0
+        s = self._steps[position] if self._last else 1.0
+        reached = np.zeros(len(self.union), bool)
+        reached[self._members[self._sends(self._counts(s))]] = True
+        return int(np.count_nonzero(reached & counted))
+
+    def _grow(self) -> None:
+        """Double the horizon: take the densities up to there, and add the pairs."""
+        if not len(self._steps):
+            first = _FIRST_PREFIX if self._density else self._last
+            self._extend(np.arange(len(self._known)), np.full(len(self._known), first))
+            goal = float(self._frontier().min())
+        else:
+            goal = 2 * self._horizon
+        while True:
+            frontier = self._frontier()
+            behind = np.flatnonzero(frontier < goal)
+            if not len(behind):
+                break
+            known = self._known[behind]
+            guess = np.ceil(1.05 * known * goal / frontier[behind])
+            wanted = np.clip(guess, known + _FIRST_PREFIX, 2 * known + _FIRST_PREFIX)
+            self._extend(behind, wanted.astype(np.int64))
+        horizon = goal if (self._known < self._last).any() else np.inf
+        self._append(horizon)
+
+    def _frontier(self) -> Numbers:
+        """Up to which W each target is known; infinite where there is no more to know."""
+        last = self._reach[np.arange(len(self._known)), np.maximum(self._known, 1) - 1]
+        return np.where(self._known < self._last, last, np.inf)
+
+    def _extend(self, targets: NDArray[np.int64], wanted: NDArray[np.int64]) -> None:
+        wanted = np.minimum(wanted, self._last)
+        columns = np.arange(self._last + 1)
+        new = (columns >= self._known[targets, None]) & (columns < wanted[:, None])
+        members = np.unique(self._members[targets][new])
+        members = members[np.isnan(self._densities[members])]
+        self._densities[members] = self._density(members) if self._density else 1.0
+        for target, end in zip(targets, wanted, strict=True):
+            start = self._known[target]
+            weights = 1 / self._densities[self._members[target, start:end]]
+            self._weights[target, start:end] = weights
+            before = self._reach[target, start - 1] if start else 0.0
+            self._reach[target, start:end] = before + np.cumsum(weights)
+        self._known[targets] = wanted
+
+    def _append(self, horizon: float) -> None:
+        fresh = (self._reach > self._horizon) & (self._reach <= horizon) & np.isfinite(self._reach)
+        steps = self._reach[fresh]
+        growths = np.diff(self._distances, axis=1)[fresh] * steps
+        order = np.argsort(steps, kind="stable")
+        before = self._costs[-1] if len(self._costs) else 0.0
+        self._steps = np.concatenate([self._steps, steps[order]])
+        self._costs = np.concatenate([self._costs, before + np.cumsum(growths[order])])
+        self._horizon = horizon

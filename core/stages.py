@@ -1,0 +1,133 @@
+"""All stages by name: the one table behind the command line, background jobs and replay."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import InputError
+from core.progress import Progress, silent
+from core.project import Project
+from core.values import plain
+
+
+def run_stage(
+    stage: str, root: str | Path, options: dict[str, Any], *, progress: Progress = silent
+) -> Any:
+    """Run one stage on the project at `root` and return its report (a dataclass).
+
+    Raises
+    ------
+    InputError
+        No such stage, no such project, or what the stage itself refuses.
+    """
+    if stage not in STAGES:
+        raise InputError(f"Unknown stage {stage!r}; stages: {', '.join(STAGES)}.")
+    return STAGES[stage](root, progress=progress, **options)
+
+
+def report_as_dict(report: Any) -> dict[str, Any]:
+    """Return a report's fields as plain JSON values."""
+    return plain(asdict(report))
+
+
+# Each function imports its stage when it is called: a command pays only for what it uses.
+
+
+def _init(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.ingest import init_pool
+
+    return init_pool(root, progress=progress, **options)
+
+
+def _embed(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.features import embed
+    from core.vectors import import_features
+
+    project = Project.open(root)
+    if options.get("features"):
+        source = Path(options["features"])
+        return import_features(project, source, column=options.get("column"), progress=progress)
+    options = {key: options[key] for key in ("encoder", "device") if key in options}
+    return embed(project, progress=progress, **options)
+
+
+def _target(
+    root: str | Path,
+    *,
+    progress: Progress,
+    name: str,
+    features: str | None = None,
+    rows: list[int] | None = None,
+    **options: Any,
+) -> Any:
+    from core.target_features import encode_target
+    from core.targets import add_target, add_target_from_rows
+
+    project = Project.open(root)
+    if rows is not None:
+        report = add_target_from_rows(project, name, np.array(rows, np.int64))
+    else:
+        report = add_target(project, name, progress=progress, **options)
+    if features is not None:
+        encode_target(project, name, features_file=features, progress=progress)
+    return report
+
+
+def _cluster(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.clusters import cluster
+
+    return cluster(Project.open(root), progress=progress, **options)
+
+
+def _map(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.layout import lay_out
+
+    return lay_out(Project.open(root), progress=progress, **options)
+
+
+def _upgrade(root: str | Path, *, progress: Progress, encoder: str, seed: int = 0) -> Any:
+    """Make better features with clusters and map, and put all three in use at once at the end."""
+    from core.clusters import cluster
+    from core.features import embed
+    from core.layout import lay_out
+
+    project = replace(Project.open(root), overlay={})
+    report = embed(project, encoder=encoder, progress=progress)
+    cluster(project, seed=seed, progress=progress)
+    lay_out(project, seed=seed, progress=progress)
+    Project.open(root).point("features", report.fingerprint)
+    return report
+
+
+def _select(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.runs import select
+
+    return select(Project.open(root), progress=progress, **options)
+
+
+def _export(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.export import export_run
+
+    return export_run(Project.open(root), progress=progress, **options)
+
+
+def _demo(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.demo import build_demo
+
+    return build_demo(root, progress=progress, **options)
+
+
+STAGES: dict[str, Callable[..., Any]] = {
+    "init": _init,
+    "embed": _embed,
+    "target": _target,
+    "cluster": _cluster,
+    "map": _map,
+    "upgrade": _upgrade,
+    "select": _select,
+    "export": _export,
+    "demo": _demo,
+}

@@ -1,0 +1,100 @@
+"""Vectors of a target set, encoded like the pool's and kept beside the set."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.features import Features, load_features
+from core.progress import Progress, silent
+from core.project import Project, atomic_file, describe_file, write_json
+from core.targets import Target, load_target
+from core.values import decode_ranges
+
+
+def encode_target(
+    project: Project,
+    name: str,
+    *,
+    features_file: str | Path | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """Return the unit vectors of a target set, with the encoder of the features in use.
+
+    Parameters
+    ----------
+    features_file : a file of vectors as `core.vectors.import_features` reads it; needed where the
+        pool's vectors were imported, for then no encoder is known.
+
+    Returns
+    -------
+    ndarray of float32, shape (target rows, dim)
+
+    Raises
+    ------
+    InputError
+        No such target set, no features, or vectors are needed and not given.
+    """
+    from core.vectors import read_vectors
+
+    features, target = load_features(project), load_target(project, name)
+    path = _path(project, features, target)
+    if features_file is not None:
+        vectors = read_vectors(features_file, rows=len(target.texts), dim=features.dim)
+    elif (stored := _stored(path, (len(target.texts), features.dim))) is not None:
+        return stored
+    elif target.meta["pool_rows"] is not None:
+        rows = decode_ranges(target.meta["pool_rows"])
+        vectors = np.asarray(features.vectors[rows], np.float32)
+    elif features.meta.get("source"):
+        raise InputError(
+            f"The pool's vectors were imported, so those of the target {name!r} must be too; "
+            "give them with `target PROJECT NAME FILE --features TARGET.npy`."
+        )
+    else:
+        progress(0, len(target.texts), "encoding the target set")
+        vectors = _encode(features, target, progress)
+    with atomic_file(path) as temporary, temporary.open("wb") as out:
+        np.save(out, vectors)
+    if features_file is not None:
+        write_json(path.with_suffix(".json"), describe_file(Path(features_file)))
+    return vectors
+
+
+def _stored(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """Vectors of an earlier call; None if they are missing or damaged."""
+    try:
+        stored: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return stored if stored.shape == shape and stored.dtype == np.float32 else None
+
+
+def _encode(features: Features, target: Target, progress: Progress) -> NDArray[np.float32]:
+    from core.encoders import make_encoder
+
+    encoder = make_encoder(features.encoder, "auto", progress)
+    if encoder.revision != features.meta["revision"]:
+        raise InputError(
+            f"The encoder {features.encoder} has changed since the pool was encoded; "
+            "run `embed` again."
+        )
+    return encoder.encode(target.texts).vectors
+
+
+def imported_from(project: Project, name: str) -> dict[str, Any] | None:
+    """Return path, sha256 and bytes of the file that a target's vectors came from, if they did."""
+    path = _path(project, load_features(project), load_target(project, name)).with_suffix(".json")
+    if not path.is_file():
+        return None
+    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return described
+
+
+def _path(project: Project, features: Features, target: Target) -> Path:
+    """The vectors belong to one text and one encoder; another set of this name gets other ones."""
+    kind = f"{target.meta['fingerprint']}-{features.fingerprint}"
+    return project.targets_dir / f"{target.name}.{kind}.npy"

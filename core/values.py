@@ -1,0 +1,55 @@
+"""Values as files and people write them: plain JSON and YAML values, row numbers as ranges."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+
+_RANGE = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?")
+_LARGEST_ROW = 10**8  # a typing slip must not ask for gigabytes
+
+
+def encode_ranges(rows: NDArray[np.int64]) -> str:
+    """Write ascending row numbers as ranges: `0-4,9,11-12`."""
+    if not len(rows):
+        return ""
+    breaks = np.flatnonzero(np.diff(rows) != 1)
+    starts = rows[np.r_[0, breaks + 1]]
+    ends = rows[np.r_[breaks, len(rows) - 1]]
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def decode_ranges(text: str) -> NDArray[np.int64]:
+    """Read what `encode_ranges` wrote.
+
+    Raises
+    ------
+    InputError
+        `text` is not a list of ranges.
+    """
+    pieces, total = [], 0
+    for part in filter(None, text.split(",")):
+        match = _RANGE.fullmatch(part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        total += last - first + 1
+        if last < first or last > _LARGEST_ROW or total > _LARGEST_ROW:
+            raise InputError(f"{part[:40]!r} is not a list of rows such as 0-4,9.")
+        pieces.append(np.arange(first, last + 1, dtype=np.int64))
+    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+
+
+def plain(value: Any) -> Any:
+    """Turn NumPy values, tuples and paths into what JSON and YAML know."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)

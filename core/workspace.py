@@ -1,0 +1,144 @@
+"""The Python API: a project with every stage as a method."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.progress import Progress, silent
+from core.project import Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.clusters import Clusters
+    from core.decisions import Decisions
+    from core.features import Features
+    from core.pool import Pool
+    from core.runs import Run
+
+
+class Workspace:
+    """A project in a notebook or a script.
+
+    Every method calls the function that the command of the same name calls and returns its report;
+    all keyword options are those of that function.
+    """
+
+    def __init__(self, project: Project, progress: Progress = silent) -> None:
+        self.project = project
+        self.progress = progress
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.project.root)!r})"
+
+    def _run(self, stage: str, **options: Any) -> Any:
+        from core.stages import run_stage
+
+        return run_stage(stage, self.project.root, options, progress=self.progress)
+
+    def embed(self, **options: Any) -> Any:
+        """Turn every row into a vector; see `core.features.embed` and `import_features`."""
+        return self._run("embed", **options)
+
+    def target(self, name: str, file: str | Path | None = None, **options: Any) -> Any:
+        """Add a target set from a file, or from pool rows (`rows=[…]`); see `core.targets`."""
+        if file is not None:
+            options["files"] = [str(file)]
+        return self._run("target", name=name, **options)
+
+    def cluster(self, **options: Any) -> Any:
+        """Group the rows; see `core.clusters.cluster`."""
+        return self._run("cluster", **options)
+
+    def map(self, **options: Any) -> Any:
+        """Lay the rows out in the plane; see `core.layout.lay_out`."""
+        return self._run("map", **options)
+
+    def select(self, *, method: str, **options: Any) -> Any:
+        """Choose rows and store them as a run; see `core.runs.select`."""
+        return self._run("select", method=method, **options)
+
+    def export(self, run: str, *, format: str, out: str | Path, **options: Any) -> Any:  # noqa: A002
+        """Write a run's rows; see `core.export.export_run`."""
+        return self._run("export", run_id=run, format=format, out=str(out), **options)
+
+    @property
+    def pool(self) -> "Pool":
+        """The rows."""
+        from core.pool import Pool
+
+        return Pool.open(self.project)
+
+    @property
+    def features(self) -> "Features":
+        """The vectors in use."""
+        from core.features import load_features
+
+        return load_features(self.project)
+
+    @property
+    def clusters(self) -> "Clusters | None":
+        """The clusters of the features in use, or None."""
+        from core.clusters import load_clusters
+
+        return load_clusters(self.project)
+
+    @property
+    def layout(self) -> "NDArray[np.float32] | None":
+        """The map's coordinates, float32 of shape (rows, 2), or None."""
+        from core.layout import load_layout
+
+        return load_layout(self.project)
+
+    @property
+    def decisions(self) -> "Decisions":
+        """Which rows are dropped and pinned."""
+        from core.decisions import load_decisions
+
+        return load_decisions(self.project, self.pool.rows)
+
+    def decide(self, action: str, rows: Any, origin: str = "python") -> "Decisions":
+        """Drop, keep only, or pin rows; see `core.decisions.decide`."""
+        from core.decisions import decide
+
+        return decide(self.project, self.pool.rows, action, rows, origin)
+
+    def undo(self) -> "Decisions":
+        """Take back the last decision."""
+        from core.decisions import undo
+
+        return undo(self.project, self.pool.rows)
+
+    def redo(self) -> "Decisions":
+        """Put back the decision that was undone last."""
+        from core.decisions import redo
+
+        return redo(self.project, self.pool.rows)
+
+    @property
+    def runs(self) -> "list[Run]":
+        """All runs, newest first."""
+        from core.runs import list_runs
+
+        return list_runs(self.project)
+
+
+def create_project(
+    root: str | Path, *files: str | Path, progress: Progress = silent, **options: Any
+) -> Workspace:
+    """Read a pool into a new project; options as for `core.ingest.init_pool`."""
+    from core.stages import run_stage
+
+    run_stage("init", root, {"files": [str(file) for file in files], **options}, progress=progress)
+    return open_project(root, progress=progress)
+
+
+def open_project(root: str | Path, progress: Progress = silent) -> Workspace:
+    """Open an existing project.
+
+    Raises
+    ------
+    InputError
+        There is no project at `root`.
+    """
+    return Workspace(Project.open(root), progress)

@@ -1,0 +1,214 @@
+"""Map: see the pool, read rows, drop what is bad."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.decisions import decide
+from core.errors import WinnowError
+from core.mapevent import MapEvent
+from core.runs import list_runs
+from pages.ui.empty import stop_with
+from pages.ui.mapview import COLORS, apply_event, render_map
+from pages.ui.rows import render_row, render_table
+from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
+from pages.ui.state import ProjectView, current_view
+from pages.ui.text import as_text
+
+_SAMPLES = 4
+_TOP_CLUSTERS = 3
+_PAGE_ROWS = 12
+LAST_RUN = "Last run"
+
+
+def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
+    assert view.pool is not None and view.clusters is not None
+    runs = list_runs(view.project)
+    color = st.segmented_control(
+        "Colour by",
+        [*COLORS, *([LAST_RUN] if runs else [])],
+        default=COLORS[0],
+        required=True,
+        label_visibility="collapsed",
+    )
+    run = runs[0] if runs and color == LAST_RUN and not chosen else None
+    render_map(
+        view,
+        color=COLORS[0] if color == LAST_RUN else color,
+        key="map",
+        lit=chosen.rows if chosen else run.rows if run else None,
+        run=run is not None,
+        caption=f"{view.pool.rows:,} rows · {len(view.clusters.titles)} clusters",
+        on_event=partial(_on_event, view),
+    )
+
+
+def _on_event(view: ProjectView, event: MapEvent) -> None:
+    st.session_state["picked"] = event.row
+    if event.row is None:
+        apply_event(view, event)
+
+
+def _render_selection(view: ProjectView, chosen: RowSelection) -> None:
+    pool, clusters = view.pool, view.clusters
+    assert pool is not None and clusters is not None
+    count = len(chosen.rows)
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown(f"**{count:,} rows selected**", width="content")
+            st.button(
+                "",
+                key="clear-selection",
+                icon=":material/close:",
+                type="tertiary",
+                help="Select nothing",
+                on_click=clear_selection,
+            )
+        sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
+        top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
+        st.caption(
+            "  ·  ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top)
+        )
+        picks = np.random.default_rng(count).choice(
+            chosen.rows, min(_SAMPLES, count), replace=False
+        )
+        for prompt in pool.page(np.sort(picks))["prompt"]:
+            st.text(_first_line(prompt))
+        with st.container(horizontal=True, gap="small"):
+            for label, action, help_text in (
+                (f"Drop {count:,}", "drop", "Take these rows out; Ctrl+Z brings them back."),
+                ("Keep only", "keep", "Drop all other rows; Ctrl+Z brings them back."),
+                ("Pin", "pin", "Every selection must take these rows."),
+            ):
+                st.button(
+                    label,
+                    key=f"decide-{action}",
+                    type="primary" if action == "drop" else "secondary",
+                    help=help_text,
+                    on_click=_decide,
+                    args=(view, action, chosen),
+                )
+
+
+def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
+    assert view.pool is not None
+    try:
+        decide(view.project, view.pool.rows, action, chosen.rows, chosen.origin)
+    except WinnowError as error:
+        st.toast(as_text(error), icon=":material/error:")
+        return
+    clear_selection()
+    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned"}[action]
+    st.toast(f"{verb} {len(chosen.rows):,} rows. Ctrl+Z takes it back.")
+
+
+def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
+    """The selected rows, a page at a time; a click opens one."""
+    assert view.pool is not None
+    pages = -(-len(chosen.rows) // _PAGE_ROWS)
+    number = min(st.session_state.get("selected-page", 1), pages)
+    part = chosen.rows[(number - 1) * _PAGE_ROWS : number * _PAGE_ROWS]
+    table = view.pool.page(part)[["row", "source", "prompt", "answer"]]
+    key = f"selected-{part[0]}-{part[-1]}-{len(chosen.rows)}"
+    render_table(view, table, key=key, alt="Selected rows; a click on one opens it")
+    if pages > 1:
+        st.pagination(pages, key="selected-page")
+
+
+def _render_search(view: ProjectView) -> None:
+    assert view.pool is not None
+    words = st.text_input(
+        "Search", placeholder="Search words in the rows", label_visibility="collapsed",
+        type="search", key="map-search",
+    )  # fmt: skip
+    if words == st.session_state.get("map-searched", ""):
+        return
+    st.session_state["map-searched"] = words
+    if not words:
+        clear_selection()
+        st.rerun()
+    found = view.pool.search(words, limit=view.pool.rows).rows
+    found = np.sort(found[~view.decisions.dropped[found]])
+    if not len(found):
+        st.caption(f"No row that is kept holds “{as_text(words)}”.")
+        return
+    select_rows(view, found, f"search for {words!r}")
+    st.rerun()
+
+
+def _render_clusters(view: ProjectView) -> None:
+    clusters = view.clusters
+    assert clusters is not None
+    kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(clusters.titles))
+    order = np.argsort(-np.asarray(clusters.sizes), kind="stable")
+    st.markdown("**Clusters**", help="Tick one or more to select their rows.")
+    event = st.dataframe(
+        {
+            "title": [clusters.titles[i] for i in order],
+            "rows": [int(clusters.sizes[i]) for i in order],
+            "kept": [100 * kept[i] / max(1, clusters.sizes[i]) for i in order],
+        },
+        column_config={
+            "title": st.column_config.TextColumn("title", width=150),
+            "rows": st.column_config.ProgressColumn(
+                "rows", format="%d", max_value=int(max(clusters.sizes)), width=75
+            ),
+            "kept": st.column_config.NumberColumn("kept %", format="%.0f", width=50),
+        },
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        height=520,
+        alt="Clusters with their sizes and the share of rows kept",
+        key="cluster-list",
+    )
+    ticked = tuple(int(order[i]) for i in event.selection.rows)
+    if ticked == st.session_state.get("clusters-ticked", ()):
+        return
+    st.session_state["clusters-ticked"] = ticked
+    if ticked:
+        rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
+        select_rows(view, rows, "clusters " + ", ".join(clusters.titles[i] for i in ticked))
+    else:
+        clear_selection()
+    st.rerun()
+
+
+def _render_picked(view: ProjectView, row: int) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown(f"**Row {row:,}**", width="content")
+            if st.button("", icon=":material/close:", type="tertiary", help="Close the row"):
+                st.session_state.pop("picked", None)
+                st.rerun()
+        render_row(view, row)
+
+
+def _first_line(text: str, limit: int = 70) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+view = current_view()
+if view is None or view.pool is None or not view.mapped:
+    stop_with(
+        "No map yet",
+        "Load a pool and build its map on the Pool page; a job under way goes on by itself.",
+        "pages/pool_page.py",
+        "Go to the pool",
+    )
+canvas, panel = st.columns([0.72, 0.28], gap="medium")
+chosen = selected(view)
+with panel:
+    picked = st.session_state.get("picked")
+    if chosen:
+        _render_selection(view, chosen)
+    if isinstance(picked, int) and picked < view.pool.rows:
+        _render_picked(view, picked)
+    _render_search(view)
+    _render_clusters(view)
+with canvas:
+    _render_canvas(view, chosen)
+if chosen:
+    _render_rows(view, chosen)

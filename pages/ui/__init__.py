@@ -1,0 +1,1 @@
+"""What the pages share: the project in view, the strip on top, row cards, the map."""

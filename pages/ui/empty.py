@@ -1,0 +1,16 @@
+"""Empty states: what is missing, and the one thing to do next."""
+
+from typing import NoReturn
+
+import streamlit as st
+
+
+def stop_with(title: str, text: str, page: str, label: str) -> NoReturn:
+    """Say what is missing, link to the page that makes it, and end this page's run."""
+    with st.container(horizontal_alignment="center", border=True):
+        st.space("large")
+        st.subheader(title, text_alignment="center", anchor=False)
+        st.caption(text, text_alignment="center")
+        st.page_link(page, label=label, icon=":material/arrow_forward:")
+        st.space("large")
+    st.stop()

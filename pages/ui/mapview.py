@@ -1,0 +1,139 @@
+"""A project's map: its points, titles and colours, packed once and sent to the component."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.clusters import Clusters
+from core.coloring import Coloring, by_category, by_number
+from core.lasso import inside
+from core.mapevent import MapEvent
+from core.mappack import Title, pack
+from core.mapplaces import anchors, display_points
+from core.runs import Run
+from pages.ui.pointmap import show_map
+from pages.ui.rows import show_row
+from pages.ui.selection import clear_selection, select_rows
+from pages.ui.state import ProjectView
+
+COLORS = ("Cluster", "Source", "Length")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What stays the same while a person works: display coordinates and titles."""
+
+    points: NDArray[np.float32]
+    titles: tuple[Title, ...]
+
+
+def ground(view: ProjectView) -> Ground:
+    """Coordinates and titles of the map in use."""
+    assert view.clusters is not None and view.layout_id is not None
+    return _ground(view.layout_id, view.clusters.fingerprint, view)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _ground(layout_id: str, clusters_id: str, _view: ProjectView) -> Ground:
+    clusters, layout = cast(Clusters, _view.clusters), _view.layout
+    assert layout is not None
+    points = display_points(layout)
+    places = anchors(points, clusters.labels, len(clusters.titles))
+    titles = tuple(
+        Title(
+            text,
+            (float(places.at[i, 0]), float(places.at[i, 1])),
+            int(clusters.sizes[i]),
+            i,
+            cast("tuple[float, float, float, float]", tuple(map(float, places.boxes[i]))),
+        )
+        for i, text in enumerate(clusters.titles)
+    )
+    return Ground(points, titles)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) -> Coloring:
+    points, pool = ground(_view).points, _view.pool
+    assert pool is not None and _view.clusters is not None
+    if color == "Source":
+        sources = pool.sources()
+        return by_category(sources.codes, sources.names, points=points, label="Source")
+    if color == "Length":
+        return by_number(pool.lengths(), label="Length, characters", logarithmic=True)
+    return by_category(_view.clusters.labels, _view.clusters.titles, points=points, label="Cluster")
+
+
+def render_map(
+    view: ProjectView,
+    *,
+    color: str,
+    key: str,
+    height: int | Literal["fill"] = "fill",
+    lit: NDArray[np.int64] | None = None,
+    run: bool = False,
+    caption: str = "",
+    on_event: Callable[[MapEvent], None],
+) -> None:
+    """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run."""
+    assert view.pool is not None and view.clusters is not None and view.layout_id is not None
+    base = ground(view)
+    rows = view.pool.rows
+    mask = None
+    if lit is not None:
+        mask = np.zeros(rows, bool)
+        mask[lit] = True
+    payload = pack(
+        base.points,
+        _coloring(view.layout_id, view.clusters.fingerprint, color, view),
+        titles=base.titles,
+        lit=mask,
+        dropped=view.decisions.dropped,
+        context="grey" if run else "dim",
+        lit_label="chosen" if run else "selected",
+        alt=f"Map of {rows:,} rows in {len(base.titles)} clusters, coloured by {color.lower()}"
+        + (f"; {len(lit):,} rows are highlighted." if lit is not None else "."),
+        caption=caption,
+        legend=color != "Cluster" or run,
+    )
+    show_map(payload, key=key, height=height, on_event=on_event)
+
+
+def apply_event(view: ProjectView, event: MapEvent) -> None:
+    """Turn a gesture into the selection."""
+    if event.kind in ("lasso", "box"):
+        found = inside(ground(view).points, np.array(event.polygon))
+        select_rows(view, found[~view.decisions.dropped[found]], "map lasso", event.op)
+    elif event.kind == "cluster" and event.cluster is not None:
+        assert view.clusters is not None
+        rows = np.flatnonzero(view.clusters.labels == event.cluster)
+        select_rows(view, rows, f"cluster {view.clusters.titles[event.cluster]}")
+    elif event.kind == "clear":
+        clear_selection()
+
+
+def render_run_map(view: ProjectView, run: Run | None, height: int) -> None:
+    """Draw the map with a run's rows lit; a click on a point opens the row."""
+    assert view.pool is not None
+
+    def open_row(event: MapEvent) -> None:
+        if event.row is not None:
+            st.session_state["run-map-row"] = event.row
+
+    render_map(
+        view,
+        color="Cluster",
+        key="run-map",
+        height=height,
+        lit=run.rows if run else None,
+        run=run is not None,
+        caption=f"{len(run.rows):,} of {view.pool.rows:,} rows lit" if run else "",
+        on_event=open_row,
+    )
+    clicked = st.session_state.pop("run-map-row", None)
+    if clicked is not None:
+        show_row(view, clicked)

@@ -1,0 +1,85 @@
+"""The map component: mounts one packed message, returns what the person did on it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from core.mapevent import MapEvent, read_event
+from core.mappack import PREAMBLE
+
+_FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
+
+# In the order of their imports: Streamlit runs a component's script from a blob address, from
+# which no relative import resolves, so the modules are joined into one.
+_MODULES = (
+    "payload", "look", "camera", "webgl", "raster", "ink", "nearest", "polygon", "titles",
+    "gestures", "legend", "pointmap",
+)  # fmt: skip
+
+
+def _script() -> str:
+    joined = "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in _MODULES)
+    without_imports = re.sub(r"^import .*\n", "", joined, flags=re.MULTILINE)
+    return re.sub(r"^export (?!default)", "", without_imports, flags=re.MULTILINE)
+
+
+def _register(name: str, attribute: str) -> Callable[..., object]:
+    html = (_FOLDER / "pointmap.html").read_text("utf-8")
+    return st.components.v2.component(
+        name,
+        html=html.replace('class="pointmap"', f'class="pointmap" {attribute}', 1),
+        css=(_FOLDER / "pointmap.css").read_text("utf-8"),
+        js=_script(),
+    )
+
+
+_SIZED = _register("winnow_map", "data-sized")
+_FILLING = _register("winnow_map_filling", "data-fill")
+
+
+def show_map(
+    payload: bytes,
+    *,
+    key: str,
+    height: int | Literal["fill"] = "fill",
+    on_event: Callable[[MapEvent], None] | None = None,
+) -> MapEvent | None:
+    """Mount the map and return the last gesture made on it.
+
+    Parameters
+    ----------
+    payload : bytes
+        From `core.mappack.pack`. The browser uploads only the parts whose content changed.
+    key : str
+        Names the map in session state; its last gesture is `st.session_state[key]`.
+    height : int or "fill", default="fill"
+        Pixels, or down to the bottom of the window.
+    on_event : callable, optional
+        Called once for each gesture, before the script runs again, so that everything on the
+        page (this map included) already shows its effect.
+
+    Returns
+    -------
+    MapEvent or None
+        The last gesture, again and again in later runs with the same `seq`; None before the
+        first, and for a message that is not valid.
+    """
+    _, rows, clusters, _ = PREAMBLE.unpack_from(payload)
+
+    def event_of(state: object) -> MapEvent | None:
+        message = state.get("gesture") if isinstance(state, dict) else None
+        return read_event(message, rows=rows, clusters=clusters)
+
+    def called() -> None:
+        event = event_of(st.session_state.get(key))
+        if event is not None and on_event is not None:
+            on_event(event)
+
+    if height == "fill":
+        result = _FILLING(data=payload, key=key, on_gesture_change=called)
+    else:
+        result = _SIZED(data=payload, key=key, height=height, on_gesture_change=called)
+    return event_of(result)

@@ -1,0 +1,87 @@
+"""One row, as people read it. Text from data is shown as text: it is never Markdown or HTML."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_LONG = 1_200  # characters after which a turn scrolls in a box of its own
+_ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
+
+
+def render_row(view: ProjectView, row: int) -> None:
+    """Draw a row: where it comes from, its turns, its original fields."""
+    pool = view.pool
+    assert pool is not None
+    page = pool.page([row]).iloc[0]
+    facts = [f"row {row:,}", str(page["source"])]
+    if view.clusters is not None:
+        facts.append(view.clusters.titles[view.clusters.labels[row]])
+    facts.append(f"{page['n_chars']:,} characters")
+    first = int(pool.duplicates()[row])
+    if first >= 0:
+        facts.append(f"same text as row {first:,}")
+    if view.decisions.dropped[row]:
+        facts.append("dropped")
+    if view.decisions.pinned[row]:
+        facts.append("pinned")
+    with st.container(horizontal=True, gap="xsmall"):
+        for fact in facts:
+            st.badge(as_text(fact), color="gray")
+    (record,) = pool.records([row])
+    for turn in record.turns:
+        _render_text(_ROLES.get(turn.role, turn.role), turn.content)
+    if record.body:
+        _render_text("Text", record.body)
+    original = st.expander("Original fields", on_change="rerun", key=f"original-{row}")
+    if original.open:
+        with original:
+            (text,) = pool.original_text([row])
+            st.code(text, language="json", wrap_lines=True, height=240)
+
+
+def _render_text(label: str, text: str) -> None:
+    st.caption(label)
+    with st.container(height=220 if len(text) > _LONG else "content", border=True):
+        st.text(text)
+
+
+def render_table(
+    view: ProjectView, table: pd.DataFrame, key: str, alt: str, **options: Any
+) -> None:
+    """Draw a table with a `row` column; a click on any of its cells opens that row."""
+
+    def clicked() -> None:
+        cells = st.session_state[key].selection.cells
+        if cells:
+            st.session_state[f"{key}-open"] = int(table["row"].iloc[cells[0][0]])
+
+    st.dataframe(
+        table,
+        hide_index=True,
+        on_select=clicked,
+        selection_mode="single-cell",
+        alt=alt,
+        key=key,
+        column_config={
+            "row": st.column_config.NumberColumn("row", width=70),
+            "source": st.column_config.TextColumn("source", width=110),
+            "prompt": st.column_config.TextColumn("prompt", width="large"),
+            "answer": st.column_config.TextColumn("answer", width="large"),
+            "why": st.column_config.TextColumn("why", width="large"),
+            "n_chars": st.column_config.NumberColumn("characters", width=90),
+        },
+        **options,
+    )
+    opened = st.session_state.pop(f"{key}-open", None)
+    if opened is not None:
+        show_row(view, opened)
+
+
+@st.dialog("Row", width="large")
+def show_row(view: ProjectView, row: int) -> None:
+    """Open a row in a dialog."""
+    render_row(view, row)

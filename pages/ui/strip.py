@@ -1,0 +1,192 @@
+"""The strip on top of every page: project, what is kept, undo and redo, the running job."""
+
+import streamlit as st
+
+from core import jobs
+from core.decisions import redo, undo
+from core.errors import InputError
+from core.jobs import Job
+from pages.ui.state import (
+    NEW_PROJECT,
+    ProjectView,
+    current_view,
+    open_project,
+    project_names,
+)
+from pages.ui.text import as_text
+
+_POLL_SECONDS = 0.7
+_RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
+STEP_TITLES = {
+    "init": "Reading rows",
+    "embed": "Embedding rows",
+    "cluster": "Finding clusters",
+    "map": "Drawing the map",
+    "target": "Reading the target set",
+    "select": "Selecting rows",
+    "export": "Writing the export",
+    "demo": "Building the demo",
+    "upgrade": "Improving the map",
+}
+
+
+def render() -> None:
+    """Draw the strip and choose the project that the page will show."""
+    names = project_names()
+    _choose_next(names)
+    with st.container(horizontal=True, vertical_alignment="center", key="strip"):
+        st.selectbox(
+            "Project",
+            [*names, NEW_PROJECT],
+            index=_first(names),
+            key="project",
+            label_visibility="collapsed",
+            width=220,
+        )
+        # The address gives the index and not the value: a select box whose first value is set
+        # opens its list unseen, and makes the rest of the page inert.
+        if st.query_params.get("project") != st.session_state["project"]:
+            st.query_params["project"] = st.session_state["project"]
+        view = current_view()
+        if view and st.button("New pool", icon=":material/add:", help="Read other rows."):
+            open_project(NEW_PROJECT)
+            st.switch_page("pages/pool_page.py")
+        if view and view.pool:
+            _render_kept(view)
+        if view:
+            _watch(view)
+
+
+def _first(names: list[str]) -> int:
+    """Place of the project that the address names; the first one otherwise."""
+    wanted = st.query_params.get("project", "")
+    return names.index(wanted) if wanted in names else 0
+
+
+def _choose_next(names: list[str]) -> None:
+    """Take the project that a page asked for; before the widget is drawn."""
+    wanted = st.session_state.pop("next_project", None)
+    if wanted in names or wanted == NEW_PROJECT:
+        st.session_state["project"] = wanted
+
+
+def _render_kept(view: ProjectView) -> None:
+    pool, decisions = view.pool, view.decisions
+    assert pool is not None
+    kept = len(decisions.candidates)
+    pinned = int(decisions.pinned.sum())
+    extra = f" · {pinned:,} pinned" if pinned else ""
+    st.markdown(
+        f"kept **{kept:,}** of {pool.rows:,} ({kept / pool.rows:.0%}){extra}", width="content"
+    )
+    st.button(
+        "Undo",
+        icon=":material/undo:",
+        shortcut="Ctrl+Z",
+        disabled=not decisions.can_undo,
+        on_click=_undo,
+        args=(view,),
+        help="Take back the last decision on rows.",
+    )
+    st.button(
+        "Redo",
+        icon=":material/redo:",
+        shortcut="Ctrl+Shift+Z",
+        disabled=not decisions.can_redo,
+        on_click=_redo,
+        args=(view,),
+        help="Put back the decision that was undone last.",
+    )
+
+
+def _undo(view: ProjectView) -> None:
+    _try(undo, view)
+
+
+def _redo(view: ProjectView) -> None:
+    _try(redo, view)
+
+
+def _try(step: object, view: ProjectView) -> None:
+    assert callable(step) and view.pool is not None
+    try:
+        step(view.project, view.pool.rows)
+    except InputError as error:  # another window was faster
+        st.toast(as_text(error))
+
+
+def _watch(view: ProjectView) -> None:
+    """Show the jobs; poll while one works, and run the whole page once when it ends."""
+    recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
+    alive = [job.id for job in recent if job.alive]
+
+    @st.fragment(run_every=_POLL_SECONDS if alive else None)
+    def watch() -> None:
+        now = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
+        if [job.id for job in now if job.alive] != alive:
+            st.rerun()
+        for job in now:
+            if job.alive:
+                render_progress(job)
+        ended = next((job for job in now if not job.alive), None)
+        if ended and not alive:
+            _render_end(view, ended)
+
+    watch()
+
+
+def render_progress(job: Job) -> None:
+    """Draw a living job: what, how far, how fast, how long still, and Cancel."""
+    state = job.state
+    title = STEP_TITLES.get(job.steps[min(state.step, len(job.steps) - 1)].stage, state.what)
+    parts = [f"{as_text(title)} · {job.fraction:.0%}"]
+    if job.rate and state.total and title != STEP_TITLES["init"]:  # which counts bytes
+        parts.append(f"{job.rate:,.0f}/s")
+    if job.seconds_left is not None:
+        parts.append(f"{_duration(job.seconds_left)} left")
+    with st.container(horizontal=True, vertical_alignment="center", width=440):
+        st.progress(job.fraction, text=" · ".join(parts), width=340)
+        st.button("Cancel", key=f"cancel-{job.id}", on_click=jobs.cancel, args=(job,))
+
+
+def _render_end(view: ProjectView, job: Job) -> None:
+    """Say how the last job ended, until it is dismissed; a success needs no click."""
+    if job.state.status == "done" or jobs.is_dismissed(job):
+        return
+    words = {
+        "failed": job.state.error,
+        "died": job.state.error,
+        "cancelled": "Cancelled; what was finished is kept.",
+    }
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":red[:material/error:] **{as_text(job.title)}**: {as_text(words[job.state.status])}"
+        )
+        with st.popover("Log"):
+            st.code(job.log() or "The log is empty.", language=None, height=300)
+        st.button("Resume", key=f"resume-{job.id}", on_click=_resume, args=(view, job))
+        st.button("Dismiss", key=f"dismiss-{job.id}", on_click=jobs.dismiss, args=(job,))
+
+
+def _resume(view: ProjectView, job: Job) -> None:
+    jobs.dismiss(job)
+    start_job(view, job.title, list(job.steps[job.state.step :]))
+
+
+def start_job(view: ProjectView, title: str, steps: list[jobs.Step]) -> Job | None:
+    """Start a job for this project, or say in one sentence why not."""
+    from core.errors import WinnowError
+
+    try:
+        return jobs.start(view.project, title, steps)
+    except WinnowError as error:
+        st.toast(as_text(error), icon=":material/error:")
+        return None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

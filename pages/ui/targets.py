@@ -1,0 +1,101 @@
+"""Target sets: pick one, or add one by upload, by pasting, or from rows of the pool."""
+
+import json
+import secrets
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import WinnowError
+from core.project import atomic_file
+from core.targets import add_target, add_target_from_rows, check_name, list_targets
+from core.values import decode_ranges
+from pages.ui.selection import selected
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+
+def render_choice(view: ProjectView) -> str | None:
+    """Draw the choice of a target set and the ways to add one; return its name, if there is one."""
+    known = {info.name: info for info in list_targets(view.project)}
+    added = st.session_state.pop("target_added", None)
+    if added in known:
+        st.session_state["target"] = added
+    chosen = st.selectbox(
+        "Target set",
+        list(known),
+        format_func=lambda name: f"{name} · {known[name].rows} rows",
+        placeholder="None yet: add one below",
+        key="target",
+    )
+    with st.popover("Add a target set", icon=":material/add:", width="stretch"):
+        _render_add(view)
+    return chosen
+
+
+def _render_add(view: ProjectView) -> None:
+    st.caption("A few rows like those that you want more of: 10 to 200 are plenty.")
+    how = st.segmented_control(
+        "How", ["Upload", "Paste", "From the pool"], default="Upload", label_visibility="collapsed"
+    )
+    name = st.text_input("Name of the target set", max_chars=40, placeholder="my-target")
+    try:
+        if how == "Upload":
+            _add_upload(view, name)
+        elif how == "Paste":
+            _add_pasted(view, name)
+        else:
+            _add_rows(view, name)
+    except WinnowError as error:
+        st.error(as_text(error))
+
+
+def _add_upload(view: ProjectView, name: str) -> None:
+    upload = st.file_uploader("File", key="target-file")
+    if st.button("Add", disabled=not (upload and name), key="add-upload") and upload:
+        check_name(name)
+        path = view.project.inputs_dir / f"target-{name}-{Path(upload.name).name}"
+        _write(path, upload.getvalue())
+        _done(add_target(view.project, name, [str(path)]).rows, name)
+
+
+def _add_pasted(view: ProjectView, name: str) -> None:
+    text = st.text_area(
+        "One example a line: plain text, or JSON objects",
+        height=160,
+        key="target-text",
+        placeholder="Natalia sold clips to 48 of her friends in April …",
+    )
+    if st.button("Add", disabled=not (text.strip() and name), key="add-pasted"):
+        lines = [line for line in text.splitlines() if line.strip()]
+        if not all(line.lstrip().startswith("{") for line in lines):
+            lines = [json.dumps({"text": line}, ensure_ascii=False) for line in lines]
+        check_name(name)
+        path = view.project.inputs_dir / f"target-{name}-{secrets.token_hex(3)}.jsonl"
+        _write(path, "\n".join(lines).encode())
+        _done(add_target(view.project, name, [str(path)]).rows, name)
+
+
+def _add_rows(view: ProjectView, name: str) -> None:
+    chosen = selected(view)
+    count = len(chosen.rows) if chosen else 0
+    st.caption(
+        f"{count:,} rows are selected on the Map page."
+        if count
+        else "Lasso rows on the Map page, or give row numbers."
+    )
+    text = st.text_input("Row numbers", placeholder="12, 40-45", key="target-rows")
+    if st.button("Add", disabled=not (name and (text or count)), key="add-rows"):
+        rows = decode_ranges(text.replace(" ", "")) if text or not chosen else chosen.rows
+        _done(add_target_from_rows(view.project, name, rows).rows, name)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _done(rows: int, name: str) -> None:
+    st.session_state["target_added"] = name
+    st.toast(f"Target set {name}: {rows} rows.")
+    st.rerun()

@@ -1,0 +1,106 @@
+"""A page that is only the map: planted islands, and an echo of what was done on it."""
+
+import json
+import os
+
+import numpy as np
+import streamlit as st
+from planted import world
+
+from core.coloring import by_category, by_number
+from core.lasso import combine, inside
+from core.mappack import Title, pack
+from core.mapplaces import anchors
+from pages.ui.pointmap import show_map
+
+N = int(os.environ.get("MAP_POINTS", "3000"))
+K = int(os.environ.get("MAP_CLUSTERS", "12"))
+st.set_page_config(layout="wide")
+
+
+points, labels, names = world(N, K)
+
+
+@st.cache_resource
+def payload(n, k, colour, lit, chosen):
+    rng = np.random.default_rng(1)
+    coloring = (
+        by_number(rng.gamma(2, 300, n), label="length")
+        if colour == "length"
+        else by_category(
+            labels, names, points=points, label="" if colour == "cluster" else "Source"
+        )
+    )
+    spots = anchors(points, labels, k)
+    sizes = np.bincount(labels, minlength=k)
+    titles = [
+        Title(names[c], tuple(spots.at[c]), int(sizes[c]), c, tuple(spots.boxes[c]))
+        for c in range(k)
+    ]
+    marks = None
+    if lit == "run":
+        marks = (labels == 1) & (rng.random(n) < 0.4)
+    if lit == "selection" and len(chosen):
+        marks = np.zeros(n, bool)
+        marks[list(chosen)] = True
+    return pack(
+        points,
+        coloring,
+        titles=titles,
+        lit=marks,
+        dropped=labels == 3 if lit == "dropped" else None,
+        context="dim" if lit == "selection" else "grey",
+        targets=points[labels == 1][:40] if lit == "run" else None,
+        alt=f"Map of {n:,} rows in {k} clusters.",
+        caption=f"{n:,} rows · {k} clusters",
+        legend=colour != "cluster",
+    )
+
+
+state = st.session_state
+state.setdefault("selected", np.zeros(0, np.int64))
+state.setdefault("events", 0)
+
+
+def on_event(event):
+    state.events += 1
+    if event.kind in ("lasso", "box"):
+        found = inside(points, event.polygon)
+        state.selected = combine(state.selected, found, event.op)
+    if event.kind == "cluster":
+        state.selected = np.flatnonzero(labels == event.cluster)
+    if event.kind == "clear":
+        state.selected = np.zeros(0, np.int64)
+
+
+if os.environ.get("MAP_TOGGLE") and not st.checkbox("Show the map", value=True):
+    st.stop()
+bar = st.columns([2, 2, 1, 3], vertical_alignment="center")
+colour = bar[0].segmented_control(
+    "Colour", ["cluster", "source", "length"], default="cluster", label_visibility="collapsed"
+)
+lit = bar[1].segmented_control(
+    "Lit",
+    ["none", "run", "selection", "dropped"],
+    default=os.environ.get("MAP_LIT", "none"),
+    label_visibility="collapsed",
+)
+bar[2].button("Re-run")
+bar[3].markdown(f"**{len(state.selected):,} selected**")
+event = show_map(
+    payload(N, K, colour, lit, tuple(state.selected) if lit == "selection" else ()),
+    key="map",
+    height=int(os.environ["MAP_HEIGHT"]) if "MAP_HEIGHT" in os.environ else "fill",
+    on_event=on_event,
+)
+if os.environ.get("MAP_ECHO", "1") == "1":
+    shown = {
+        "selected": len(state.selected),
+        "events": state.events,
+        "kind": event.kind if event else None,
+        "row": event.row if event else None,
+        "cluster": event.cluster if event else None,
+        "op": event.op if event else None,
+        "vertices": len(event.polygon) if event else 0,
+    }
+    st.html(f"<output data-echo='{json.dumps(shown)}'></output>")

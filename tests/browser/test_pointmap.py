@@ -1,0 +1,498 @@
+"""The map component in a real browser: every gesture, both themes, with and without WebGL."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from apps import planted
+from driver import ROOT, MapOnPage, echo, wait_echo, wait_idle
+from PIL import Image
+
+APP = Path(__file__).parent / "apps" / "map_app.py"
+N = 3000
+NO_WEBGL = """
+const original = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : original.call(this, kind, ...rest);
+};
+"""
+ALL = [(0.01, 0.058), (0.99, 0.058), (0.99, 0.99), (0.01, 0.99), (0.01, 0.058)]
+LEFT = [(0.01, 0.058), (0.5, 0.058), (0.5, 0.99), (0.01, 0.99), (0.01, 0.058)]
+SHADOW = 'document.querySelector("[data-testid=stBidiComponentIsolated]").shadowRoot'
+
+
+@pytest.fixture(scope="module")
+def url(serve):
+    return serve(APP).url
+
+
+@pytest.fixture
+def page(open_page, url):
+    return open_page(url)
+
+
+@pytest.fixture
+def chart(page):
+    return MapOnPage(page).ready()
+
+
+def test_first_frame_by_webgl_with_all_points_and_a_name_for_those_who_cannot_see(page, chart):
+    assert chart.data("renderer") == "webgl"
+    assert int(chart.data("points")) == N
+    assert chart.view()[2] == pytest.approx(1, abs=1e-3)
+    label = f"Map of {N:,} rows in 12 clusters."
+    assert chart.root.locator(".points").get_attribute("aria-label") == label
+    assert chart.stage.get_attribute("aria-label").startswith(label)
+    assert echo(page)["events"] == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_points_are_on_the_picture_in_both_themes(open_page, url, theme):
+    page = open_page(url, theme=theme)
+    chart = MapOnPage(page).ready()
+    picture = _pixels(page, chart)
+    page_color = np.array([255, 255, 255] if theme == "light" else [15, 19, 26])
+    painted = (np.abs(picture - page_color).max(-1) > 40).mean()
+    assert 0.005 < painted < 0.5
+    # Many hues, not one: saturated pixels of at least four of six sectors of the colour wheel.
+    red, green, blue = (picture[..., channel].astype(float) for channel in range(3))
+    hue = np.degrees(np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)) % 360
+    vivid = picture.max(-1) - picture.min(-1) > 80
+    assert len(np.unique(hue[vivid] // 60)) >= 4
+
+
+def _pixels(page, chart):
+    return np.array(Image.open(io.BytesIO(chart.stage.screenshot())).convert("RGB"))[60:].astype(
+        int
+    )
+
+
+def test_it_follows_the_theme_and_keeps_the_view(page, chart):
+    page.mouse.move(*chart.at(0.3, 0.4))
+    page.mouse.wheel(0, -500)
+    chart.settle()
+    view, uploads = chart.view(), chart.data("uploads")
+    assert np.median(_pixels(page, chart)) > 240
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(800)
+    assert np.median(_pixels(page, chart)) < 40
+    assert (chart.view(), chart.data("uploads")) == (view, uploads)
+
+
+def test_lasso_replaces_adds_and_takes_away(page, chart):
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    said = wait_echo(page, selected=N)
+    assert said["kind"] == "lasso"
+    assert 3 <= said["vertices"] <= 256
+    chart.drag(*LEFT)
+    left = wait_echo(page, events=2)["selected"]
+    assert 0 < left < N
+    chart.drag(*ALL, hold="Shift")
+    wait_echo(page, events=3, selected=N, op="add")
+    chart.drag(*LEFT, hold="Alt")
+    wait_echo(page, events=4, selected=N - left, op="subtract")
+
+
+def test_a_loop_is_thinned_to_few_vertices_and_keeps_its_shape(page, chart):
+    script = (ROOT / "assets" / "pointmap" / "polygon.js").read_text().replace("export ", "")
+    rng = np.random.default_rng(0)
+    turn = np.linspace(0, 2 * np.pi, 2000)
+    circle = np.stack([300 + 200 * np.cos(turn), 300 + 200 * np.sin(turn)], 1)
+    smooth, scribble = (
+        np.array(page.evaluate(f"path => {{ {script}; return thin(path, 256); }}", path.tolist()))
+        for path in (circle, rng.uniform(0, 900, (3000, 2)))
+    )
+    assert 12 < len(smooth) < 80
+    assert np.abs(np.linalg.norm(smooth - 300, axis=1) - 200).max() < 1e-6
+    assert len(scribble) == 256
+    assert np.ptp(scribble, axis=0).min() > 800
+
+
+def test_box(page, chart):
+    chart.tool("box")
+    chart.drag((0.02, 0.058), (0.98, 0.98))
+    said = wait_echo(page, selected=N)
+    assert (said["kind"], said["vertices"]) == ("box", 4)
+
+
+def test_holding_shift_draws_a_lasso_while_the_tool_is_pan(page, chart):
+    before = chart.view()
+    chart.drag(*ALL, hold="Shift")
+    assert wait_echo(page, selected=N)["op"] == "add"
+    assert chart.view() == before
+
+
+def test_escape_stops_a_loop_and_clears_a_selection(page, chart):
+    chart.tool("lasso")
+    page.mouse.move(*chart.at(0.2, 0.2))
+    page.mouse.down()
+    for place in [(0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]:
+        page.mouse.move(*chart.at(*place), steps=4)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    chart.drag(*ALL)
+    wait_echo(page, events=1, selected=N)
+    page.keyboard.press("Escape")
+    wait_echo(page, events=2, selected=0, kind="clear")
+    # Nothing is left to clear: no message.
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(300)
+    assert echo(page)["events"] == 2
+
+
+def test_a_click_on_a_point_picks_its_row_and_one_on_nothing_does_not(page, chart):
+    chart.tool("lasso")
+    page.mouse.click(*chart.at(0.004, 0.99))
+    where, row = _an_isolated_point(chart)
+    page.mouse.click(*where)
+    assert wait_echo(page, events=1, kind="row")["row"] == row
+
+
+def _an_isolated_point(chart):
+    """Screen place of a row's point with no other near, found from the data, not the picture."""
+    points = planted.world(N, 12)[0]
+    box = chart.stage.bounding_box()
+    low, span = points.min(0), np.ptp(points, axis=0).max()
+    x, y, _ = chart.view()
+    unit = (points - low) / span
+    extent = np.ptp(points, axis=0) / span
+    scale = min((box["width"] - 96) / extent[0], (box["height"] - 94) / extent[1])
+    screen = np.stack(
+        [(unit[:, 0] - x) * scale + box["width"] / 2, (y - unit[:, 1]) * scale + box["height"] / 2],
+        1,
+    )
+    inside = ((screen > [20, 70]) & (screen < [box["width"] - 20, box["height"] - 60])).all(1)
+    for row in np.flatnonzero(inside):
+        away = np.linalg.norm(screen - screen[row], axis=1)
+        away[row] = np.inf
+        if away.min() > 30 and not chart.root.evaluate(_TITLE_AT, screen[row].tolist()):
+            return (box["x"] + float(screen[row, 0]), box["y"] + float(screen[row, 1])), int(row)
+    raise AssertionError("no isolated point")
+
+
+_TITLE_AT = """(root, [x, y]) => {
+  const box = root.getBoundingClientRect();
+  return [...root.querySelectorAll(".title.shown")].some((title) => {
+    const r = title.getBoundingClientRect();
+    const [px, py] = [x + box.left, y + box.top];
+    return px > r.left - 9 && px < r.right + 9 && py > r.top - 9 && py < r.bottom + 9;
+  });
+}"""
+
+
+def test_a_click_on_a_title_selects_its_cluster_and_goes_there(page, chart):
+    title = chart.root.locator(".title.shown").first
+    box = title.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    said = wait_echo(page, events=1, kind="cluster")
+    assert 0 < said["selected"] < N
+    chart.settle()
+    assert chart.view()[2] > 1.2
+
+
+def test_pan_zoom_and_fit_by_mouse_and_buttons_send_nothing(page, chart):
+    home = chart.view()
+    chart.drag((0.4, 0.5), (0.6, 0.6))
+    chart.settle()
+    moved = chart.view()
+    assert moved[0] < home[0] and moved[1] > home[1]
+    page.mouse.move(*chart.at(0.25, 0.5))
+    page.mouse.wheel(0, -400)
+    chart.settle()
+    assert chart.view()[2] > 1.3
+    chart.act("in")
+    chart.settle()
+    closer = chart.view()[2]
+    chart.act("out")
+    chart.act("out")
+    chart.settle()
+    assert chart.view()[2] < closer
+    chart.act("fit")
+    chart.settle()
+    assert chart.view() == pytest.approx(home, abs=1e-4)
+    assert echo(page)["events"] == 0
+
+
+def test_the_place_under_the_pointer_stays_while_zooming(page, chart):
+    home = chart.view()
+    where, row = _an_isolated_point(chart)
+    page.mouse.move(*where)
+    for _ in range(6):
+        page.mouse.wheel(0, -200)
+    chart.settle()
+    assert chart.view()[2] > 5
+    page.mouse.move(where[0] + 1, where[1])
+    chart.root.locator(".tip").wait_for()
+    assert f"row {row:,}" in chart.root.locator(".tip").inner_text()
+    for _ in range(6):
+        page.mouse.wheel(0, 200)
+    chart.settle()
+    assert chart.view() == pytest.approx(home, abs=1e-3)
+
+
+def test_pinch_zooms(open_page, url):
+    page = open_page(url, has_touch=True)
+    chart = MapOnPage(page).ready()
+    cdp = page.context.new_cdp_session(page)
+
+    def touch(kind, *places):
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", chart.at(0.45, 0.5))
+    touch("touchStart", chart.at(0.45, 0.5), chart.at(0.55, 0.5))
+    for step in range(1, 7):
+        touch("touchMove", chart.at(0.45 - 0.03 * step, 0.5), chart.at(0.55 + 0.03 * step, 0.5))
+    touch("touchEnd")
+    chart.settle()
+    assert chart.view()[2] > 2
+    assert echo(page)["events"] == 0
+
+
+def test_everything_by_keyboard(page, chart):
+    home = chart.view()
+    chart.stage.focus()
+    page.keyboard.press("ArrowRight")
+    chart.settle()
+    assert chart.view()[0] > home[0]
+    for _ in range(3):
+        page.keyboard.press("+")
+    chart.settle()
+    assert chart.view()[2] > 2
+    page.keyboard.press("-")
+    page.keyboard.press("f")
+    chart.settle()
+    assert chart.view() == pytest.approx(home, abs=1e-4)
+    for key, tool in [("l", "lasso"), ("b", "box"), ("p", "pan")]:
+        page.keyboard.press(key)
+        pressed = chart.root.locator('button[aria-pressed="true"]')
+        assert pressed.get_attribute("data-tool") == tool
+    page.keyboard.press("Tab")
+    focused = page.evaluate(f"{SHADOW}.activeElement.getAttribute('aria-label')")
+    assert focused.startswith("Pan")
+    names = chart.root.locator("button").evaluate_all(
+        "buttons => buttons.map((button) => button.getAttribute('aria-label'))"
+    )
+    assert all(names)
+
+
+def test_titles_do_not_overlap_and_more_appear_as_one_zooms_in(open_page, serve):
+    page = open_page(serve(APP, env={"MAP_CLUSTERS": "120"}).url)
+    chart = MapOnPage(page).ready()
+
+    def shown():
+        page.wait_for_timeout(300)
+        boxes = chart.root.evaluate(
+            """root => [...root.querySelectorAll(".title.shown")].map((title) => {
+                const r = title.getBoundingClientRect();
+                return [r.left, r.top, r.right, r.bottom];
+            })"""
+        )
+        for number, (left, top, right, bottom) in enumerate(boxes):
+            for other in boxes[:number]:
+                apart = (
+                    left >= other[2] or right <= other[0] or top >= other[3] or bottom <= other[1]
+                )
+                assert apart
+        return len(boxes)
+
+    counts = [shown()]
+    for _ in range(3):
+        chart.act("in")
+        chart.settle()
+        counts.append(shown())
+    assert counts[0] >= 10
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+
+
+def test_a_rerun_keeps_the_view_and_uploads_nothing(page, chart):
+    page.mouse.move(*chart.at(0.3, 0.4))
+    page.mouse.wheel(0, -500)
+    chart.settle()
+    view, uploads = chart.view(), chart.data("uploads")
+    page.get_by_role("button", name="Re-run").click()
+    page.wait_for_timeout(500)
+    wait_idle(page)
+    assert chart.view() == view
+    assert chart.data("uploads") == uploads
+
+
+def test_a_new_colour_keeps_the_view_and_uploads_one_array(page, chart):
+    page.mouse.move(*chart.at(0.3, 0.4))
+    page.mouse.wheel(0, -500)
+    chart.settle()
+    view, uploads = chart.view(), int(chart.data("uploads"))
+    page.get_by_text("length", exact=True).click()
+    chart.root.locator(".legend .ramp").wait_for()
+    assert chart.view() == view
+    assert int(chart.data("uploads")) == uploads + 1
+    assert "length" in chart.root.locator(".legend").inner_text()
+
+
+def test_the_legend_names_the_largest_categories_and_counts_the_rest(page, chart):
+    assert chart.root.locator(".legend").is_hidden()
+    page.get_by_text("source", exact=True).click()
+    chart.root.locator(".legend .entry").first.wait_for()
+    counts = chart.root.locator(".legend .count").all_inner_texts()
+    assert len(counts) == 9
+    assert sum(int(count.replace(",", "")) for count in counts) == N
+
+
+def test_lit_rows_are_on_top_with_their_legend_and_targets(page, chart):
+    before = _pixels(page, chart)
+    page.get_by_text("run", exact=True).click()
+    chart.root.locator(".legend", has_text="chosen").wait_for()
+    assert "targets" in chart.root.locator(".legend").inner_text()
+    page.wait_for_timeout(200)
+    after = _pixels(page, chart)[:-160, :-260]
+    vivid = after.max(-1) - after.min(-1) > 90
+    orange = vivid & (after[..., 0] > after[..., 1]) & (after[..., 1] > after[..., 2])
+    assert orange.sum() > 100
+    # What is not lit is grey: apart from titles and outlines, only the accent has a hue.
+    assert (vivid & ~orange).mean() < 0.2 * (before.max(-1) - before.min(-1) > 90).mean()
+
+
+def test_the_outline_goes_once_the_server_has_marked_the_rows(page, chart):
+    chart.tool("lasso")
+    chart.drag(*LEFT)
+    wait_echo(page, events=1)
+    assert chart.root.locator(".ink").is_visible()
+    page.get_by_text("selection", exact=True).click()
+    chart.root.locator(".ink").wait_for(state="hidden")
+    # Marked rows can be cleared from the map as well.
+    chart.stage.focus()
+    page.keyboard.press("Escape")
+    wait_echo(page, events=2, selected=0)
+
+
+def test_hovering_a_point_names_it_and_sends_nothing(page, chart):
+    where, row = _an_isolated_point(chart)
+    page.mouse.move(*where)
+    tip = chart.root.locator(".tip")
+    tip.wait_for()
+    assert f"row {row:,}" in tip.inner_text()
+    page.mouse.move(*chart.at(0.004, 0.99))
+    tip.wait_for(state="hidden")
+    assert echo(page)["events"] == 0
+
+
+def test_it_fills_the_window_and_follows_its_size(page, chart):
+    def gap():
+        box = chart.stage.bounding_box()
+        return page.viewport_size["height"] - box["y"] - box["height"], box["width"]
+
+    space, width = gap()
+    assert 0 <= space <= 60
+    page.set_viewport_size({"width": 1000, "height": 700})
+    page.wait_for_timeout(600)
+    space, narrower = gap()
+    assert 0 <= space <= 60
+    assert narrower < width
+    assert chart.view()[2] == pytest.approx(1, abs=1e-3)
+    pixels = chart.root.locator(".points").evaluate("canvas => [canvas.width, canvas.clientWidth]")
+    assert pixels[0] == pixels[1]
+
+
+def test_a_fixed_height_and_a_sharp_picture_on_a_dense_screen(open_page, serve):
+    page = open_page(serve(APP, env={"MAP_HEIGHT": "450"}).url, device_scale_factor=2)
+    chart = MapOnPage(page).ready()
+    assert chart.stage.bounding_box()["height"] == pytest.approx(450, abs=1)
+    size = chart.root.locator(".points").evaluate("canvas => [canvas.width, canvas.clientWidth]")
+    assert size[0] == 2 * size[1]
+
+
+def test_without_webgl_the_same_gestures_work(open_page, url):
+    page = open_page(url, script=NO_WEBGL)
+    chart = MapOnPage(page).ready()
+    assert chart.data("renderer") == "canvas"
+    painted = (np.abs(_pixels(page, chart) - 255).max(-1) > 40).mean()
+    assert 0.005 < painted < 0.5
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    wait_echo(page, selected=N)
+    page.get_by_text("run", exact=True).click()
+    chart.root.locator(".legend", has_text="chosen").wait_for()
+    page.mouse.move(*chart.at(0.5, 0.5))
+    page.mouse.wheel(0, -300)
+    chart.settle()
+    assert chart.view()[2] > 1.2
+
+
+def test_a_lost_context_comes_back(page, chart):
+    before = _pixels(page, chart)
+    chart.root.evaluate(
+        """root => {
+            const gl = root.querySelector(".points").getContext("webgl2");
+            const loss = gl.getExtension("WEBGL_lose_context");
+            loss.loseContext();
+            setTimeout(() => loss.restoreContext(), 200);
+        }"""
+    )
+    page.wait_for_function(
+        f"() => {SHADOW}.querySelector('.pointmap').dataset.context==='restored'"
+    )
+    page.wait_for_timeout(300)
+    after = _pixels(page, chart)
+    assert (np.abs(after - before).max(-1) > 40).mean() < 0.01
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    wait_echo(page, selected=N)
+
+
+def test_leaving_and_coming_back_keeps_the_view_and_leaks_no_context(open_page, serve):
+    page = open_page(serve(APP, env={"MAP_TOGGLE": "1"}).url)
+    chart = MapOnPage(page).ready()
+    page.mouse.move(*chart.at(0.3, 0.4))
+    page.mouse.wheel(0, -500)
+    chart.settle()
+    view = chart.view()
+    warnings = []
+    page.on("console", lambda message: warnings.append(message.text))
+    # Browsers drop the oldest of about sixteen contexts, with a warning.
+    for _ in range(18):
+        page.get_by_text("Show the map").click()
+        page.locator(".pointmap").wait_for(state="detached")
+        page.get_by_text("Show the map").click()
+        chart.ready()
+        wait_idle(page)
+    assert chart.view() == view
+    assert not [text for text in warnings if "context" in text.lower()]
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    wait_echo(page, events=1)
+
+
+def test_two_windows_have_selections_of_their_own(open_page, url):
+    one, two = open_page(url), open_page(url)
+    chart = MapOnPage(one).ready()
+    MapOnPage(two).ready()
+    one.bring_to_front()
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    wait_echo(one, selected=N)
+    assert echo(two)["selected"] == 0
+
+
+def test_memory_does_not_grow_over_lassos(page, chart):
+    chart.tool("lasso")
+    cdp = page.context.new_cdp_session(page)
+
+    def used():
+        for _ in range(3):
+            cdp.send("HeapProfiler.collectGarbage")
+        sizes = cdp.send("Runtime.getHeapUsage")
+        return (sizes["usedSize"] + sizes.get("backingStorageSize", 0)) / 2**20
+
+    def draw(times):
+        for _ in range(times):
+            events = echo(page)["events"]
+            chart.drag(*LEFT, steps=1)
+            wait_echo(page, events=events + 1)
+
+    draw(6)
+    before = used()
+    draw(14)
+    assert used() - before < 2

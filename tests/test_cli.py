@@ -1,0 +1,149 @@
+"""The command line as scripts use it: JSON keys, exit codes, one object on stdout."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from core.project import Project
+
+
+def winnow(*arguments, check=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+def winnow_json(*arguments, check=0):
+    done = winnow("--json", *arguments, check=check)
+    assert done.stdout.count("\n") == 1, done.stdout
+    return json.loads(done.stdout)
+
+
+def test_the_whole_way_from_files_to_an_export(planted_files, tmp_path):
+    root = tmp_path / "p"
+    report = winnow_json("init", root, planted_files / "pool.jsonl")
+    assert (report["rows"], report["rejected"], report["format"]) == (240, 0, "alpaca")
+    assert {"rejections", "exact_duplicates", "seconds"} <= set(report)
+    report = winnow_json("embed", root, "--features", planted_files / "features.npy")
+    assert {"encoder", "resumed_rows", "rows_per_second", "seconds"} <= set(report)
+    assert (report["rows"], report["dim"]) == (240, 24)
+    report = winnow_json("cluster", root, "--k", "4")
+    assert report["k"] == 4 and sum(report["sizes"]) == 240
+    assert len(set(report["titles"])) == 4 and {"silhouette", "seconds"} <= set(report)
+    report = winnow_json("map", root, "--seed", "3")
+    assert report["rows"] == 240 and 0.5 < report["trustworthiness"] <= 1
+    report = winnow_json(
+        "target", root, "cook", planted_files / "target.jsonl",
+        "--features", planted_files / "target.npy",
+    )  # fmt: skip
+    assert (report["name"], report["rows"]) == ("cook", 5)
+    report = winnow_json(
+        "select", root, "--method", "tsds-kde", "--budget", "12", "--target", "cook",
+        "--diversity-weight", "0.3", "--name", "mine",
+    )  # fmt: skip
+    assert (report["run"], report["method"], report["selected"]) == ("mine", "tsds-kde", 12)
+    assert report["sources"] == {"cooking": 12} and report["support"] >= 12
+    out = tmp_path / "out" / "subset.jsonl"
+    written = winnow_json("export", root, "mine", "--format", "jsonl", "--out", out)
+    assert written["rows"] == 12 and written["bytes"] == out.stat().st_size
+    pool = (planted_files / "pool.jsonl").read_text().splitlines()
+    rows = [pool.index(line) for line in out.read_text().splitlines()]
+    assert (
+        hashlib.sha256(np.array(sorted(rows), "<i8").tobytes()).hexdigest()
+        == (report["rows_sha256"])
+    )
+    again = winnow_json("replay", out.parent / "recipe.yaml", "--out", tmp_path / "again")
+    assert again["same"] is True and again["rows_sha256"] == report["rows_sha256"]
+    assert winnow_json("runs", tmp_path / "again")["runs"][0]["run"] == "mine"
+
+
+def test_decisions_are_obeyed_and_undone(mapped_root):
+    state = winnow_json("drop", mapped_root, "--where", "source = 'cooking'")
+    assert (state["candidates"], state["dropped"], state["pinned"]) == (180, 60, 0)
+    winnow_json("pin", mapped_root, "--rows", "70,100-101")
+    report = winnow_json(
+        "select", mapped_root, "--method", "random", "--ratio", "0.1", "--name", "r"
+    )
+    assert report["selected"] == 24 and "cooking" not in report["sources"]
+    assert winnow_json("decisions", mapped_root)["pinned"] == 3
+    assert winnow_json("undo", mapped_root)["pinned"] == 0
+    assert winnow_json("redo", mapped_root)["pinned"] == 3
+    kept = winnow_json("keep", mapped_root, "--clusters", "0")
+    assert kept["candidates"] == 60 and kept["log"][-1]["action"] == "keep"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["select", "ROOT", "--method", "magic", "--ratio", "0.1"], "Unknown method 'magic'"),
+        (["select", "ROOT", "--method", "random"], "ratio or a budget"),
+        (["select", "ROOT", "--method", "random", "--ratio", "1.5"], "ratio must be"),
+        (["select", "ROOT", "--method", "random", "--budget", "9999"], "9,?999"),
+        (["select", "ROOT", "--method", "tsds-kde", "--budget", "5"], "--target"),
+        (["select", "ROOT", "--method", "kmq", "--budget", "5"], "--quality"),
+        (["select", "ROOT", "--method", "kmq", "--budget", "5", "--quality", "source"], "source"),
+        (["select", "ROOT", "--method", "random", "--budget", "5", "--scale", "2"], "scale"),
+        (["cluster", "ROOT", "--k", "many"], "whole number"),
+        (["cluster", "ROOT", "--k", "0"], "k"),
+        (["export", "ROOT", "none", "--format", "jsonl", "--out", "x"], "No run 'none'"),
+        (["drop", "ROOT"], "exactly one"),
+        (["drop", "ROOT", "--where", "1=1; DROP TABLE x"], "."),
+        (["undo", "ROOT"], "nothing to undo"),
+        (["init", "ROOT", "nowhere.jsonl"], "."),
+        (["embed", "nowhere"], "No project at"),
+        (["replay", "nowhere.yaml"], "Cannot read the recipe"),
+        (["nonsense"], "No such command"),
+        (["select", "ROOT"], "--method"),
+    ],
+)
+def test_unusable_input_is_one_sentence_and_exit_code_2(mapped_root, arguments, message):
+    arguments = [mapped_root if a == "ROOT" else a for a in arguments]
+    done = winnow("--json", *arguments, check=2)
+    import re
+
+    assert re.search(message, done.stderr) and "Traceback" not in done.stderr
+    sentence = done.stderr.splitlines()[-1]  # progress may come before, on a slow machine
+    assert json.loads(done.stdout) == {"error": sentence, "exit_code": 2}
+
+
+def test_a_busy_project_is_exit_code_3(mapped_root):
+    with Project.open(mapped_root).writing("embed"):
+        done = winnow("cluster", mapped_root, check=3)
+    assert "in use by `embed`" in done.stderr and done.stdout == ""
+
+
+def test_select_arrays_needs_no_project(planted_files, tmp_path):
+    out, probabilities = tmp_path / "rows.npy", tmp_path / "p.npy"
+    report = winnow_json(
+        "select-arrays", planted_files / "features.npy", planted_files / "target.npy",
+        "--method", "tsds-uniform", "--budget", "10", "--diversity-weight", "0.2",
+        "--out", out, "--probabilities", probabilities,
+    )  # fmt: skip
+    rows = np.load(out)
+    assert report["selected"] == 10 == len(set(rows.tolist())) and {"support", "seconds"} <= set(
+        report
+    )
+    assert rows.max() < 60  # the target is cooking, the first topic
+    assert np.load(probabilities).shape == (240,)
+
+
+def test_doctor_and_methods_speak(tmp_path):
+    checks = winnow_json("doctor")
+    assert checks["ok"] is all(check["ok"] for check in checks["checks"])
+    assert {m["id"] for m in winnow_json("methods")["methods"]} >= {"random", "kmq", "tsds-kde"}
+
+
+def test_a_person_reads_lines_not_json(mapped_root):
+    done = winnow("decisions", mapped_root, check=0)
+    assert done.stdout.startswith("candidates  240")

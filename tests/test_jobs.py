@@ -1,0 +1,146 @@
+"""Background jobs: finish, fail, cancel, die and resume, seen from another process."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from core import jobs
+from core.errors import BusyError, InputError
+from core.jobs import Step
+from core.project import Project
+
+# A worker with a stage that counts to ten in the project's folder, going on where it was.
+SLOW_WORKER = """
+import sys, time
+from dataclasses import dataclass
+from pathlib import Path
+import core.stages
+from core.errors import InputError
+from core.worker import main
+
+@dataclass
+class Report:
+    counted: int
+
+def count(root, *, progress, stop_at=None, seconds=0.02, stubborn=False):
+    file = Path(root) / "count"
+    begun = int(file.read_text()) if file.exists() else 0
+    for number in range(begun, 10):
+        if number == stop_at:
+            raise InputError("Row 7 is bad; mend it.")
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            if not stubborn:
+                raise
+        file.write_text(str(number + 1))
+        progress(number + 1, 10, "counting")
+    return Report(10 - begun)
+
+core.stages.STAGES["embed"] = count
+sys.exit(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "WORKER_COMMAND", [sys.executable, "-c", SLOW_WORKER])
+    return Project.create(tmp_path / "p")
+
+
+def wait_for(job, *statuses, seconds=60):
+    deadline = time.monotonic() + seconds
+    while (now := jobs.read_job(job.folder)).state.status not in statuses:
+        assert time.monotonic() < deadline, (now.state, now.log())
+        time.sleep(0.05)
+    return now
+
+
+def wait_for_count(project, number):
+    file = project.root / "count"
+    deadline = time.monotonic() + 30
+    while not file.exists() or int(file.read_text() or 0) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_job_runs_its_steps_and_keeps_their_reports(project):
+    done = wait_for(jobs.start(project, "Count", [Step("embed"), Step("embed")]), "done")
+    assert [report["counted"] for report in done.state.reports] == [10, 0]
+    assert done.fraction == 1.0 and not done.alive
+
+
+def test_progress_gives_rate_and_time_left(project):
+    job = jobs.start(project, "Count", [Step("embed", {"seconds": 1})])
+    wait_for_count(project, 3)
+    time.sleep(0.5)
+    state = jobs.read_job(job.folder)
+    assert 0.2 <= state.fraction < 1
+    assert 0.2 < state.rate < 2 and 1 < state.seconds_left < 40
+    jobs.cancel(job)
+    wait_for(job, "cancelled")
+
+
+def test_bad_input_fails_with_its_sentence_and_resumes_where_it_was(project):
+    job = jobs.start(project, "Count", [Step("embed", {"stop_at": 7})])
+    failed = wait_for(job, "failed")
+    assert failed.state.error == "Row 7 is bad; mend it."
+    again = jobs.start(project, "Count", [Step("embed")])
+    assert wait_for(again, "done").state.reports[0]["counted"] == 3
+
+
+def test_a_crash_is_reported_and_its_traceback_is_in_the_log(project):
+    failed = wait_for(jobs.start(project, "Count", [Step("embed", {"seconds": "x"})]), "failed")
+    assert failed.state.error.startswith("TypeError") and "Traceback" in failed.log()
+
+
+def test_a_killed_worker_is_seen_as_dead_and_can_be_resumed(project):
+    job = jobs.start(project, "Count", [Step("embed", {"seconds": 0.2})])
+    wait_for_count(project, 3)
+    os.kill(jobs.read_job(job.folder).state.pid, signal.SIGKILL)
+    dead = wait_for(job, "died")
+    assert "ended without a word" in dead.state.error
+    counted = int((project.root / "count").read_text())
+    resumed = wait_for(jobs.resume(project, dead), "done")
+    assert resumed.state.reports[0]["counted"] == 10 - counted
+
+
+def test_cancel_stops_between_two_units(project):
+    job = jobs.start(project, "Count", [Step("embed", {"seconds": 0.2})])
+    wait_for_count(project, 1)
+    jobs.cancel(job)
+    assert wait_for(job, "cancelled").state.error == ""
+    assert int((project.root / "count").read_text()) < 10
+
+
+def test_a_worker_that_does_not_listen_is_killed(project, monkeypatch):
+    monkeypatch.setattr(jobs, "_TERMINATE_SECONDS", 0.3)
+    job = jobs.start(project, "Count", [Step("embed", {"seconds": 1, "stubborn": True})])
+    wait_for_count(project, 1)
+    jobs.cancel(job)
+    assert wait_for(job, "cancelled", seconds=5).state.status == "cancelled"
+
+
+def test_one_writer_at_a_time_but_runs_and_exports_go_beside(project):
+    job = jobs.start(project, "Count", [Step("embed", {"seconds": 0.3})])
+    with pytest.raises(BusyError, match="in use by the job “Count”"):
+        jobs.start(project, "Again", [Step("cluster")])
+    beside = jobs.start(project, "Select", [Step("select", {"method": "magic"})])
+    assert "magic" in wait_for(beside, "failed").state.error
+    jobs.cancel(job)
+    wait_for(job, "cancelled")
+
+
+def test_newest_first_and_no_job_where_there_is_none(project, tmp_path):
+    first = jobs.start(project, "One", [Step("embed")])
+    wait_for(first, "done")
+    time.sleep(1)  # the ids begin with the second
+    second = jobs.start(project, "Two", [Step("embed")])
+    wait_for(second, "done")
+    assert [job.id for job in jobs.list_jobs(project)] == [second.id, first.id]
+    assert [job.id for job in jobs.list_jobs(project, limit=1)] == [second.id]
+    with pytest.raises(InputError, match="No job at"):
+        jobs.read_job(tmp_path)

@@ -1,0 +1,135 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.coloring import by_category, by_number
+from core.errors import InputError
+from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack, read_header
+
+
+def world(n=500, k=5, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, k, n)
+    points = rng.normal(size=(k, 2))[labels] * 5 + rng.normal(size=(n, 2)) + [100, -40]
+    names = [f"cluster {number}" for number in range(k)]
+    return points.astype(np.float32), labels, names
+
+
+def unpack(payload):
+    """What the browser does, restated: rows in their own order again."""
+    magic, n, clusters, length = PREAMBLE.unpack_from(payload)
+    assert magic == MAGIC
+    start = PREAMBLE.size + length
+    header = read_header(payload)
+    arrays = {}
+    for section in header["sections"]:
+        first = start + section["offset"]
+        raw = payload[first : first + section["bytes"]]
+        arrays[section["name"]] = np.frombuffer(raw, "<u2" if section["item"] == 2 else "u1")
+    rows = np.arange(n) * header["stride"] % n
+    x0, y0, span = header["frame"]
+    xy = np.empty((n, 2))
+    xy[rows] = arrays["xy"].reshape(-1, 2) / 65535 * span + [x0, y0]
+    group, flags = np.empty(n, int), np.empty(n, int)
+    group[rows], flags[rows] = arrays["group"], arrays["flags"]
+    return header, xy, group, flags, arrays["targets"].reshape(-1, 2), clusters
+
+
+def test_a_map_comes_back_as_it_went():
+    points, labels, names = world()
+    lit, dropped = labels == 1, labels == 2
+    payload = pack(
+        points,
+        by_category(labels, names, points=points),
+        lit=lit,
+        dropped=dropped,
+        targets=points[:7],
+    )
+    header, xy, group, flags, targets, _ = unpack(payload)
+    span = header["frame"][2]
+    np.testing.assert_allclose(xy, points, atol=span / 65535)
+    assert (group == labels).all()
+    assert (flags == lit + 2 * dropped).all()
+    assert len(targets) == 7
+    assert (header["lit"], header["dropped"]) == (lit.sum(), dropped.sum())
+
+
+@pytest.mark.parametrize("k", [5, 300])
+def test_at_most_eight_bytes_a_point(k):
+    n = 100_000
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, k, n)
+    points = rng.normal(size=(n, 2))
+    payload = pack(points, by_category(labels, [str(i) for i in range(k)], points=points))
+    assert len(payload) < 8 * n
+    assert (unpack(payload)[2] == labels).all()
+
+
+def test_ids_follow_content_so_that_only_changes_are_uploaded():
+    points, labels, names = world()
+    coloring = by_category(labels, names, points=points)
+
+    def ids(**options):
+        header = read_header(pack(points, options.pop("coloring", coloring), **options))
+        return {section["name"]: section["id"] for section in header["sections"]}
+
+    plain = ids()
+    assert ids() == plain
+    marked = ids(lit=labels == 1)
+    assert {name for name in plain if plain[name] != marked[name]} == {"flags"}
+    number = ids(coloring=by_number(points[:, 0]))
+    assert {name for name in plain if plain[name] != number[name]} == {"group"}
+
+
+@given(st.integers(1, 3_000_000))
+@settings(max_examples=200, deadline=None)
+def test_the_stride_visits_every_row_once(n):
+    assert math.gcd(golden_stride(n), n) == 1
+
+
+def test_any_prefix_is_an_even_sample_of_the_rows():
+    n = 10_000
+    rows = np.arange(n // 10) * golden_stride(n) % n
+    share = np.histogram(rows, bins=20, range=(0, n))[0] / (n / 200)
+    assert share.min() > 0.9
+    assert share.max() < 1.1
+
+
+def test_a_title_that_is_nowhere_is_left_out_and_markup_stays_text():
+    points, labels, names = world()
+    titles = [
+        Title("<b>bold</b>", (100.0, -40.0), 9, cluster=4, box=(99.0, -41.0, 101.0, -39.0)),
+        Title("empty cluster", (math.nan, math.nan), 0, cluster=2),
+    ]
+    payload = pack(points, by_category(labels, names, points=points), titles=titles)
+    header, *_, clusters = unpack(payload)
+    assert [title["text"] for title in header["titles"]] == ["<b>bold</b>"]
+    assert clusters == 5
+    x0, y0, span = header["frame"]
+    np.testing.assert_allclose(
+        np.array(header["titles"][0]["at"]) * span + [x0, y0], [100, -40], atol=span * 1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"lit": np.zeros(3, bool)},
+        {"dropped": np.zeros(501, bool)},
+        {"points": np.full((500, 2), np.nan)},
+        {"points": np.zeros((0, 2))},
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_in_one_sentence(broken):
+    points, labels, names = world()
+    coloring = by_category(labels, names, points=points)
+    with pytest.raises(InputError, match="map"):
+        pack(broken.pop("points", points), coloring, **broken)
+
+
+def test_one_point():
+    payload = pack(np.zeros((1, 2)), by_number(np.ones(1)))
+    assert unpack(payload)[1].tolist() == [[0, 0]]

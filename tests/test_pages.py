@@ -1,0 +1,190 @@
+"""The pages' logic with Streamlit's AppTest: what they show and what they ask of the engine."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import jobs
+from core.decisions import load_decisions
+from core.project import Project
+from core.runs import list_runs, load_run, select
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SECONDS = 60
+APP = Path(__file__).parents[1] / "app.py"
+
+
+def open_app(home, monkeypatch, page=None, project="planted"):
+    """The app on its first page with the strip, or one page alone: AppTest switches to no more."""
+    monkeypatch.setenv("WINNOW_PROJECTS", str(home))
+    app = AppTest.from_file(str(APP), default_timeout=SECONDS)
+    if project:
+        app.session_state["project"] = project
+    app.run()
+    if page:
+        app.switch_page(f"pages/{page}_page.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def texts(app):
+    parts = [*app.markdown, *app.caption, *app.subheader, *app.error, *app.warning, *app.success]
+    # As a person reads it: text from data is escaped in Markdown.
+    return re.sub(r"\\(.)", r"\1", "\n".join(str(part.value) for part in parts))
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+def wait_for_jobs(root):
+    project = Project.open(root)
+    deadline = time.monotonic() + SECONDS
+    while any(job.alive for job in jobs.list_jobs(project)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return jobs.list_jobs(project)[0]
+
+
+@pytest.mark.parametrize(
+    ("page", "hint"),
+    [
+        ("map", "No map yet"),
+        ("select", "No pool yet"),
+        ("export", "No pool yet"),
+        ("pool", "A new pool"),
+    ],
+)
+def test_every_page_says_what_to_do_when_there_is_no_project(tmp_path, monkeypatch, page, hint):
+    app = open_app(tmp_path, monkeypatch, page, project=None)
+    assert hint in texts(app)
+
+
+def test_the_pool_page_shows_what_came_in(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "pool")
+    assert {m.label: m.value for m in app.metric}["Rows"] == "240"
+    assert len(app.dataframe[0].value) == 25
+
+
+def test_search_on_the_pool_page_finds_the_rows(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "pool")
+    next(t for t in app.text_input if t.label == "Search the rows").set_value("galaxy").run()
+    assert "60 rows" in texts(app)
+    assert set(app.dataframe[0].value["source"]) == {"astronomy"}
+
+
+def test_undo_in_the_strip_takes_a_decision_back(mapped_root, monkeypatch):
+    from core.decisions import decide
+
+    project = Project.open(mapped_root)
+    decide(project, 240, "drop", np.arange(60), "test")
+    app = open_app(mapped_root.parent, monkeypatch)
+    assert "kept **180** of 240 (75%)" in texts(app)
+    button(app, "Undo").click().run()
+    app = open_app(mapped_root.parent, monkeypatch)
+    assert "kept **240** of 240 (100%)" in texts(app)
+    assert not load_decisions(project, 240).dropped.any()
+    assert button(app, "Undo").disabled and not button(app, "Redo").disabled
+
+
+def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.session_state["cluster-list"] = {"selection": {"rows": [0, 1], "columns": []}}
+    app.run()
+    assert "120 rows selected" in texts(app)
+    button(app, "Drop 120").click().run()
+    state = load_decisions(Project.open(mapped_root), 240)
+    assert int(state.dropped.sum()) == 120 and state.log[0].origin.startswith("clusters ")
+
+
+def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.text_input(key="map-search").set_value("nebula").run()
+    assert "60 rows selected" in texts(app)
+    button(app, "Pin").click().run()
+    state = load_decisions(Project.open(mapped_root), 240)
+    assert state.pinned_rows.tolist() == list(range(60, 120))
+    app.text_input(key="map-search").set_value("no such word").run()
+    assert "No row that is kept holds" in texts(app)
+
+
+def test_select_makes_the_run_that_the_engine_would_make(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    assert "No run yet" in texts(app)
+    app.selectbox(key="method").set_value("tsds-uniform").run()
+    app.slider(key="ratio").set_value(5.0).run()
+    button(app, "Select rows").click().run()
+    job = wait_for_jobs(mapped_root)
+    assert job.state.status == "done", (job.state, job.log())
+    app.run()
+    project = Project.open(mapped_root)
+    (run,) = list_runs(project)
+    assert len(run.rows) == 12 and app.selectbox(key="run").value == run.id
+    parameters = job.steps[0].options
+    again = select(project, **{**parameters, "name": "again"})
+    assert again.rows_sha256 == run.report.rows_sha256
+    sources = next(d.value for d in app.dataframe if "random" in d.value.columns)
+    assert dict(zip(sources["source"], sources["selected"], strict=True))["cooking"] == 100
+
+
+def test_the_newest_run_is_shown_and_an_older_one_can_be_chosen(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    for name in ("first", "second"):
+        select(project, method="random", budget=10, name=name)
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    assert app.selectbox(key="run").value == "second"
+    app.selectbox(key="run").set_value("first").run()
+    assert app.selectbox(key="run").value == "first"
+    button(app, "").click().run()
+    assert [run.id for run in list_runs(project)] == ["second"]
+
+
+def test_export_writes_the_file_and_shows_the_recipe(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    select(project, method="random", budget=10, name="r")
+    app = open_app(mapped_root.parent, monkeypatch, "export")
+    app.selectbox(key="format").set_value("openai").run()
+    button(app, "Write the files").click().run()
+    job = wait_for_jobs(mapped_root)
+    assert job.state.status == "done", (job.state, job.log())
+    app.run()
+    assert "2 files" in texts(app)
+    lines = next(mapped_root.glob("exports/r-openai-*/r.jsonl")).read_text().splitlines()
+    assert len(lines) == 10
+    assert any("replay" in code.value for code in app.code)
+    assert load_run(project, "r").report.rows_sha256 in "".join(c.value for c in app.code)
+
+
+def test_a_failed_job_is_said_and_can_be_dismissed(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    jobs.start(project, "Select badly", [jobs.Step("select", {"method": "magic", "budget": 3})])
+    wait_for_jobs(mapped_root)
+    app = open_app(mapped_root.parent, monkeypatch)
+    assert "Unknown method 'magic'" in texts(app)
+    button(app, "Dismiss").click().run()
+    app = open_app(mapped_root.parent, monkeypatch)
+    assert "Unknown method" not in texts(app)
+
+
+def test_a_pool_that_cannot_be_read_leaves_a_way_out(tmp_path, monkeypatch):
+    project = Project.create(tmp_path / "home" / "broken")
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("not json\n")
+    jobs.start(project, "Read broken", [jobs.Step("init", {"files": [str(bad)]})])
+    wait_for_jobs(project.root)
+    app = open_app(tmp_path / "home", monkeypatch, "pool", project="broken")
+    assert "broken has no rows" in texts(app) and "bad.jsonl" in texts(app)
+    button(app, "Remove this empty project").click().run()
+    assert not project.root.exists() and "A new pool" in texts(app)
+
+
+def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    app = open_app(tmp_path / "home", monkeypatch, "pool", project=None)
+    next(t for t in app.text_input if "path" in t.label).set_value("/etc/passwd").run()
+    button(app, "Read the rows").click().run()
+    assert "/etc/passwd is outside" in texts(app)

@@ -1,0 +1,753 @@
+import base64
+import datetime
+import decimal
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.conditions import FUNCTIONS
+from core.duplicates import first_rows, text_hash
+from core.errors import BusyError, InputError
+from core.ingest import init_pool
+from core.pool import Pool
+from core.project import Project
+from core.records import parse
+from core.tables import hub_parts, hub_revision
+
+TOPICS = ["entropy", "cooking", "football", "50% off", "snake_case", "ÉCOLE", "日本語"]
+
+
+def make_rows(count=60):
+    return [
+        {
+            "instruction": f"Question {i} on {TOPICS[i % 7]}",
+            "input": "" if i % 3 else f"Input {i}",
+            "output": f"Answer {i * 7 % 10} " + "x" * (i % 11),
+            "source": "abc"[i % 3],
+            "id": f"row-{i}",
+            "score": i / 10,
+            "level": i % 5,
+            "good": i % 2 == 0,
+            "tags": ["t", str(i)],
+            "mixed": i if i % 2 else str(i),
+        }
+        for i in range(count)
+    ]
+
+
+def write_lines(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def open_pool(root):
+    return Pool.open(Project.open(root))
+
+
+def build(tmp_path, rows, name="pool.jsonl", **options):
+    """A pool of rows; `name` says in what kind of file they are."""
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        write_lines(path, rows)
+    root = tmp_path / "project"
+    shutil.rmtree(root, ignore_errors=True)
+    report = init_pool(root, [path], **options)
+    return open_pool(root), report
+
+
+def in_small_parts(monkeypatch):
+    monkeypatch.setattr("core.parts.PART_ROWS", 16)
+    monkeypatch.setattr("core.parts.GROUP_ROWS", 4)
+    monkeypatch.setattr("core.readers.CHUNK_ROWS", 3)
+    monkeypatch.setattr("core.tables.CHUNK_ROWS", 3)
+
+
+@pytest.fixture(params=["pool.jsonl", "pool.parquet"])
+def pool(request, tmp_path, monkeypatch):
+    in_small_parts(monkeypatch)
+    rows = make_rows()
+    if request.param.endswith("parquet"):
+        rows = [{**row, "mixed": str(row["mixed"])} for row in rows]
+    pool, _ = build(tmp_path, rows, request.param)
+    assert len(pool.meta["parts"]) > 2
+    assert len(pool.meta["parts"][0]["groups"]) > 2
+    pool.expected = rows
+    return pool
+
+
+# --- what is read --------------------------------------------------------------------------------
+
+
+def test_the_report_says_what_was_read(tmp_path):
+    rows = make_rows(6)
+    path = write_lines(tmp_path / "a.jsonl", [*rows, rows[0], {"question": 1}])
+    with path.open("a") as file:
+        file.write("broken\n")
+    pool, report = open_pool_of(tmp_path, [path])
+    assert (report.rows, report.rejected, report.exact_duplicates) == (7, 2, 1)
+    assert [(one.file, one.line) for one in report.rejections] == [(str(path), 8), (str(path), 9)]
+    assert report.format == "alpaca"
+    assert report.formats == {"alpaca": 7}
+    assert report.sources == {"a": 3, "b": 2, "c": 2}
+    assert report.fingerprint == pool.fingerprint == Project.open(tmp_path / "p").pointer("pool")
+    assert pool.meta["report"]["rejections"][0]["line"] == 8
+    assert {"inputs", "format", "columns", "limit", "fingerprint"} <= pool.meta.keys()
+    (given,) = pool.meta["inputs"]
+    assert (given["path"], given["bytes"]) == (str(path), path.stat().st_size)
+
+
+def open_pool_of(tmp_path, files, **options):
+    report = init_pool(tmp_path / "p", files, **options)
+    return open_pool(tmp_path / "p"), report
+
+
+def test_only_the_first_hundred_rejections_are_kept(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("broken\n" * 300 + '{"text": "a"}\n')
+    _, report = open_pool_of(tmp_path, [path])
+    assert (report.rejected, len(report.rejections)) == (300, 100)
+
+
+def test_source_and_id_come_from_a_column_a_mapping_or_the_file(tmp_path):
+    def labels(row, **columns):
+        pool, _ = build(tmp_path, [row], columns=columns)
+        return tuple(pool.page([0]).loc[0, ["source", "id"]])
+
+    row = {"text": "a"}
+    assert labels(row) == ("pool", "pool:1")
+    assert labels({**row, "source": "s", "id": 7}) == ("s", "7")
+    assert labels({**row, "dataset": "d", "_id": "x"}) == ("d", "x")
+    assert labels({**row, "source": "s", "kind": "k"}, source="kind") == ("k", "pool:1")
+    assert labels({**row, "source": None, "kind": None}, source="kind") == ("pool", "pool:1")
+    assert labels({**row, "source": ["a", "list"]}) == ("pool", "pool:1")
+    assert labels({**row, "source": "no name but a text " * 9}) == ("pool", "pool:1")
+    assert labels({"source": "asked", "out": "a"}, instruction="source", output="out") == (
+        "pool",
+        "pool:1",
+    )
+
+
+def test_the_fingerprint_is_of_the_content_and_the_options(tmp_path):
+    rows = make_rows(5)
+    first = build(tmp_path, rows)[0].fingerprint
+    (tmp_path / "other").mkdir()
+    assert build(tmp_path / "other", rows)[0].fingerprint == first
+    others = {
+        build(tmp_path, rows[:4])[0].fingerprint,
+        build(tmp_path, rows, limit=5)[0].fingerprint,
+        build(tmp_path, rows, format="alpaca")[0].fingerprint,
+        build(tmp_path, rows, columns={"quality": "score"})[0].fingerprint,
+        build(tmp_path, rows, "renamed.jsonl")[0].fingerprint,
+    }
+    assert len(others | {first}) == 6
+
+
+def test_formats_may_be_mixed_in_one_file(tmp_path):
+    turns = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "v"}]
+    rows = [
+        {"instruction": "a", "output": "b", "messages": None},
+        {"instruction": None, "output": None, "messages": turns},
+    ]
+    for name in ("a.jsonl", "a.parquet"):
+        pool, report = build(tmp_path, rows, name)
+        assert report.formats == {"alpaca": 1, "openai": 1}
+        assert pool.texts(0, 2) == ["a\nb", "u\nv"]
+        assert list(pool.where("format = 'openai'")) == [1]
+
+
+# --- reading it back -----------------------------------------------------------------------------
+
+
+def test_texts_and_lengths_are_those_of_the_records(pool):
+    expected = [parse(row).text for row in pool.expected]
+    assert pool.texts(0, pool.rows) == expected
+    assert pool.texts(13, 41) == expected[13:41]
+    assert pool.texts(55, 1000) == expected[55:]
+    assert pool.texts(5, 5) == []
+    assert pool.lengths().tolist() == [len(text) for text in expected]
+    assert pool.lengths().dtype == np.int32
+
+
+def test_a_page_has_the_rows_in_the_order_given(pool):
+    rows = [59, 0, 17, 17, 3]
+    page = pool.page(np.array(rows))
+    assert page["row"].tolist() == rows
+    assert page["id"].tolist() == [f"row-{i}" for i in rows]
+    assert page["answer"].tolist() == [pool.expected[i]["output"] for i in rows]
+    assert list(page) == ["row", "source", "prompt", "answer", "n_chars", "n_turns", "id"]
+    assert pool.page([]).empty
+    for wrong in ([60], [-1], [0, 99]):
+        with pytest.raises(InputError, match="not in the pool; its rows are 0 to 59"):
+            pool.page(wrong)
+
+
+def test_originals_come_back_row_by_row(pool):
+    for rows in (range(60), [0, 5, 6, 31, 59], [], [59]):
+        expected = [pool.expected[i] for i in rows]
+        assert list(pool.original(np.array(rows, dtype=int))) == expected
+        assert [json.loads(text) for text in pool.original_text(rows)] == expected
+        assert [record.answer for record in pool.records(rows)] == [r["output"] for r in expected]
+        tables = list(pool.original_tables(rows))
+        assert [row["instruction"] for t in tables for row in t.to_pylist()] == [
+            row["instruction"] for row in expected
+        ]
+    with pytest.raises(InputError, match="ascending"):
+        next(pool.original([3, 1]))
+
+
+def test_json_rows_keep_the_text_that_the_file_had(tmp_path):
+    lines = [
+        '{"text": "a", "n": 1.50, "big": 123456789012345678901234567890, "e": 1E5}',
+        '{"id":"\\u00e9",   "text":"\\ud83d\\ude00", "z": [ ], "a": {"b": null}}',
+        '{"text": "c", "nan": NaN}',
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    pool, _ = open_pool_of(tmp_path, [tmp_path / "a.jsonl"])
+    assert list(pool.original_text(range(3))) == lines
+
+
+def test_an_indented_array_gives_lines(tmp_path):
+    rows = make_rows(5)
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=4))
+    pool, _ = open_pool_of(tmp_path, [tmp_path / "a.json"])
+    texts = list(pool.original_text(range(5)))
+    assert [json.loads(text) for text in texts] == rows
+    assert not any("\n" in text for text in texts)
+
+
+TYPED = {
+    "text": "a",
+    "when": datetime.datetime(2024, 5, 6, 7, 8, 9, 123456),
+    "zoned": datetime.datetime(2024, 5, 6, tzinfo=datetime.UTC),
+    "day": datetime.date(2024, 5, 6),
+    "lasting": datetime.timedelta(seconds=90),
+    "money": decimal.Decimal("12345678901234567890.10"),
+    "raw": b"\x00\xff",
+    "nan": float("nan"),
+    "big": 2**62 + 1,
+    "nested": {"list": [{"x": 1, "y": None}, {"x": 2, "y": float("inf")}]},
+    "none": None,
+}
+
+
+def test_typed_values_come_back_as_they_were(tmp_path):
+    table = pa.Table.from_pylist([TYPED, {**TYPED, "text": "b"}])
+    table = table.replace_schema_metadata({"who": "me"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    pool, _ = open_pool_of(tmp_path, [tmp_path / "a.parquet"])
+    (back,) = pool.original_tables([0, 1])
+    assert back.schema.equals(table.schema)
+    assert back.schema.metadata[b"who"] == b"me"
+    (row,) = pool.original([0])
+    assert np.isnan(row.pop("nan"))
+    assert row == {name: value for name, value in TYPED.items() if name != "nan"}
+    (text,) = pool.original_text([0])
+    assert json.loads(text) == {
+        "text": "a",
+        "when": "2024-05-06T07:08:09.123456",
+        "zoned": "2024-05-06T00:00:00+00:00",
+        "day": "2024-05-06",
+        "lasting": 90.0,
+        "money": "12345678901234567890.10",
+        "raw": base64.b64encode(b"\x00\xff").decode(),
+        "nan": None,
+        "big": 2**62 + 1,
+        "nested": {"list": [{"x": 1, "y": None}, {"x": 2, "y": None}]},
+        "none": None,
+    }
+
+
+def test_what_parquet_cannot_hold_is_kept_as_json(tmp_path):
+    empty = pa.array([{}, {}], pa.struct([]))
+    table = pa.table({"text": ["a", "b"], "n": [1, 2], "empty": empty})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    pool, _ = open_pool_of(tmp_path, [tmp_path / "a.arrow"])
+    assert list(pool.original(range(2))) == table.to_pylist()
+    assert pool.where("text = 'b'").tolist() == [1]
+    assert pool.where("n > 1").tolist() == [1]
+
+
+def test_types_of_json_values_are_inferred_and_fall_back_to_text(tmp_path):
+    rows = [
+        {"text": "a", "n": 1, "x": 1, "m": 1, "b": True, "o": {"k": 1}},
+        {"text": "b", "n": 2.5, "x": "y", "m": [1], "b": 2},
+        {"text": "c", "n": None, "x": None, "m": None, "new": 1 << 70},
+    ]
+    pool, _ = build(tmp_path, rows)
+    (table,) = pool.original_tables(range(3))
+    assert table.to_pydict() == {
+        "text": ["a", "b", "c"],
+        "n": [1, 2.5, None],
+        "x": ["1", "y", None],
+        "m": ["1", "[1]", None],
+        "b": ["true", "2", None],
+        "o": [{"k": 1}, None, None],
+        "new": [None, None, str(1 << 70)],
+    }
+
+
+def test_files_of_different_kinds_make_one_pool(tmp_path, monkeypatch):
+    in_small_parts(monkeypatch)
+    rows = make_rows(30)
+    write_lines(tmp_path / "a.jsonl", rows[:10])
+    pq.write_table(
+        pa.Table.from_pylist([{**r, "mixed": 0} for r in rows[10:20]]), tmp_path / "b.pq"
+    )
+    typed = [{"text": f"text {i}", "only_here": i, "score": str(i)} for i in range(10)]
+    pq.write_table(pa.Table.from_pylist(typed), tmp_path / "c.parquet")
+    (tmp_path / "d.csv").write_text("text,score\nlast,8.5\n")
+    files = [tmp_path / name for name in ("a.jsonl", "b.pq", "c.parquet", "d.csv")]
+    pool, report = open_pool_of(tmp_path, files)
+    assert report.rows == 31
+    assert pool.columns() == [*rows[0], "text", "only_here"]
+    originals = list(pool.original(range(31)))
+    assert originals[:10] == rows[:10]
+    assert originals[20:30] == typed
+    assert originals[30] == {"text": "last", "score": "8.5"}
+    assert list(pool.where("only_here > 7")) == [28, 29]
+    assert list(pool.where("good AND level = 2")) == [2, 12]
+    assert list(pool.where("source = 'd' OR only_here = 3")) == [23, 30]
+    assert list(pool.where("try_cast(score AS DOUBLE) = 8.5")) == [30]
+    assert pool.numbers("score")[[3, 19, 25, 30]].tolist() == [0.3, 1.9, 5, 8.5]
+    assert pool.sources().names == ["a", "b", "c", "d"]
+
+
+def test_columns_of_numbers_are_numbers(tmp_path):
+    rows = [
+        {"text": "a", "i": 1, "f": 1, "b": True, "s": "1.5", "o": "x", "n": None},
+        {"text": "b", "i": 2, "f": 2.5, "b": False, "s": " 2e3", "o": 3, "n": 1},
+    ]
+    pool, _ = build(tmp_path, rows)
+    assert pool.column("i").dtype == np.int64
+    assert pool.column("f").tolist() == [1.0, 2.5]
+    assert pool.column("b").dtype == bool
+    assert pool.column("o").tolist() == ["x", 3]
+    assert pool.numbers("i").tolist() == [1, 2]
+    assert pool.numbers("s").tolist() == [1.5, 2000]
+    assert pool.numbers("s").dtype == np.float64
+    for name, message in [
+        ("o", "Column 'o' of row 0 is 'x'"),
+        ("n", "Column 'n' of row 0 is 'None'"),
+        ("b", "Column 'b' of row 0 is 'True'"),
+        ("nope", "no column 'nope'; its columns are text, i, f"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            pool.numbers(name)
+
+
+def test_sources_are_categories(pool):
+    found = pool.sources()
+    assert found.names == ["a", "b", "c"]
+    assert found.codes.dtype == np.int32
+    assert found.codes.tolist() == [i % 3 for i in range(60)]
+
+
+# --- search and conditions -----------------------------------------------------------------------
+
+
+def matching(pool, *words):
+    texts = [parse(row) for row in pool.expected]
+    return [
+        i
+        for i, record in enumerate(texts)
+        if all(
+            w.lower() in record.prompt.lower() or w.lower() in record.answer.lower() for w in words
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("entropy", ["entropy"]),
+        ("ENTROPY question", ["entropy", "question"]),
+        ('"on cooking"', ["on cooking"]),
+        ("50%", ["50%"]),
+        ("%", ["%"]),
+        ("snake_case", ["snake_case"]),
+        ("_", ["_"]),
+        ("école", ["école"]),
+        ("日本", ["日本"]),
+        ("'; DROP TABLE", ["'; drop", "table"]),
+        ("\\", ["\\"]),
+        ("", []),
+    ],
+)
+def test_search_finds_all_words_as_they_are_written(pool, text, words):
+    expected = matching(pool, *words)
+    found = pool.search(text)
+    assert found.rows.tolist() == expected
+    assert found.total == len(expected)
+    assert found.rows.dtype == np.int64
+
+
+def test_search_narrows_by_source_and_condition_and_goes_by_page(pool):
+    rows = matching(pool, "entropy")
+    by_source = [i for i in rows if i % 3 in (0, 2)]
+    assert pool.search("entropy", sources=["a", "c"]).rows.tolist() == by_source
+    assert pool.search("entropy", sources=["no such"]).total == 0
+    both = [i for i in by_source if i > 20]
+    assert pool.search("entropy", sources=["a", "c"], where="row > 20").rows.tolist() == both
+    page = pool.search("", limit=10, offset=55)
+    assert (page.total, page.rows.tolist()) == (60, [55, 56, 57, 58, 59])
+
+
+CONDITIONS = [
+    ("row < 3 OR row = 50", lambda i, r: i < 3 or i == 50),
+    ("source = 'a' AND n_chars > 40", lambda i, r: i % 3 == 0 and len(parse(r).text) > 40),
+    ("level IN (1, 3)", lambda i, r: i % 5 in (1, 3)),
+    ("score BETWEEN 1 AND 2.05", lambda i, r: 1 <= i / 10 <= 2.05),
+    ("good", lambda i, r: i % 2 == 0),
+    ("NOT good", lambda i, r: i % 2),
+    ("input = ''", lambda i, r: r["input"] == ""),
+    ("INSTRUCTION ILIKE '%ENTROPY%'", lambda i, r: "entropy" in r["instruction"]),
+    ("output LIKE '%!_%' ESCAPE '!' OR row = 1", lambda i, r: i == 1),
+    ("prompt LIKE 'Question _ on%'", lambda i, r: i < 10),
+    ("length(output) = 10", lambda i, r: len(r["output"]) == 10),
+    ("regexp_matches(answer, '^Answer [0-2] ')", lambda i, r: i * 7 % 10 < 3),
+    ("CASE WHEN good THEN level = 0 ELSE level = 1 END", lambda i, r: i % 5 == i % 2),
+    ("id = 'row-7' -- a comment", lambda i, r: i == 7),
+    ("line <= 2", lambda i, r: i < 2),
+    ("format = 'alpaca' AND n_turns = 2 AND file LIKE '%pool%' AND row = 4", lambda i, r: i == 4),
+    ("score / 2 + 1 > 3.9", lambda i, r: i / 20 + 1 > 3.9),
+    ("CAST(level AS VARCHAR) || source = '2b'", lambda i, r: i % 5 == 2 and i % 3 == 1),
+    ("mixed = '8'", lambda i, r: i == 8),
+    ("level IS NULL", lambda i, r: False),
+    ("(row < 3) IS TRUE", lambda i, r: i < 3),
+    ("true", lambda i, r: True),
+]
+
+
+@pytest.mark.parametrize(("condition", "holds"), CONDITIONS, ids=[c for c, _ in CONDITIONS])
+def test_a_condition_gives_the_rows_for_which_it_holds(pool, condition, holds):
+    expected = [i for i, row in enumerate(pool.expected) if holds(i, row)]
+    if condition == "mixed = '8'" and pool.meta["parts"][0]["kind"] == "json":
+        condition = "json_extract_string(mixed, '$') = '8'"  # text and numbers: kept as JSON
+    found = pool.where(condition)
+    assert found.tolist() == expected
+    assert found.dtype == np.int64
+
+
+ATTACKS = [
+    "1=1; DROP TABLE pool",
+    "1=1); DROP TABLE pool; --",
+    "1=1) OR (SELECT true",
+    "1=1, 2=2",
+    "1=1) AND (2=2",
+    "1=1) WINDOW w AS (ORDER BY row",
+    "1=1) ORDER BY (row",
+    "1=1) LIMIT (1",
+    "1=1) GROUP BY (row",
+    "1=1) QUALIFY (1=1",
+    "1=1) UNION SELECT 1 WHERE (1=1",
+    "1=1 UNION SELECT 1",
+    "1=1 LIMIT 1",
+    "(SELECT 1) = 1",
+    "row IN (SELECT 1)",
+    "row = ANY (SELECT 1)",
+    "row = ANY ([1, 2])",
+    "EXISTS (SELECT * FROM read_csv('/etc/passwd'))",
+    "EXISTS (FROM '/etc/passwd')",
+    "read_csv('/etc/passwd') IS NULL",
+    "read_text('/etc/passwd') = 'x'",
+    "read_blob('/etc/passwd') IS NOT NULL",
+    "read_parquet('x') IS NULL",
+    "glob('/etc/*') IS NULL",
+    "getenv('HOME') = 'x'",
+    "current_setting('home_directory') = ''",
+    "current_user = 'x'",
+    "pg_read_file('x') = 'x'",
+    "query('SELECT 1') = 1",
+    "query_table('pool') = 1",
+    "nextval('x') = 1",
+    "random() > 0.5",
+    "now() > '2020-01-01'",
+    "repeat('x', 1000000000) = 'x'",
+    "lpad('x', 1000000000, 'x') = 'x'",
+    "range(1000000000) IS NULL",
+    "COPY (SELECT 1) TO 'x'",
+    "COPY pool TO 'x'",
+    "PRAGMA version",
+    "SET lock_configuration = false",
+    "ATTACH 'x.db'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "CREATE TABLE x (a INT)",
+    "SELECT 1",
+    "count(*) > 1",
+    "max(row) > 1",
+    "row_number() OVER () > 1",
+    "list_filter([1], x -> x > 0)[1] = 1",
+    "list_transform([1], lambda x: x)[1] = 1",
+    "COLUMNS('x') = 1",
+    "COLUMNS(*) = 1",
+    "* = 1",
+    "#1 = 1",
+    "row = ?",
+    "row = $1",
+    "$$x$$ = 'x'; SELECT 1",
+    "pool.row = 1",
+    "text_hash = 1",
+    "nope = 1",
+    "main.read_csv('x') = 1",
+    "prompt COLLATE nocase = 'x'",
+    "row",
+    "n_chars",
+    "1",
+    "'true'",
+    "NULL",
+    "[true]",
+    "",
+    "   ",
+    "-- nothing",
+    "(((",
+    "'",
+    '"',
+    "/*",
+    "row = 1\0",
+    "\ud800 = 'x'",
+    "row = 1 AND",
+    "NOT " * 5000 + "true",
+    "(" * 4000 + "true" + ")" * 4000,
+    "n_chars > 'abc'",
+    "CAST(prompt AS INT) = 1",
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("guarded"), make_rows())[0]
+
+
+@pytest.mark.parametrize("condition", ATTACKS)
+def test_anything_but_one_condition_is_refused_in_one_sentence(guarded, condition):
+    before = sorted(path.name for path in guarded.folder.iterdir())
+    with pytest.raises(InputError) as refused:
+        guarded.where(condition)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 400
+    assert "Traceback" not in str(refused.value)
+    if condition.strip():
+        with pytest.raises(InputError):
+            guarded.search("Question", where=condition)
+    assert sorted(path.name for path in guarded.folder.iterdir()) == before
+    assert len(guarded.where("row < 5")) == 5  # and the next question is answered
+
+
+def test_no_function_that_a_condition_may_call_reaches_outside():
+    words = ("read", "file", "glob", "env", "setting", "query", "random", "now", "current", "load")
+    assert not [name for name in FUNCTIONS if any(word in name for word in words)]
+
+
+def test_duckdb_itself_may_read_only_the_pool(guarded, tmp_path):
+    import duckdb
+
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    guarded.where("row = 1")
+    cursor = guarded._asked._connection.cursor()
+    for sql in (f"FROM read_csv('{tmp_path}/secret.csv')", "SET enable_external_access = true"):
+        with pytest.raises(duckdb.Error):
+            cursor.execute(sql)
+
+
+@pytest.mark.parametrize("name", ["with space", "it's", "a[1]*", "q?x", 'quo"te', "ünï"])
+def test_the_folder_of_a_project_may_have_any_name(tmp_path, name):
+    write_lines(tmp_path / "a.jsonl", make_rows(12))
+    init_pool(tmp_path / name, [tmp_path / "a.jsonl"])
+    pool = open_pool(tmp_path / name)
+    assert pool.search("entropy").rows.tolist() == [0, 7]
+    assert pool.where("level = 2 AND source = 'b'").tolist() == [7]
+
+
+def test_columns_may_have_any_name(tmp_path):
+    names = ['quo"te', "it's", "a/b~c", "space d", "select", "ünï", "$.x", "[0]", ""]
+    for file in ("a.jsonl", "a.parquet"):
+        rows = [{"text": str(i), **dict.fromkeys(names, i)} for i in range(3)]
+        pool, _ = build(tmp_path, rows, file)
+        assert pool.columns() == ["text", *names]
+        for name in names[:-1]:
+            quoted = '"' + name.replace('"', '""') + '"'
+            assert pool.where(f"{quoted} > 0").tolist() == [1, 2], (file, name)
+
+
+def test_a_row_with_nan_does_not_spoil_the_conditions(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "n": NaN}\n{"text": "b", "n": 2}\n')
+    pool, _ = open_pool_of(tmp_path, [tmp_path / "a.jsonl"])
+    assert pool.where("n = 2").tolist() == [1]
+    assert pool.where("isnan(n)").tolist() == [0]
+    with pytest.raises(InputError, match="row 0 is 'nan'"):
+        pool.numbers("n")
+
+
+def test_many_threads_may_use_one_pool(pool):
+    expected = matching(pool, "entropy")
+    barrier = threading.Barrier(8)
+
+    def ask(number):
+        barrier.wait()
+        for _ in range(5):
+            assert pool.search("entropy").rows.tolist() == expected
+            assert pool.page([number, 3])["row"].tolist() == [number, 3]
+            assert len(pool.where(f"level = {number % 5}")) == 12
+            assert len(pool.sources().codes) == 60
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(8)))
+
+
+# --- duplicates ----------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_first_rows_are_those_of_a_dictionary(values):
+    seen: dict[int, int] = {}
+    expected = []
+    for row, value in enumerate(values):
+        expected.append(seen.get(value, -1))
+        seen.setdefault(value, row)
+    assert first_rows(np.array(values, np.uint64)).tolist() == expected
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.text("aé é\t\n.[", min_size=1, max_size=4), min_size=1, max_size=30))
+def test_duplicates_are_those_of_a_dictionary(tmp_path, texts):
+    pool, report = build(tmp_path, [{"text": f"x {text}"} for text in texts])
+    seen: dict[str, int] = {}
+    expected = []
+    for row, text in enumerate(texts):
+        key = " ".join(unicodedata.normalize("NFC", f"x {text}").split())
+        expected.append(seen.get(key, -1))
+        seen.setdefault(key, row)
+    assert pool.duplicates().tolist() == expected
+    assert report.exact_duplicates == sum(first >= 0 for first in expected)
+
+
+def test_rows_that_differ_only_in_markers_are_no_duplicates():
+    assert text_hash("[[ a ]] of << b >>") != text_hash("<< a >> of [[ b ]]")
+    assert text_hash("a\u0301  b\r\nc") == text_hash("\u00e1 b c")
+
+
+# --- what is left behind -------------------------------------------------------------------------
+
+
+def test_a_failed_init_leaves_nothing(tmp_path):
+    (tmp_path / "bad.jsonl").write_text("broken\n" * 3)
+    (tmp_path / "blank.jsonl").write_text("\n")
+    good = write_lines(tmp_path / "good.jsonl", make_rows(3))
+    root = tmp_path / "project"
+    for files, options, message in [
+        ([tmp_path / "nope.jsonl"], {}, "no file"),
+        ([tmp_path / "bad.jsonl"], {}, "No row of .*bad.jsonl can be used; line 1: bad JSON"),
+        ([tmp_path / "blank.jsonl"], {}, "is empty"),
+        ([good, tmp_path / "blank.jsonl"], {}, "is empty"),
+        ([good], {"columns": {"output": "nope"}}, "no column 'nope'"),
+        ([good], {"format": "sharegpt"}, "conversations is missing"),
+        ([good], {"limit": 0}, "at least 1"),
+        ([good, good], {}, "given twice"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            init_pool(root, files, **options)
+        assert not root.exists()
+
+
+def test_a_hub_data_set_that_cannot_be_reached_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="cannot be read from the hub") as refused:
+        init_pool(tmp_path / "p", ["hf://no/such"])
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_hub_data_set_is_recorded_with_what_was_read(tmp_path):
+    (tmp_path / "data").mkdir()
+    write_lines(tmp_path / "data" / "train.jsonl", make_rows(4))
+    pool, _ = open_pool_of(tmp_path, [f"hf://{tmp_path}/data@train"])
+    (given,) = pool.meta["inputs"]
+    assert given["path"] == f"hf://{tmp_path}/data@train"
+    assert len(given["sha256"]) == 64
+    assert [row["id"] for row in pool.original(range(4))] == [f"row-{i}" for i in range(4)]
+    assert hub_parts("hf://owner/name@test#abc") == ("owner/name", "test")
+    assert hub_revision("hf://owner/name@test#abc") == "abc"
+
+
+def test_a_failed_init_leaves_the_folder_as_it_was(tmp_path):
+    root = tmp_path / "project"
+    (root / "inputs").mkdir(parents=True)
+    (root / "inputs" / "a.jsonl").write_text("broken\n")
+    with pytest.raises(InputError):
+        init_pool(root, [root / "inputs" / "a.jsonl"])
+    assert [path.name for path in root.iterdir()] == ["inputs"]
+    write_lines(root / "inputs" / "a.jsonl", make_rows(3))
+    assert init_pool(root, [root / "inputs" / "a.jsonl"]).rows == 3
+
+
+def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path, monkeypatch):
+    in_small_parts(monkeypatch)
+    path = write_lines(tmp_path / "a.jsonl", make_rows(40))
+    for moment in (1, 2, 7, 14):
+        calls = iter(range(1, 1000))
+
+        def interrupt(done, total, what, calls=calls, moment=moment):
+            assert 0 <= done <= total == path.stat().st_size
+            if next(calls) == moment:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            init_pool(tmp_path / "p", [path], progress=interrupt)
+        assert not (tmp_path / "p").exists()
+
+
+def test_a_killed_init_does_not_stand_in_the_way(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", make_rows(50))
+    script = (
+        "import sys, time\n"
+        "from core.ingest import init_pool\n"
+        "def wait(*_):\n    print('reading', flush=True)\n    time.sleep(60)\n"
+        "init_pool(sys.argv[1], [sys.argv[2]], progress=wait)\n"
+    )
+    root = tmp_path / "project"
+    command = [sys.executable, "-c", script, str(root), str(path)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path.cwd())
+    assert child.stdout.readline() == b"reading\n"
+    with pytest.raises(BusyError):
+        init_pool(root, [path])
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    with pytest.raises(InputError, match="no pool yet"):
+        open_pool(root)
+    time.sleep(0.1)
+    assert init_pool(root, [path]).rows == 50
+    assert not list(root.glob(".pool*"))
+
+
+def test_a_project_has_one_pool(tmp_path):
+    build(tmp_path, make_rows(5))
+    other = write_lines(tmp_path / "other.jsonl", make_rows(3))
+    with pytest.raises(InputError, match="already holds a pool"):
+        init_pool(tmp_path / "project", [other])
+    assert open_pool(tmp_path / "project").rows == 5
+
+
+def test_a_project_without_a_pool_says_so(tmp_path):
+    with pytest.raises(InputError, match="no pool yet"):
+        Pool.open(Project.create(tmp_path / "p"))

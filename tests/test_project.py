@@ -1,0 +1,112 @@
+"""The project's folder: atomic writes, fingerprints, pointers, the lock between processes."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.errors import BusyError, InputError
+from core.project import Project, atomic_file, atomic_folder, fingerprint, write_json
+
+HOLD = """
+import sys, time
+from core.project import Project
+with Project.open(sys.argv[1]).writing("embed"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.create(tmp_path / "p")
+
+
+def test_atomic_file_keeps_the_old_content_on_an_error(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(KeyboardInterrupt), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_atomic_folder_replaces_or_leaves_alone(tmp_path):
+    path = tmp_path / "f"
+    with atomic_folder(path) as folder:
+        (folder / "x").write_text("1")
+    with pytest.raises(ZeroDivisionError), atomic_folder(path) as folder:
+        (folder / "x").write_text("2")
+        raise ZeroDivisionError
+    assert (path / "x").read_text() == "1"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_fingerprint_depends_on_content_not_on_key_order():
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint(["ab", "c"]) != fingerprint(["a", "bc"])
+    assert len(fingerprint("é")) == 16
+
+
+def test_pointers_are_kept_and_an_overlay_hides_features(project):
+    project.point("features", "one")
+    shadow = Project(project.root, overlay={})
+    assert shadow.pointer("features") == "one"
+    shadow.point("features", "two")
+    shadow.point("clusters:two", "c2")
+    assert shadow.pointer("features") == "two"
+    assert project.pointer("features") == "one"
+    assert project.pointer("clusters:two") == "c2"
+
+
+def test_a_second_writer_is_told_who_holds_the_project(project):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(project.root)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BusyError, match=rf"in use by `embed` \(process {holder.pid}"):
+            project.writing("cluster").__enter__()
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        holder.stdout.close()
+    deadline = time.monotonic() + 5
+    while True:  # the lock goes with the process, whatever way it ended
+        try:
+            with project.writing("cluster"), project.writing("nested"):
+                break
+        except BusyError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_folders_that_are_not_projects_are_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        Project.create(tmp_path / "file")
+    with pytest.raises(InputError, match="not empty and not a Winnow project"):
+        Project.create(tmp_path / "other")
+    with pytest.raises(InputError, match="No project at"):
+        Project.open(tmp_path / "none")
+
+
+def test_a_project_of_a_newer_winnow_is_refused(project):
+    with project.database() as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(InputError, match="newer Winnow"):
+        Project.open(project.root)
+
+
+def test_a_transaction_that_fails_leaves_no_trace(project):
+    with pytest.raises(sqlite3.IntegrityError), project.database() as db:
+        db.execute("INSERT INTO pointers VALUES ('pool', 'x')")
+        db.execute("INSERT INTO pointers VALUES ('pool', 'y')")
+    assert project.pointer("pool") is None

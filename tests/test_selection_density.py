@@ -1,0 +1,80 @@
+"""Kernel density against the double loop."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.selection.density import KernelDensity
+
+
+def naive(base, sigma, limit=0):
+    base = np.asarray(base, np.float64)
+    squared = ((base[:, None] - base[None]) ** 2).sum(axis=2)
+    kernel = np.maximum(0, 1 - squared / sigma**2)
+    if limit:
+        kernel = np.sort(kernel, axis=1)[:, -limit:]
+    return kernel.sum(axis=1)
+
+
+def clustered(seed, rows=700, dim=40, spread=0.08):
+    rng = np.random.default_rng(seed)
+    centers = rng.standard_normal((12, dim))
+    base = centers[rng.integers(0, 12, rows)] + spread * rng.standard_normal((rows, dim))
+    return (base / np.linalg.norm(base, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("sigma", [0.005, 0.05, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_equals_the_double_loop(sigma, dtype):
+    base = clustered(0).astype(dtype)
+    expected = naive(base, sigma)
+    density = KernelDensity(base, sigma).at(np.arange(len(base)))
+    np.testing.assert_allclose(density, expected, rtol=1e-5)
+    assert expected.max() > 1 or sigma < 0.3
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), sigma=st.floats(0.01, 2), dim=st.integers(1, 60))
+def test_no_pair_is_pruned_wrongly(seed, sigma, dim):
+    rng = np.random.default_rng(seed)
+    base = rng.standard_normal((60, dim)) * rng.exponential(1, dim)
+    base = np.concatenate([base, base[:20] + 0.3 * sigma * rng.standard_normal((20, dim)) / dim])
+    asked = rng.permutation(80)[:50]
+    np.testing.assert_allclose(
+        KernelDensity(base, sigma).at(asked), naive(base, sigma)[asked], rtol=1e-4
+    )
+
+
+def test_asking_in_parts_in_any_order_and_again_changes_nothing():
+    base = clustered(1)
+    whole = KernelDensity(base, 0.4).at(np.arange(len(base)))
+    lazy = KernelDensity(base, 0.4)
+    order = np.random.default_rng(0).permutation(len(base))
+    for part in np.array_split(order, 9):
+        np.testing.assert_allclose(lazy.at(part), whole[part], rtol=1e-6)
+    np.testing.assert_allclose(lazy.at(order[:50]), whole[order[:50]], rtol=1e-6)
+
+
+def test_limit_counts_only_the_nearest():
+    base = clustered(2)
+    for limit in (1, 7, 100, 5000):
+        density = KernelDensity(base, 0.5, limit).at(np.arange(len(base)))
+        np.testing.assert_allclose(density, naive(base, 0.5, limit), rtol=1e-5)
+
+
+def test_copies_count_fully():
+    base = np.repeat(clustered(3, rows=4, spread=1.0), [1, 3, 50, 1], axis=0)
+    density = KernelDensity(base, 0.01).at(np.arange(len(base)))
+    np.testing.assert_allclose(density, np.repeat([1, 3, 50, 1], [1, 3, 50, 1]), rtol=1e-6)
+
+
+def test_zero_width_makes_every_density_one():
+    base = np.ones((5, 3))
+    assert KernelDensity(base, 0.0).at(np.arange(5)).tolist() == [1.0] * 5
+
+
+def test_a_base_far_from_the_origin():
+    base = clustered(4).astype(np.float64) + 1e4
+    density = KernelDensity(base, 0.3).at(np.arange(len(base)))
+    np.testing.assert_allclose(density, naive(clustered(4), 0.3), rtol=1e-4)

@@ -1,0 +1,263 @@
+"""The rules: size, uniqueness, chances, constraints, reasons, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import InputError
+from core.selection import RULES, Problem, solve
+
+ROWS = 400
+
+
+def pool(seed=0, rows=ROWS, dim=8):
+    rng = np.random.default_rng(seed)
+    centers = rng.standard_normal((6, dim))
+    labels = rng.choice(6, rows, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01]).astype(np.int32)
+    features = centers[labels] + 0.3 * rng.standard_normal((rows, dim))
+    features[-10:] = features[:10]  # copies
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return features.astype(np.float32), labels, rng.gamma(1.0, 1.0, rows)
+
+
+FEATURES, LABELS, QUALITY = pool()
+TARGETS = FEATURES[[3, 50, 120]]
+
+
+def problem(budget=40, seed=0, **changes):
+    given = {
+        "features": FEATURES,
+        "candidates": np.arange(ROWS),
+        "targets": TARGETS,
+        "labels": LABELS,
+        "quality": QUALITY,
+    } | changes
+    return Problem(budget=budget, seed=seed, **given)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rule=st.sampled_from(sorted(RULES)), data=st.data())
+def test_exact_size_different_rows_pinned_in_dropped_out(rule, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    candidates = np.sort(rng.permutation(ROWS)[: data.draw(st.integers(1, ROWS))])
+    budget = data.draw(st.integers(1, len(candidates)))
+    pinned = np.sort(rng.permutation(candidates)[: data.draw(st.integers(0, min(budget, 30)))])
+    given = problem(budget, 5, candidates=candidates, pinned=pinned)
+    selection = solve(rule, given)
+    assert len(selection.rows) == len(np.unique(selection.rows)) == budget
+    assert (np.diff(selection.rows) > 0).all()
+    assert set(pinned) <= set(selection.rows) <= set(candidates)
+    assert ((selection.probabilities > 0) & (selection.probabilities <= 1 + 1e-9)).all()
+    assert (selection.probabilities[np.isin(selection.rows, pinned)] == 1).all()
+    assert budget <= selection.support <= len(candidates)
+    assert selection.distribution.sum() == pytest.approx(1)
+    assert len(selection.why) == budget
+    again = solve(rule, given)
+    assert again.rows.tobytes() == selection.rows.tobytes()
+    assert again.probabilities.tobytes() == selection.probabilities.tobytes()
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_another_seed_draws_other_rows(rule):
+    # A spread that is wider than the budget, so that there is something to draw.
+    spread = {"diversity_weight": 0.95} if RULES[rule].needs_target else {}
+    first = solve(rule, problem(20, seed=1), **spread).rows
+    assert first.tolist() != solve(rule, problem(20, seed=2), **spread).rows.tolist()
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_rows_are_drawn_as_often_as_is_said(rule):
+    draws = 250 if RULES[rule].needs_target else 800
+    spread = {"diversity_weight": 0.8} if RULES[rule].needs_target else {}
+    counts, said = np.zeros(ROWS), np.full(ROWS, np.nan)
+    for seed in range(draws):
+        selection = solve(rule, problem(30, seed=seed, pinned=np.array([7])), **spread)
+        counts[selection.rows] += 1
+        said[selection.rows] = selection.probabilities
+    drawn = counts > 0
+    expected = said[drawn]
+    margin = 5 * np.sqrt(expected * (1 - expected) / draws) + 1e-9
+    assert (np.abs(counts[drawn] / draws - expected) <= margin).all()
+    assert np.nansum(said) > 30 - 1.5  # what was never drawn is rare
+
+
+def test_random_has_one_chance_for_all():
+    selection = solve("random", problem(40, pinned=np.array([1, 2])))
+    assert set(selection.probabilities[~np.isin(selection.rows, [1, 2])]) == {38 / 398}
+    assert solve("random", Problem(None, np.arange(9), 9)).rows.tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("rule", ["kmeans-random", "kmq"])
+def test_quota_of_a_cluster(rule):
+    sizes = np.bincount(LABELS)
+    got = np.bincount(LABELS[solve(rule, problem(200)).rows], minlength=6)
+    assert (np.abs(got - sizes / 2) < 1).all()
+    equal = np.bincount(LABELS[solve(rule, problem(60), quotas="equal").rows], minlength=6)
+    # Small clusters give all; the others share what is left alike.
+    open_ = equal < sizes
+    assert equal[open_].max() - equal[open_].min() <= 1
+    assert (equal[~open_] <= equal[open_].max()).all()
+
+
+def test_pinned_rows_fill_their_cluster_s_quota_first():
+    small = np.flatnonzero(LABELS == 5)
+    assert len(small) >= 3
+    got = np.bincount(LABELS[solve("kmeans-random", problem(50, pinned=small)).rows])
+    assert got[5] == len(small)
+    assert got.sum() == 50
+
+
+def test_kmq_prefers_quality_within_a_cluster():
+    inclusion = np.zeros(ROWS)
+    selection = solve("kmq", problem(60))
+    inclusion[selection.rows] = selection.probabilities
+    for cluster in range(6):
+        rows = selection.rows[LABELS[selection.rows] == cluster]
+        rest = rows[inclusion[rows] < 1]
+        # min(1, c · quality): one c for the cluster.
+        ratios = inclusion[rest] / QUALITY[rest]
+        np.testing.assert_allclose(ratios, ratios[:1].repeat(len(ratios)), rtol=1e-9)
+
+
+def test_kmq_with_a_low_temperature_takes_the_best():
+    signed = QUALITY - 3
+    selection = solve("kmq", problem(40, quality=signed), temperature=1e-3)
+    for cluster in range(6):
+        rows = np.flatnonzero(cluster == LABELS)
+        taken = selection.rows[LABELS[selection.rows] == cluster]
+        best = rows[np.argsort(-signed[rows])][: len(taken)]
+        assert set(taken) == set(best)
+
+
+def test_kmq_takes_worthless_rows_only_when_it_must_and_says_so():
+    quality = np.where(np.arange(ROWS) < 100, 1.0, 0.0)
+    few = solve("kmq", problem(20, quality=quality))
+    assert (few.rows < 100).all() and few.notes == ()
+    many = solve("kmq", problem(200, quality=quality))
+    assert set(np.flatnonzero(quality > 0)) <= set(many.rows)
+    assert "quality 0" in many.notes[0]
+
+
+@pytest.mark.parametrize("rule", ["tsds-uniform", "tsds-kde"])
+def test_target_rules_take_what_is_near(rule):
+    selection = solve(rule, problem(30))
+    near = ((FEATURES[:, None] - TARGETS[None]) ** 2).sum(2).min(1)
+    assert near[selection.rows].mean() < 0.5 * near.mean()
+
+
+def test_a_budget_beyond_the_support_moves_along_the_path_and_says_so():
+    selection = solve("tsds-uniform", problem(30), diversity_weight=0.0)
+    assert selection.settings["diversity_weight_asked"] == 0
+    moved = selection.settings["diversity_weight"]
+    assert moved > 0
+    assert "moved from 0 to" in selection.notes[0]
+    assert solve("tsds-uniform", problem(30), diversity_weight=min(moved + 0.05, 0.99)).notes == ()
+    # The distribution is that of the weight that was asked for.
+    assert np.count_nonzero(selection.distribution) == 3
+
+
+def test_too_few_neighbours_are_made_more_and_it_is_said():
+    selection = solve("tsds-kde", problem(100), max_neighbors=5)
+    assert selection.settings["max_neighbors"] == 101
+    assert "too few different rows" in selection.notes[0]
+    assert len(selection.rows) == 100
+
+
+def test_the_whole_pool_can_be_taken():
+    for rule in ("tsds-uniform", "tsds-kde"):
+        selection = solve(rule, problem(ROWS))
+        assert len(selection.rows) == ROWS
+        assert (selection.probabilities > 0).all()
+
+
+def test_near_duplicates_share_the_chance_of_one_row():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((60, 16))
+    features[30:] = features[0]  # 31 copies of row 0
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    given = Problem(features, np.arange(60), 10, targets=features[[0, 5]], seed=0)
+    copies = np.r_[0, 30:60]
+    share = {
+        rule: solve(rule, given, diversity_weight=0.9).distribution[copies].sum()
+        for rule in ("tsds-uniform", "tsds-kde")
+    }
+    assert share["tsds-kde"] < 0.1 < share["tsds-uniform"]
+    same = solve("tsds-kde", given, diversity_weight=0.9, duplicate_cosine=1.0)
+    assert same.settings["sigma"] == 0
+    np.testing.assert_array_equal(
+        same.distribution, solve("tsds-uniform", given, diversity_weight=0.9).distribution
+    )
+
+
+def test_why():
+    pinned = np.array([2])
+    for rule, words in {
+        "random": "uniform draw",
+        "kmeans-random": "uniform draw in cluster",
+        "kmq": "quality",
+        "tsds-kde": "pulled by target",
+    }.items():
+        selection = solve(rule, problem(30, pinned=pinned))
+        at = selection.rows.tolist().index(2)
+        assert selection.why[at] == "pinned"
+        assert all(words in why for i, why in enumerate(selection.why) if i != at)
+    pulls = selection.reasons.pulls
+    distances = np.linalg.norm(FEATURES[selection.rows][:, None] - TARGETS[None], axis=2)
+    assert pulls.nearest.tolist() == distances.argmin(1).tolist()
+    np.testing.assert_allclose(pulls.distances, distances.min(1), atol=1e-3)
+    free = np.arange(len(selection.rows)) != at
+    assert (selection.targets_of[free] >= 0).all()
+    assert all(selection.targets_of[i] == pulls.of(i)[0] for i in np.flatnonzero(free))
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "parameters", "message"),
+    [
+        ("best", {}, {}, "Unknown method 'best'; use one of random"),
+        ("random", {"budget": 0}, {}, "at least 1 row, not 0"),
+        ("random", {"budget": 401}, {}, "budget of 401 rows is more than the 400"),
+        ("random", {"candidates": np.arange(0)}, {}, "No rows are left"),
+        ("random", {"budget": 2, "pinned": np.arange(3)}, {}, "3 rows are pinned"),
+        ("random", {"pinned": np.array([999])}, {}, "pinned rows are dropped"),
+        ("random", {"seed": -1}, {}, "seed must be 0 or more"),
+        ("random", {}, {"diversity_weight": 0.5}, "no parameter 'diversity_weight'"),
+        ("kmeans-random", {"labels": None}, {}, "needs clusters"),
+        ("kmeans-random", {}, {"quotas": "half"}, "one of proportional, equal, not half"),
+        ("kmq", {"quality": None}, {}, "--quality COLUMN"),
+        ("kmq", {"quality": np.where(np.arange(ROWS) == 9, np.nan, 1.0)}, {}, "Row 9 has no"),
+        ("kmq", {"quality": np.where(np.arange(ROWS) == 9, -1.0, 1.0)}, {}, "Row 9 has quality -1"),
+        ("kmq", {}, {"temperature": -1}, "Temperature must be between 0.0 and 10.0"),
+        ("tsds-kde", {"targets": None}, {}, "needs target rows"),
+        ("tsds-kde", {"targets": TARGETS[:0]}, {}, "needs target rows"),
+        ("tsds-kde", {"targets": TARGETS[:, :5]}, {}, "5 dimensions and the pool's 8"),
+        ("tsds-kde", {"targets": TARGETS * np.nan}, {}, "Target row 0 holds NaN"),
+        ("tsds-kde", {"features": None}, {}, "needs features"),
+        ("tsds-kde", {}, {"diversity_weight": 1.0}, "at least 0.0 and below 1.0, got 1.0"),
+        ("tsds-kde", {}, {"diversity_weight": -0.1}, "Diversity weight must be"),
+        ("tsds-kde", {}, {"diversity_weight": "much"}, "Diversity weight must be"),
+        ("tsds-kde", {}, {"diversity_weight": float("nan")}, "Diversity weight must be"),
+        ("tsds-kde", {}, {"scale": 0}, "auto or a number above 0, got 0"),
+        ("tsds-kde", {}, {"scale": "big"}, "auto or a number above 0"),
+        ("tsds-kde", {}, {"duplicate_cosine": 1.5}, "between 0.0 and 1.0, got 1.5"),
+        ("tsds-kde", {}, {"sigma": -1}, "Kernel width must be at least 0.0"),
+        ("tsds-kde", {}, {"max_neighbors": 0}, "Neighbours of a target must be at least 1"),
+        ("tsds-kde", {}, {"max_neighbors": 2.5}, "Neighbours of a target must be"),
+    ],
+)
+def test_refusals(rule, changes, parameters, message):
+    with pytest.raises(InputError) as caught:
+        solve(rule, problem(**changes), **parameters)
+    assert message in str(caught.value)
+
+
+def test_every_rule_describes_itself():
+    for key, rule in RULES.items():
+        assert rule.id == key
+        assert rule.label and rule.cost and rule.source
+        assert rule.summary.endswith(".") and rule.summary.count(".") == 1
+        names = [parameter.name for parameter in rule.parameters + rule.expert]
+        assert len(names) == len(set(names))
+        for parameter in rule.parameters + rule.expert:
+            assert parameter.help.endswith(".")
+            assert parameter.check(parameter.default) == parameter.default
