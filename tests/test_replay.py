@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from conftest import planted_vectors
+from planted import planted_vectors
 
 from core.errors import InputError
 from core.ingest import init_pool
