@@ -4,6 +4,8 @@ from typing import NoReturn
 
 import streamlit as st
 
+from pages.ui.places import place
+
 
 def stop_with(title: str, text: str, page: str, label: str) -> NoReturn:
     """Say what is missing, link to the page that makes it, and end this page's run."""
@@ -11,6 +13,6 @@ def stop_with(title: str, text: str, page: str, label: str) -> NoReturn:
         st.space("large")
         st.subheader(title, text_alignment="center", anchor=False)
         st.caption(text, text_alignment="center")
-        st.page_link(page, label=label, icon=":material/arrow_forward:")
+        st.page_link(place(page), label=label, icon=":material/arrow_forward:")
         st.space("large")
     st.stop()

@@ -6,6 +6,7 @@ from core import jobs
 from core.decisions import redo, undo
 from core.errors import InputError
 from core.jobs import Job
+from pages.ui.places import place
 from pages.ui.state import (
     NEW_PROJECT,
     ProjectView,
@@ -43,14 +44,12 @@ def render() -> None:
             label_visibility="collapsed",
             width=220,
         )
-        # The address gives the index and not the value: a select box whose first value is set
-        # opens its list unseen, and makes the rest of the page inert.
         if st.query_params.get("project") != st.session_state["project"]:
             st.query_params["project"] = st.session_state["project"]
         view = current_view()
         if view and st.button("New pool", icon=":material/add:", help="Read other rows."):
             open_project(NEW_PROJECT)
-            st.switch_page("pages/pool_page.py")
+            st.switch_page(place("pool"))
         if view and view.pool:
             _render_kept(view)
         if view:

@@ -112,8 +112,8 @@ def test_a_reload_in_the_middle_of_a_job_finds_it_again(serve, open_page, home, 
 
     run_stage("init", home / "slow", {"files": [str(source)]})
     server = serve(APP, env={"WINNOW_PROJECTS": str(home)})
-    page = open_page(f"{server.url}/?project=slow")
-    go(page, "Pool")
+    page = open_page(f"{server.url}/pool?project=slow")
+    expect(page.get_by_role("dialog")).to_have_count(0)  # a new server knows its pages
     page.get_by_text("MiniLM", exact=True).click()
     wait_idle(page)
     page.get_by_role("button", name="Build the map").click()

@@ -190,25 +190,33 @@ def _first_line(text: str, limit: int = 70) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-view = current_view()
-if view is None or view.pool is None or not view.mapped:
-    stop_with(
-        "No map yet",
-        "Load a pool and build its map on the Pool page; a job under way goes on by itself.",
-        "pages/pool_page.py",
-        "Go to the pool",
-    )
-canvas, panel = st.columns([0.72, 0.28], gap="medium")
-chosen = selected(view)
-with panel:
-    picked = st.session_state.get("picked")
+def render() -> None:
+    """Draw the page: the map, what is selected on it, and the clusters."""
+    view = current_view()
+    if view is None or view.pool is None or not view.mapped:
+        stop_with(
+            "No map yet",
+            "Load a pool and build its map on the Pool page; a job under way goes on by itself.",
+            "pool",
+            "Go to the pool",
+        )
+    canvas, panel = st.columns([0.72, 0.28], gap="medium")
+    chosen = selected(view)
+    with panel:
+        picked = st.session_state.get("picked")
+        if chosen:
+            _render_selection(view, chosen)
+        if isinstance(picked, int) and picked < view.pool.rows:
+            _render_picked(view, picked)
+        _render_search(view)
+        _render_clusters(view)
+    with canvas:
+        _render_canvas(view, chosen)
     if chosen:
-        _render_selection(view, chosen)
-    if isinstance(picked, int) and picked < view.pool.rows:
-        _render_picked(view, picked)
-    _render_search(view)
-    _render_clusters(view)
-with canvas:
-    _render_canvas(view, chosen)
-if chosen:
-    _render_rows(view, chosen)
+        _render_rows(view, chosen)
+
+
+if __name__ == "__main__":  # a new server runs the file itself for the first address it gets
+    from app import main
+
+    main()

@@ -118,21 +118,29 @@ def _size(count: float) -> str:
     return f"{count:,.1f} GB"
 
 
-view = current_view()
-if view is None or view.pool is None:
-    stop_with("No pool yet", "An export needs a selection.", "pages/pool_page.py", "Load a pool")
-runs = list_runs(view.project)
-if not runs:
-    stop_with(
-        "No run yet",
-        "Choose a subset first; then it is written in any trainer's format.",
-        "pages/select_page.py",
-        "Select rows",
-    )
-left, right = st.columns([0.34, 0.66], gap="large")
-with left:
-    run, options = _render_choice(view, runs)
-    _render_write(view, run, options)
-with right:
-    _render_preview(view, run, options)
-    _render_recipe(run)
+def render() -> None:
+    """Draw the page: the choice and the files on the left, what they hold on the right."""
+    view = current_view()
+    if view is None or view.pool is None:
+        stop_with("No pool yet", "An export needs a selection.", "pool", "Load a pool")
+    runs = list_runs(view.project)
+    if not runs:
+        stop_with(
+            "No run yet",
+            "Choose a subset first; then it is written in any trainer's format.",
+            "select",
+            "Select rows",
+        )
+    left, right = st.columns([0.34, 0.66], gap="large")
+    with left:
+        run, options = _render_choice(view, runs)
+        _render_write(view, run, options)
+    with right:
+        _render_preview(view, run, options)
+        _render_recipe(run)
+
+
+if __name__ == "__main__":  # a new server runs the file itself for the first address it gets
+    from app import main
+
+    main()

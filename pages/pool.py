@@ -8,6 +8,7 @@ from core.figures import length_histogram
 from core.jobs import Step
 from core.pool import Pool
 from pages.ui import intake
+from pages.ui.places import place
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import start_job
@@ -62,7 +63,7 @@ def _render_build(view: ProjectView, pool: Pool) -> None:
         return
     assert view.features is not None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link("pages/map_page.py", label="Open the map", icon=":material/bubble_chart:")
+        st.page_link(place("map"), label="Open the map", icon=":material/bubble_chart:")
         if view.features.encoder == "static":
             st.caption(
                 "Static features: good for a first look, not the last word. They find about a "
@@ -109,18 +110,26 @@ def _render_rows(view: ProjectView, pool: Pool) -> None:
             st.pagination(pages, key="pool_page")
 
 
-view = current_view()
-if view is None or view.pool is None:
-    intake.render(view)
-else:
-    _render_report(view.pool)
-    _render_build(view, view.pool)
-    with st.container(border=True):
-        st.markdown("**Length of the rows**", help="Characters of prompt and answer together.")
-        st.plotly_chart(
-            length_histogram(view.pool.lengths()),
-            alt="Histogram of the rows' lengths",
-            height=170,
-            config={"displayModeBar": False},
-        )
-    _render_rows(view, view.pool)
+def render() -> None:
+    """Draw the page: read a pool, or what came in and what to do next."""
+    view = current_view()
+    if view is None or view.pool is None:
+        intake.render(view)
+    else:
+        _render_report(view.pool)
+        _render_build(view, view.pool)
+        with st.container(border=True):
+            st.markdown("**Length of the rows**", help="Characters of prompt and answer together.")
+            st.plotly_chart(
+                length_histogram(view.pool.lengths()),
+                alt="Histogram of the rows' lengths",
+                height=170,
+                config={"displayModeBar": False},
+            )
+        _render_rows(view, view.pool)
+
+
+if __name__ == "__main__":  # a new server runs the file itself for the first address it gets
+    from app import main
+
+    main()

@@ -176,27 +176,33 @@ def _render_chosen(view: ProjectView, run: Run) -> None:
         st.pagination(pages, key=key)
 
 
-view = current_view()
-if view is None or view.pool is None:
-    stop_with(
-        "No pool yet", "A selection needs rows to choose from.", "pages/pool_page.py", "Load a pool"
-    )
-controls, canvas, result = st.columns([0.22, 0.48, 0.30], gap="medium")
-with controls:
-    _render_controls(view)
-runs = list_runs(view.project)
-run = None
-with result:
-    if runs:
-        run = _choose_run(view, runs)
-        _render_result(view, run)
-    else:
-        st.markdown("**No run yet**")
-        st.caption("Choose a method on the left and press Select rows: the map lights up.")
-with canvas:
-    if view.mapped:
-        render_run_map(view, run, _MAP_HEIGHT)
-    else:
-        st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
-if run is not None:
-    _render_chosen(view, run)
+def render() -> None:
+    """Draw the page: the settings, the map and the result of the run in view."""
+    view = current_view()
+    if view is None or view.pool is None:
+        stop_with("No pool yet", "A selection needs rows to choose from.", "pool", "Load a pool")
+    controls, canvas, result = st.columns([0.22, 0.48, 0.30], gap="medium")
+    with controls:
+        _render_controls(view)
+    runs = list_runs(view.project)
+    run = None
+    with result:
+        if runs:
+            run = _choose_run(view, runs)
+            _render_result(view, run)
+        else:
+            st.markdown("**No run yet**")
+            st.caption("Choose a method on the left and press Select rows: the map lights up.")
+    with canvas:
+        if view.mapped:
+            render_run_map(view, run, _MAP_HEIGHT)
+        else:
+            st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
+    if run is not None:
+        _render_chosen(view, run)
+
+
+if __name__ == "__main__":  # a new server runs the file itself for the first address it gets
+    from app import main
+
+    main()
