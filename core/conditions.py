@@ -1,7 +1,7 @@
 """Conditions on rows that a user writes in SQL: read, checked, and nothing but a condition."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from core.errors import InputError
 if TYPE_CHECKING:
     import duckdb
 
+ROW_COLUMN = "row_"  # the row number beside original columns; none of them is called that
 _LONGEST = 10_000  # characters; more is no condition that a person wrote
 _NODES = {
     "COLUMN_REF",
@@ -51,29 +52,35 @@ class Condition:
     Attributes
     ----------
     sql : the expression, written anew from what was checked.
-    columns : the columns that it looks at, as `known` spells them.
+    originals : the original columns that it looks at, and what each is called in `sql`.
     """
 
     sql: str
-    columns: frozenset[str]
+    originals: dict[str, str]
 
 
 def check_condition(
-    connection: "duckdb.DuckDBPyConnection", condition: str, known: Iterable[str]
+    connection: "duckdb.DuckDBPyConnection",
+    condition: str,
+    own: Collection[str],
+    originals: Collection[str],
 ) -> Condition:
     """Read a condition with DuckDB's own parser and let through what is on a list.
+
+    DuckDB does not tell cases apart, so that an original column whose name is taken gets another.
 
     Parameters
     ----------
     connection : only its parser is used.
-    known : names of the columns; case does not matter.
+    own, originals : names of the canonical and of the original columns; a canonical one comes
+        before an original one of the same name. Case matters where it must.
 
     Raises
     ------
     InputError
-        It is no single expression, looks at an unknown column, or holds anything but
-        comparisons, arithmetic, text functions, casts and CASE: no subquery, no file, no
-        setting, no parameter.
+        It is no single expression, looks at an unknown column or at one of several that differ
+        in case alone, or holds anything but comparisons, arithmetic, text functions, casts and
+        CASE: no subquery, no file, no setting, no parameter.
     """
     if len(condition) > _LONGEST:
         raise InputError(f"The condition is longer than {_LONGEST:,} characters; shorten it.")
@@ -85,17 +92,31 @@ def check_condition(
     plain.pop("where_clause")
     if _bare(tree) != _bare(plain) or len(inside.get("arguments", ())) != 1:
         raise InputError(f"{_REFUSED}.")
-    names = {name.lower(): name for name in reversed([*known])}
-    columns = set()
+    taken = {*map(str.lower, own), ROW_COLUMN}
+    called: dict[str, str] = {}
     for node in _nodes(where):
         _check_node(node)
         if node["class"] == "COLUMN_REF":
-            asked = node["column_names"][0]
-            if asked.lower() not in names:
-                listed = ", ".join(dict.fromkeys(known))
-                raise InputError(f"There is no column {asked!r}; the columns are {listed}.")
-            columns.add(names[asked.lower()])
-    return Condition(_write(connection, where), frozenset(columns))
+            name = _find(node["column_names"][0], [*dict.fromkeys([*own, *originals])])
+            if name not in own and name not in called:
+                free = name
+                while free.lower() in taken:
+                    free += "_"
+                taken.add(free.lower())
+                called[name] = free
+            node["column_names"][0] = called.get(name, name)
+    return Condition(_write(connection, where), called)
+
+
+def _find(asked: str, known: list[str]) -> str:
+    """The column that is meant: of exactly this name, or the only one but for case."""
+    alike = [name for name in known if name.lower() == asked.lower()]
+    if not alike:
+        raise InputError(f"There is no column {asked!r}; the columns are {', '.join(known)}.")
+    if asked not in alike and len(alike) > 1:
+        listed = " and ".join(alike)
+        raise InputError(f"{asked!r} may be {listed}; write the column's name in its own case.")
+    return asked if asked in alike else alike[0]
 
 
 def _check_node(node: dict[str, Any]) -> None:

@@ -171,7 +171,7 @@ class Pool:
         ----------
         condition : one SQL expression over row, source, prompt, answer, n_chars, n_turns, format,
             id, file, line and the original columns. Where two columns have the same name, it is
-            the one of this list.
+            the one of this list; where they differ in case alone, case counts.
 
         Raises
         ------
@@ -221,6 +221,16 @@ class Pool:
         objects = np.empty(len(values), dtype=object)
         objects[:] = values
         return objects
+
+    def number_columns(self) -> list[str]:
+        """Return the original columns that seem to hold numbers, by their first rows."""
+        first = list(self._originals(np.arange(min(_LOOKED_AT, self.rows)), self.columns()))
+        return [name for name in self.columns() if all(_is_number(row.get(name)) for row in first)]
+
+    def quality_column(self) -> str | None:
+        """Return the column that was mapped to the role `quality`, if one was."""
+        found: str | None = self.meta["columns"].get("quality")
+        return found
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return an original column as numbers, float64 of shape (rows,); text is read.

@@ -10,10 +10,11 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.conditions import check_condition
+from core.conditions import ROW_COLUMN, check_condition
 from core.errors import InputError
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
 
@@ -64,13 +65,14 @@ class PoolQuery:
             The condition is not allowed, not true or false, or fails on a row.
         """
         cursor = self._connection.cursor()
-        originals: list[str] = []
+        originals: dict[str, str] = {}
         if condition.strip():
-            known = [*self._own, *self._meta["original_columns"]]
-            checked = check_condition(cursor, condition, known)
+            columns = self._meta["original_columns"]
+            reader = self._connection.cursor()
+            checked = check_condition(reader, condition, self._own, columns)
             tests = [*tests, f"({checked.sql})"]
-            originals = sorted(checked.columns - {*self._own})
-        source = self._source(originals)
+            originals = checked.originals
+        source = self._source(cursor, originals)
         try:
             if condition.strip():
                 sql = f"SELECT {tests[-1]} FROM {source} LIMIT 0"  # noqa: S608
@@ -88,7 +90,7 @@ class PoolQuery:
             raise InputError(f"The condition cannot be used: {line}.") from None
         return np.asarray(rows, dtype=np.int64)
 
-    def _source(self, originals: list[str]) -> str:
+    def _source(self, cursor: duckdb.DuckDBPyConnection, originals: dict[str, str]) -> str:
         """Return the table expression: canonical columns, and the originals that are needed."""
         parts = range(len(self._meta["parts"]))
         files = _list([rows_path(self._folder, part) for part in parts])
@@ -96,38 +98,42 @@ class PoolQuery:
         if not originals:
             return f"{rows} AS pool"
         own = ", ".join(_name(name) for name in self._own)
-        joined = f"{rows} AS r JOIN ({self._originals(originals)}) AS o ON r.row = o.row_"
-        return f"(SELECT {own}, o.* EXCLUDE (row_) FROM {joined}) AS pool"  # noqa: S608
+        found = self._originals(cursor, originals)
+        joined = f"{rows} AS r JOIN ({found}) AS o ON r.row = o.{ROW_COLUMN}"
+        return f"(SELECT {own}, o.* EXCLUDE ({ROW_COLUMN}) FROM {joined}) AS pool"  # noqa: S608
 
-    def _originals(self, names: list[str]) -> str:
+    def _originals(self, cursor: duckdb.DuckDBPyConnection, called: dict[str, str]) -> str:
         """Return a query for original columns with their row; parts of one schema are read at once.
 
         A column that a part has not got is null there.
         """
-        groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        groups: dict[tuple[str, str], list[tuple[Path, int]]] = {}
         start = 0
         for part, entry in enumerate(self._meta["parts"]):
-            schema = pq.read_schema(original_path(self._folder, part))
-            groups.setdefault((entry["kind"], str(schema)), []).append((part, start))
+            path = original_path(self._folder, part)
+            key = entry["kind"], str(pq.read_schema(path))
+            groups.setdefault(key, []).append((path, start))
             start += sum(entry["groups"])
         queries = []
-        for (kind, _), members in groups.items():
-            there = pq.read_schema(original_path(self._folder, members[0][0])).names
+        for number, ((kind, _), members) in enumerate(groups.items()):
+            there = pq.read_schema(members[0][0]).names
+            if kind != "json" and _clash(there):
+                table = f"clash_{number}"
+                cursor.register(table, _table(members, called))
+                queries.append(f"SELECT * FROM {table}")  # noqa: S608
+                continue
             columns = [
-                f"{self._json(name) if kind == 'json' else 'f.' + _name(name)} AS {_name(name)}"
-                for name in names
+                f"{self._json(name) if kind == 'json' else 'f.' + _name(name)} AS {_name(alias)}"
+                for name, alias in called.items()
                 if kind == "json" or name in there
             ]
-            paths = [original_path(self._folder, part) for part, _ in members]
-            starts = ", ".join(
-                f"({_text(str(path))}, {first})"
-                for path, (_, first) in zip(paths, members, strict=True)
-            )
-            wanted = ", ".join(["s.first + f.file_row_number AS row_", *columns])
-            files = f"read_parquet({_list(paths)}, filename = 'file_', file_row_number = true)"
+            starts = ", ".join(f"({_text(str(path))}, {first})" for path, first in members)
+            wanted = ", ".join([f"s.first + f.file_row_number AS {ROW_COLUMN}", *columns])
+            files = _list([path for path, _ in members])
+            parts = f"read_parquet({files}, filename = 'file_', file_row_number = true)"
             firsts = f"(VALUES {starts}) AS s(path, first)"
             queries.append(
-                f"SELECT {wanted} FROM {files} AS f JOIN {firsts} ON f.file_ = s.path"  # noqa: S608
+                f"SELECT {wanted} FROM {parts} AS f JOIN {firsts} ON f.file_ = s.path"  # noqa: S608
             )
         return " UNION ALL BY NAME ".join(queries)
 
@@ -143,6 +149,25 @@ class PoolQuery:
             field = f"TRY_CAST(json_extract_string({JSON_COLUMN}, {pointer}) AS {kind})"
         # A row that Python can read and DuckDB cannot has no values here.
         return f"CASE WHEN json_valid({JSON_COLUMN}) THEN {field} END"
+
+
+def _clash(names: list[str]) -> bool:
+    """Whether DuckDB cannot read a file with these columns and its own two beside them."""
+    every = [*names, "file_", "file_row_number"]
+    return len({name.lower() for name in every}) < len(every)
+
+
+def _table(members: list[tuple[Path, int]], called: dict[str, str]) -> pa.Table:
+    """Read original columns of some parts, with their row, under the names that they are given."""
+    tables = []
+    for path, first in members:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in called if name in file.schema_arrow.names]
+            found = file.read(names)
+            rows = np.arange(first, first + file.metadata.num_rows)
+        columns = {called[name]: found[name] for name in names}
+        tables.append(pa.table({ROW_COLUMN: rows, **columns}))
+    return pa.concat_tables(tables)
 
 
 def _text(value: str) -> str:

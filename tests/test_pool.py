@@ -587,6 +587,34 @@ def test_columns_may_have_any_name(tmp_path):
             assert pool.where(f"{quoted} > 0").tolist() == [1, 2], (file, name)
 
 
+_TAKEN = ["file_row_number", "row_", "file_", "Row_", "File_Row_Number", "Source", "ROW", "rowid"]
+
+
+@pytest.mark.parametrize("file", ["a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", [*_TAKEN, "json", "filename", "path", "first", "pool", "s"])
+def test_a_column_may_have_a_name_that_is_used_inside(tmp_path, monkeypatch, file, name):
+    in_small_parts(monkeypatch)
+    rows = [{"text": str(i), name: 100 - i, "other": i % 2} for i in range(40)]
+    pool, _ = build(tmp_path, rows, file)
+    assert pool.where(f'"{name}" >= 98').tolist() == [0, 1, 2]
+    assert pool.where(f'"{name}" > 97 AND other = 1').tolist() == [1]
+    assert pool.where("other = 1 AND row < 4 AND source = 'a'").tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("file", ["a.jsonl", "a.parquet"])
+def test_columns_that_differ_in_case_alone_are_told_apart(tmp_path, file):
+    rows = [{"text": str(i), "Label": i, "label": -i, "Source": f"s{i}"} for i in range(3)]
+    pool, _ = build(tmp_path, rows, file)
+    assert pool.where("Label > 0").tolist() == [1, 2]
+    assert pool.where("label < -1").tolist() == [2]
+    assert pool.where("label = -1 AND Label = 1 AND Source = 's1' AND source = 'a'").tolist() == [1]
+    assert pool.where("N_CHARS = 1 AND TEXT = '2'").tolist() == [2]
+    with pytest.raises(InputError, match="'LABEL' may be Label and label; write"):
+        pool.where("LABEL > 0")
+    with pytest.raises(InputError, match="'SOURCE' may be source and Source; write"):
+        pool.search(where="SOURCE = 's1'")
+
+
 def test_a_row_with_nan_does_not_spoil_the_conditions(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a", "n": NaN}\n{"text": "b", "n": 2}\n')
     pool, _ = open_pool_of(tmp_path, [tmp_path / "a.jsonl"])
