@@ -414,6 +414,13 @@ def test_a_number_too_large_for_float32_is_refused(project, tmp_path):
         import_features(project, as_npy(tmp_path, bad))
 
 
+def test_vectors_whose_squares_overflow_are_imported(project, tmp_path):
+    import_features(project, as_npy(tmp_path, vectors() * np.float32(1e37)))
+    wide = vectors().astype(float)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    np.testing.assert_allclose(load_features(project).vectors, wide / norms, atol=1e-6)
+
+
 def ragged(path):
     lists = [[1.0] * (DIM - (i == 12)) for i in range(ROWS)]
     pq.write_table(pa.table({"e": lists}), path / "v.parquet")

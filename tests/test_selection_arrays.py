@@ -148,6 +148,10 @@ def broken(value, row=7):
         (broken(np.nan), TARGET, {}, "Row 7 of the pool holds NaN"),
         (broken(np.inf, 299), TARGET, {}, "Row 299 of the pool holds NaN"),
         (POOL, broken(-np.inf, 2), {}, "Row 2 of the target holds NaN"),
+        (broken(2e15), TARGET, {}, "Row 7 of the pool has a norm above 1e+15; scale"),
+        (broken(3e38), TARGET, {}, "Row 7 of the pool has a norm above 1e+15; scale"),
+        (POOL.astype(float) * 1e300, TARGET, {}, "Row 0 of the pool has a norm above"),
+        (POOL, broken(-1e20, 2), {}, "Row 2 of the target has a norm above 1e+15; scale"),
         (POOL, TARGET[:, :5], {}, "5 dimensions and the pool's 12"),
         (POOL[0], TARGET, {}, "must be a 2D array, got shape (12,)"),
         (POOL.astype(np.int64), TARGET, {}, "float16, float32 or float64, got int64"),
@@ -170,6 +174,18 @@ def test_refusals(pool, target, options, message):
     with pytest.raises(InputError) as caught:
         select_arrays(pool, target, **({"method": "tsds-kde", "budget": 10} | options))
     assert message in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["tsds-kde", "tsds-uniform", "kmeans-random"])
+def test_vectors_just_below_the_limit_are_chosen_from_as_small_ones_are(method):
+    factor = 2.0**46  # norms of some 3e14
+    target = None if method == "kmeans-random" else TARGET
+    small = select_arrays(POOL, target, method=method, budget=40)
+    large = select_arrays(
+        POOL * factor, target * factor if target is not None else None, method=method, budget=40
+    )
+    assert large.rows.tolist() == small.rows.tolist()
 
 
 def test_nothing_heavy_is_imported():

@@ -15,6 +15,7 @@ from core.selection.base import Numbers, Problem, Rows
 from core.selection.registry import find_rule, solve
 from core.selection.tsds import sigma_of
 
+_LONGEST = 1e15  # norm of a vector: squares of it, and sums of those, are far below float32's end
 _BLOCK_CELLS = 1 << 24  # values looked at in one go: 64 MB of float32
 _TRAINING_ROWS = 256  # rows for each centroid; more change k-means little
 _ITERATIONS = 20
@@ -93,8 +94,8 @@ def select_arrays(
     Raises
     ------
     InputError
-        Arrays of the wrong shape or type, values that are not finite (names the row), or what
-        `core.selection.solve` refuses.
+        Arrays of the wrong shape or type, values that are not finite or a norm above 1e15 (names
+        the row), or what `core.selection.solve` refuses.
 
     Examples
     --------
@@ -161,6 +162,14 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[np.floating]:
             raise InputError(
                 f"Row {start + bad.argmax()} of {name} holds NaN or infinite values; "
                 "encode it again."
+            )
+        with np.errstate(over="ignore"):
+            vectors = block.astype(np.float32)
+            long = np.einsum("ij,ij->i", vectors, vectors) > _LONGEST**2
+        if long.any():
+            raise InputError(
+                f"Row {start + long.argmax()} of {name} has a norm above {_LONGEST:g}; "
+                "scale the vectors down."
             )
         start += len(block)
     return array
