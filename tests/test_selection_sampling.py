@@ -68,6 +68,24 @@ def test_systematic_draws_exactly_so_many_different_entries(weights, size, seed)
     assert set(np.flatnonzero(probabilities >= 1)) <= set(taken)
 
 
+# Subnormal, negligible beside others, and near the largest number that there is.
+extreme = st.sampled_from([0.0, 5e-324, 1e-320, 1e-300, 1e-199, 1e-16, 0.3, 1.0, 1e150, 1.7e308])
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=200, deadline=None)
+@given(weights=st.lists(extreme, min_size=1, max_size=20), data=st.data())
+def test_extreme_weights_give_the_exact_size(weights, data):
+    size = data.draw(st.integers(0, len(weights)))
+    weights = np.array(weights)
+    probabilities = inclusion_probabilities(weights, size)
+    assert (probabilities >= 0).all() and (probabilities <= 1).all()
+    assert probabilities.sum() == pytest.approx(size, abs=1e-9)
+    assert (np.diff(probabilities[np.argsort(weights, kind="stable")]) >= 0).all()
+    taken = systematic(probabilities, np.random.default_rng(size))
+    assert len(taken) == size and (np.diff(taken) > 0).all()
+
+
 def test_systematic_meets_each_probability_over_many_seeds():
     rng = np.random.default_rng(0)
     probabilities = inclusion_probabilities(rng.pareto(1.0, 40), 12)
