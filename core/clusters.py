@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress, silent
@@ -97,7 +97,10 @@ def cluster(
         pool, features = Pool.open(project), load_features(project)
         vectors = features.vectors
         if k != "auto" and not 1 <= k <= len(vectors):
-            raise InputError(f"k must be between 1 and the {len(vectors):,} rows, not {k}.")
+            raise InputError(
+                f"The number of clusters must be from 1 to {len(vectors):,} (the rows), not {k}.",
+                option="k",
+            )
         chosen = choose_k(vectors, seed, progress) if k == "auto" else k
         name = fingerprint("clusters", _VERSION, features.fingerprint, chosen, seed)
         folder = project.artefact("clusters", name)
@@ -132,11 +135,13 @@ def cluster_rows(project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int
     """
     clusters = load_clusters(project)
     if clusters is None:
-        raise InputError(f"{project.name} has no clusters yet; run `cluster {project.name}`.")
+        raise InputError(
+            f"{project.name} has no clusters yet; run {command('cluster', project.root)}."
+        )
     unknown = numbers[numbers >= len(clusters.sizes)]
     if len(unknown):
         last = len(clusters.sizes) - 1
-        raise InputError(f"There is no cluster {unknown[0]}; they are 0 to {last}.")
+        raise InputError(f"There is no cluster {unknown[0]}; the clusters are 0 to {last}.")
     return np.flatnonzero(np.isin(clusters.labels, numbers))
 
 

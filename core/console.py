@@ -130,7 +130,7 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
             message = error.format_message().replace("\n", " ").rstrip(".")
             return console.failure(f"{message}.", InputError.exit_code)
         except WinnowError as error:
-            return console.failure(str(error), error.exit_code)
+            return console.failure(_sentence(error), error.exit_code)
         except (KeyboardInterrupt, typer.Abort):
             sentence = "Cancelled; what was finished is kept, run it again to go on."
             return console.failure(sentence, CancelledError.exit_code)
@@ -153,6 +153,12 @@ def _invoke(app: typer.Typer, arguments: list[str]) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _sentence(error: WinnowError) -> str:
+    """The error, with the flag that it is about in front."""
+    option = error.option if isinstance(error, InputError) else None
+    return f"--{option.replace('_', '-')}: {error}" if option else str(error)
 
 
 def _readable(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.feature_store import Store, begun_with, complete_meta, open_vectors
 from core.pool import Pool
 from core.progress import Progress, silent
@@ -140,11 +140,14 @@ def load_features(project: Project) -> Features:
     """
     name = project.pointer("features")
     if name is None:
-        raise InputError(f"{project.name} has no features yet; run `embed {project.name}`.")
+        raise InputError(
+            f"{project.name} has no features yet; run {command('embed', project.root)}."
+        )
     folder = project.artefact("features", name)
     meta, vectors = complete_meta(folder), open_vectors(folder)
     if meta is None or vectors is None:
-        raise InputError(f"The features in {folder} are damaged; run `embed` again.")
+        again = command("embed", project.root)
+        raise InputError(f"The features in {folder} are damaged; run {again} again.")
     return Features(name, meta["encoder"], vectors, meta)
 
 

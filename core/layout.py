@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.features import load_features
 from core.neighbors import exact_neighbors, resolve_device
 from core.progress import Progress, silent
@@ -108,7 +108,8 @@ def load_layout(project: Project) -> NDArray[np.float32] | None:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
-        raise InputError(f"The map in {path} is damaged; delete that file and run `map`.") from None
+        again = command("map", project.root)
+        raise InputError(f"The map in {path} is damaged; delete it and run {again}.") from None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.json_text import infer_array, to_json_text
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
 from core.project import Project
@@ -96,7 +96,7 @@ class Pool:
             meta = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(
-                f"{project.root} has no pool yet; read one with `init {project.name} FILE`."
+                f"{project.root} has no pool yet; run {command('init', project.root, 'FILE')}."
             ) from None
         except (OSError, ValueError):
             raise InputError(f"{path} cannot be read; make the project again.") from None

@@ -17,7 +17,7 @@ from typing import Any
 
 import filelock
 
-from core.errors import BusyError, InputError
+from core.errors import BusyError, InputError, command
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -141,7 +141,7 @@ class Project:
         """
         path = Path(root).expanduser().absolute()
         if not (path / "project.db").is_file():
-            raise InputError(f"No project at {path}; make one with `init {root} FILE`.")
+            raise InputError(f"No project at {path}; run {command('init', root, 'FILE')}.")
         project = cls(path)
         with project.database() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()

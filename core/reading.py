@@ -59,12 +59,14 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.format != "auto" and self.format not in FORMATS:
             raise InputError(
-                f"Unknown format {self.format!r}; use auto or one of {', '.join(FORMATS)}."
+                f"Unknown format {self.format!r}; use auto or one of {', '.join(FORMATS)}.",
+                option="format",
             )
         for role in self.columns:
             if role not in COLUMN_ROLES:
                 raise InputError(
-                    f"Unknown column role {role!r}; use one of {', '.join(COLUMN_ROLES)}."
+                    f"Unknown column role {role!r}; use one of {', '.join(COLUMN_ROLES)}.",
+                    option="column",
                 )
         if self.limit is not None and self.limit < 1:
             raise InputError(f"The limit must be at least 1 row, not {self.limit}.")
@@ -244,7 +246,8 @@ class _Columns:
             if name not in self.kinds:
                 there = ", ".join(self.kinds) or "none"
                 raise InputError(
-                    f"{self._one.name} has no column {name!r} for {role}; its columns are {there}."
+                    f"{self._one.name} has no column {name!r} for {role}; its columns are {there}.",
+                    option="column",
                 )
 
 

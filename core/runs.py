@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.clusters import Clusters, load_clusters
 from core.decisions import Decisions, load_decisions
-from core.errors import InputError
+from core.errors import InputError, command
 from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress, silent
@@ -98,10 +98,11 @@ def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> i
         raise InputError("Give either a ratio or a budget.")
     if budget is not None:
         if budget < 1:
-            raise InputError(f"The budget must be at least 1 row, not {budget}.")
+            raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
         return budget
     if ratio is None or not 0 < ratio <= 1:
-        raise InputError(f"The ratio must be above 0 and at most 1, not {ratio}.")
+        wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
+        raise InputError(wrong, option="ratio")
     return max(1, round(ratio * pool_rows))
 
 
@@ -248,7 +249,8 @@ def _problem(
     if rule.needs_target and not target:
         raise InputError(f"{rule.label} needs a target set; give one with --target NAME.")
     if rule.needs_clusters and clusters is None:
-        raise InputError(f"{rule.label} needs clusters; run `cluster {project.name}` first.")
+        made = command("cluster", project.root)
+        raise InputError(f"{rule.label} needs clusters; run {made} first.")
     features = load_features(project).vectors if rule.needs_target or rule.needs_clusters else None
     return Problem(
         features=features,
@@ -281,7 +283,8 @@ def _table(selection: Selection, clusters: Clusters | None) -> pa.Table:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot name a run; use up to 64 letters, digits, dots, dashes, underscores."
+            f"{name!r} cannot name a run; use up to 64 letters, digits, dots, dashes, underscores.",
+            option="name",
         )
 
 
@@ -291,7 +294,7 @@ def _free_id(db: sqlite3.Connection, name: str | None, method: str) -> str:
     if name is None:
         return next(i for i in (f"{method}-{n}" for n in itertools.count(1)) if i not in taken)
     if name in taken:
-        raise InputError(f"A run {name!r} exists already; choose another name.")
+        raise InputError(f"A run {name!r} exists already; choose another name.", option="name")
     return name
 
 

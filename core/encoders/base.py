@@ -89,7 +89,7 @@ def resolve_device(device: str) -> str:
         `device` is no device, or is "cuda" on a machine without one that torch can use.
     """
     if device not in DEVICES:
-        raise InputError(f"Unknown device {device!r}; give {', '.join(DEVICES)}.")
+        raise InputError(f"Unknown device {device!r}; use {', '.join(DEVICES)}.", option="device")
     if device == "cpu":
         return "cpu"
     found = has_cuda()

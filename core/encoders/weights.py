@@ -97,7 +97,9 @@ def find_model(spec: str) -> ModelFolder:
         return checked(folder.absolute(), folder.absolute().name, str(folder))
     if not _HUB_ID.fullmatch(spec):
         raise InputError(
-            f"No encoder {spec!r}: give static, minilm, a sentence-transformers folder or a hub id."
+            f"Unknown encoder {spec!r}; use static, minilm, a sentence-transformers folder or a "
+            "hub id.",
+            option="encoder",
         )
     return checked(_cached(spec) or _download(spec), spec, "the Hugging Face hub")
 

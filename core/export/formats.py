@@ -95,5 +95,6 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {entry.id: entry for entry in _FORMATS
 def export_format(name: str) -> ExportFormat:
     """Return one format; InputError naming all of them when there is no such one."""
     if name not in EXPORT_FORMATS:
-        raise InputError(f"Unknown export format {name!r}; use one of {', '.join(EXPORT_FORMATS)}.")
+        known = ", ".join(EXPORT_FORMATS)
+        raise InputError(f"Unknown export format {name!r}; use one of {known}.", option="format")
     return EXPORT_FORMATS[name]

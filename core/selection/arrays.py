@@ -141,7 +141,8 @@ def _budget(rows: int, ratio: float | None, budget: int | None) -> int:
         return budget
     assert ratio is not None
     if not 0 < ratio <= 1:
-        raise InputError(f"The ratio must be above 0 and at most 1, not {ratio}.")
+        wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
+        raise InputError(wrong, option="ratio")
     return max(1, round(ratio * rows))
 
 

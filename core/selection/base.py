@@ -51,13 +51,14 @@ class Parameter:
             return None
         if self.kind == "choice":
             if value not in self.choices:
-                raise InputError(f"{self.label} is one of {', '.join(self.choices)}, not {value}.")
+                wrong = f"{self.label} must be {self.range}, got {value}."
+                raise InputError(wrong, option=self.name)
             return value
         if self.kind == "scale" and value == "auto":
             return value
         number = self._number(value)
         if not self._inside(number):
-            raise InputError(f"{self.label} must be {self.range}, got {value}.")
+            raise InputError(f"{self.label} must be {self.range}, got {value}.", option=self.name)
         return number
 
     @property
@@ -83,7 +84,8 @@ class Parameter:
                     raise ValueError
                 return int(number)
         except (TypeError, ValueError):
-            raise InputError(f"{self.label} must be {self.range}, got {value!r}.") from None
+            wrong = f"{self.label} must be {self.range}, got {value!r}."
+            raise InputError(wrong, option=self.name) from None
         return number
 
     def _inside(self, number: float) -> bool:
@@ -224,7 +226,8 @@ class Rule:
             if name not in known:
                 has = ", ".join(known) or "none"
                 raise InputError(
-                    f"{self.label} has no parameter {name!r}; leave it out (it has {has})."
+                    f"{self.label} has no parameter {name!r}; leave it out (it has {has}).",
+                    option=name,
                 )
         return {
             name: parameter.check(given.get(name, parameter.default))

@@ -149,7 +149,8 @@ RULES: dict[str, Rule] = {rule.id: rule for rule in _RULES}
 def find_rule(rule_id: str) -> Rule:
     """Return a rule; InputError for an unknown one."""
     if rule_id not in RULES:
-        raise InputError(f"Unknown method {rule_id!r}; use one of {', '.join(RULES)}.")
+        known = ", ".join(RULES)
+        raise InputError(f"Unknown method {rule_id!r}; use one of {known}.", option="method")
     return RULES[rule_id]
 
 
@@ -199,7 +200,7 @@ def _check(rule: Rule, problem: Problem) -> None:
     if not len(candidates):
         raise InputError("No rows are left to choose from; keep some that were dropped.")
     if budget < 1:
-        raise InputError(f"The budget must be at least 1 row, not {budget}.")
+        raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
     if budget > len(candidates):
         raise InputError(
             f"The budget of {budget:,} rows is more than the {len(candidates):,} that are kept; "
