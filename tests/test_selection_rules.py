@@ -164,6 +164,21 @@ def test_too_few_neighbours_are_made_more_and_it_is_said():
     assert len(selection.rows) == 100
 
 
+@pytest.mark.parametrize("rule", ["tsds-uniform", "tsds-kde"])
+def test_many_targets_get_as_many_neighbours_as_memory_allows_and_it_is_said(rule, monkeypatch):
+    monkeypatch.setattr("core.selection.tsds._MOST_PAIRS", 50)
+    selection = solve(rule, problem(20, seed=3), max_neighbors=60)
+    assert selection.settings["max_neighbors"] == 16
+    assert selection.notes[0].startswith(
+        "16 neighbours of each target were looked at instead of 60, so that 3 targets fit"
+    )
+    fewer = solve(rule, problem(20, seed=3), max_neighbors=16)
+    assert selection.rows.tolist() == fewer.rows.tolist()
+    assert selection.notes[1:] == fewer.notes
+    monkeypatch.setattr("core.selection.tsds._MOST_PAIRS", 2)
+    assert len(solve(rule, problem(20)).rows) == 20  # more targets than pairs
+
+
 def test_the_whole_pool_can_be_taken():
     for rule in ("tsds-uniform", "tsds-kde"):
         selection = solve(rule, problem(ROWS))

@@ -15,7 +15,7 @@ from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import inclusion_probabilities, merge_pinned, systematic
 from core.selection.transport import PathPoint, TransportPath
 
-# Neighbours that may be looked at when the usual number holds too few different rows: 500 MB.
+# Pairs of a target and a neighbour that may be looked at: some 2 GB.
 _MOST_PAIRS = 1 << 24
 
 
@@ -182,21 +182,28 @@ def _reach(
     max_neighbors: int,
 ) -> _Reach:
     """Go along the path as far as the budget needs."""
-    neighbors = min(max_neighbors, len(problem.candidates))
+    wished, most = min(max_neighbors, len(problem.candidates)), _most_neighbors(problem)
+    neighbors = min(wished, most)
     path = lay(scale=scale, max_neighbors=neighbors)
     point = asked = path.solve(diversity_weight)
     wanted = problem.budget - len(problem.pinned)
     reached = point.support - int(np.isin(point.rows, problem.pinned).sum())
     notes: tuple[str, ...] = ()
+    if neighbors < wished:
+        notes += (
+            f"{neighbors:,} neighbours of each target were looked at instead of {wished:,}, so "
+            f"that {len(point.counts):,} targets fit into memory; take fewer targets for more.",
+        )
     if reached < wanted:
         further = path.smallest_lambda_with_support(wanted, problem.pinned)
-        most = _more_neighbors(problem)
-        if further is None and most > neighbors:
+        # So many that one target alone could fill the budget, if memory allows.
+        more = min(problem.budget + 1, most)
+        if further is None and more > neighbors:
             notes += (
                 f"The {neighbors:,} neighbours of each target hold too few different rows "
-                f"for the budget; {most:,} were looked at.",
+                f"for the budget; {more:,} were looked at.",
             )
-            neighbors = most
+            neighbors = more
             # The scale stays, so that diversity weights keep their meaning.
             path = lay(scale=path.scale, max_neighbors=neighbors)
             further = path.smallest_lambda_with_support(wanted, problem.pinned)
@@ -214,10 +221,10 @@ def _reach(
     return _Reach(path, asked, point, neighbors, notes)
 
 
-def _more_neighbors(problem: Problem) -> int:
-    """So many that one target alone could fill the budget, if memory allows."""
+def _most_neighbors(problem: Problem) -> int:
+    """Neighbours of each target that memory allows."""
     assert problem.targets is not None
-    return min(problem.budget + 1, len(problem.candidates), _MOST_PAIRS // len(problem.targets))
+    return min(len(problem.candidates), max(1, _MOST_PAIRS // len(problem.targets)))
 
 
 def _inclusion(problem: Problem, point: PathPoint) -> tuple[Numbers, int]:
