@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PAGE_COLUMNS = ("row", "source", "prompt", "answer", "n_chars", "n_turns", "id")
 # Row groups read at once, so that memory does not grow with the rows asked for.
 _GROUPS_AT_ONCE = 16
+_LOOKED_AT = 100  # rows that show what a column holds
 _WORD = re.compile(r'"([^"]+)"|(\S+)')
 
 Rows = Sequence[int] | NDArray[np.int64]
@@ -225,7 +226,11 @@ class Pool:
     def number_columns(self) -> list[str]:
         """Return the original columns that seem to hold numbers, by their first rows."""
         first = list(self._originals(np.arange(min(_LOOKED_AT, self.rows)), self.columns()))
-        return [name for name in self.columns() if all(_is_number(row.get(name)) for row in first)]
+        return [
+            name
+            for name in self.columns()
+            if all(np.isfinite(_number(row.get(name))) for row in first)
+        ]
 
     def quality_column(self) -> str | None:
         """Return the column that was mapped to the role `quality`, if one was."""
@@ -243,12 +248,7 @@ class Pool:
         values = self.column(name)
         numbers = np.empty(len(values))
         for row, value in enumerate(values):
-            try:
-                number = float(
-                    "nan" if value is None or isinstance(value, bool | np.bool_) else value
-                )
-            except (TypeError, ValueError, OverflowError):
-                number = float("nan")
+            number = _number(value)
             if not np.isfinite(number):
                 shown = str(value)[:40]
                 raise InputError(
@@ -406,3 +406,13 @@ class Pool:
             if self._asked is None:
                 self._asked = PoolQuery(self.folder, self.meta)
         return self._asked.rows(condition, tests, values)
+
+
+def _number(value: Any) -> float:
+    """The value as a number, text too; NaN if it is none."""
+    if value is None or isinstance(value, bool | np.bool_):
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")

@@ -125,7 +125,8 @@ def select(
     ----------
     ratio, budget : share of the whole pool, or number of rows; exactly one of them.
     target : name of a target set, for rules that need one.
-    quality : an original column of finite numbers >= 0, for rules that weigh by quality.
+    quality : an original column of finite numbers >= 0, for rules that weigh by quality; default:
+        the one mapped to the role `quality` when the pool was read.
     name : id of the run; default: the method and a number.
     **parameters : the rule's own parameters, see `core.selection.RULES`.
 
@@ -155,7 +156,7 @@ def select(
         if given and not used
     ]
     target = target if rule.needs_target else None
-    quality = quality if rule.needs_quality else None
+    quality = (quality or pool.quality_column()) if rule.needs_quality else None
     problem = _problem(
         project, pool, rule, decisions, clusters, wanted, target, quality, seed, progress
     )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import WinnowError
-from core.export import EXPORT_FORMATS, preview
+from core.export import EXPORT_FORMATS, Preview, preview
 from core.jobs import Step, list_jobs
 from core.runs import Run, list_runs
 from pages.ui.empty import stop_with
@@ -58,12 +57,14 @@ def _render_choice(view: ProjectView, runs: list[Run]) -> tuple[Run, dict[str, o
     return run, options
 
 
-def _render_write(view: ProjectView, run: Run, options: dict[str, object]) -> None:
+def _render_write(view: ProjectView, run: Run, options: dict[str, object], shown: Preview) -> None:
+    refused = bool(shown.unfit) and not options.get("lossy")
     out = Path(str(options["out"]))
     busy = any(job.alive and job.steps[0].stage == "export" for job in list_jobs(view.project, 5))
-    if st.button("Write the files", type="primary", disabled=busy, width="stretch") and start_job(
-        view, f"Export {run.id}", [Step("export", options)]
-    ):
+    label = "Writing the files …" if busy else "Write the files"
+    if st.button(
+        label, type="primary", disabled=busy or refused, width="stretch", key="write"
+    ) and start_job(view, f"Export {run.id}", [Step("export", options)]):
         st.session_state["exported"] = str(out)
         st.rerun()
     if not out.exists() or busy:
@@ -82,14 +83,16 @@ def _render_write(view: ProjectView, run: Run, options: dict[str, object]) -> No
     )
 
 
-def _render_preview(view: ProjectView, run: Run, options: dict[str, object]) -> None:
+def _render_preview(shown: Preview, lossy: bool) -> None:
     st.markdown("**What the file will look like**")
-    try:
-        text = preview(view.project, run.rows, str(options["format"]), name=run.id)
-    except WinnowError as error:
-        st.warning(as_text(error), icon=":material/info:")
-    else:
-        st.code(text, language="json", wrap_lines=True, height=380)
+    if shown.unfit:
+        advice = (
+            "Such rows are left out."
+            if lossy
+            else "Choose another format, or drop the rows that it cannot hold."
+        )
+        st.warning(as_text(f"{shown.unfit} {advice}"), icon=":material/info:")
+    st.code(shown.text, language="json", wrap_lines=True, height=380)
 
 
 def _render_recipe(run: Run) -> None:
@@ -134,9 +137,10 @@ def render() -> None:
     left, right = st.columns([0.34, 0.66], gap="large")
     with left:
         run, options = _render_choice(view, runs)
-        _render_write(view, run, options)
+        shown = preview(view.project, run.rows, str(options["format"]), name=run.id)
+        _render_write(view, run, options, shown)
     with right:
-        _render_preview(view, run, options)
+        _render_preview(shown, bool(options.get("lossy")))
         _render_recipe(run)
 
 

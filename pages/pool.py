@@ -54,7 +54,8 @@ def _render_build(view: ProjectView, pool: Pool) -> None:
                 "second and is good for a first look. Automatic takes MiniLM if a short trial "
                 "says that it is done within two minutes here.",
             )
-            if st.button("Build the map", type="primary", disabled=busy) and start_job(
+            label = "Building the map …" if busy else "Build the map"
+            if st.button(label, type="primary", disabled=busy) and start_job(
                 view,
                 "Build the map",
                 [Step("embed", {"encoder": encoder}), Step("cluster"), Step("map")],

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.jobs import Step, list_jobs
+from core.pool import Pool
 from core.runs import Run, delete_run, list_runs
 from core.selection import RULES, Rule
 from core.sources import source_shares
@@ -45,14 +46,7 @@ def _render_controls(view: ProjectView) -> None:
     kept = len(view.decisions.candidates)
     st.caption(f"{budget:,} rows of {kept:,} that are kept")
     if rule.needs_quality:
-        options["quality"] = st.selectbox(
-            "Quality column",
-            view.pool.columns(),
-            index=None,
-            placeholder="Choose a column",
-            help="Numbers, 0 or more; higher is better.",
-            key="quality",
-        )
+        options["quality"] = _choose_quality(view.pool)
         ready = ready and options["quality"] is not None
     options |= render_parameters(rule, simple=True)
     with st.expander("More settings"):
@@ -65,7 +59,7 @@ def _render_controls(view: ProjectView) -> None:
             help="The same seed and settings give the same rows.",
             key="seed",
         )
-        name = st.text_input("Name of the run", placeholder="found by itself", key="run_name")
+        name = st.text_input("Name of the run", placeholder="method and number", key="run_name")
     options["budget"] = budget
     if name:
         options["name"] = name
@@ -74,11 +68,29 @@ def _render_controls(view: ProjectView) -> None:
     busy = any(
         job.alive and job.steps[0].stage == "select" for job in list_jobs(view.project, limit=5)
     )
+    label = "Selecting rows …" if busy else "Select rows"
     if st.button(
-        "Select rows", type="primary", width="stretch", disabled=busy or not ready or budget > kept
+        label, type="primary", width="stretch", disabled=busy or not ready or budget > kept
     ) and start_job(view, f"Select with {rule.label}", [Step("select", options)]):
         st.session_state["run_expected"] = True
         st.rerun()
+
+
+def _choose_quality(pool: Pool) -> str | None:
+    columns = pool.number_columns()
+    mapped = pool.quality_column()
+    chosen = st.selectbox(
+        "Quality column",
+        columns,
+        index=columns.index(mapped) if mapped in columns else None,
+        placeholder="Choose a column" if columns else "No column holds numbers",
+        disabled=not columns,
+        help="Numbers, 0 or more; higher is better.",
+        key="quality",
+    )
+    if not columns:
+        st.caption("This method needs a column of scores; read a pool that has one.")
+    return chosen
 
 
 def _best_method(view: ProjectView) -> str:
@@ -97,9 +109,11 @@ def _choose_run(view: ProjectView, runs: list[Run]) -> Run:
     st.session_state["newest_run"] = ids[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("Run", ids, key="run")
-        if st.button("", icon=":material/delete:", help="Delete this run.", key="delete-run"):
-            delete_run(view.project, chosen)
-            st.rerun()
+        with st.popover("", icon=":material/delete:", help="Delete this run", key="delete-menu"):
+            st.write(f"Delete {as_text(chosen)} and its recipe? Exports stay.")
+            if st.button("Delete the run", type="primary", key="delete-run"):
+                delete_run(view.project, chosen)
+                st.rerun()
     return next(run for run in runs if run.id == chosen)
 
 

@@ -81,26 +81,26 @@ def test_unknown_run(project, tmp_path):
 
 @pytest.mark.parametrize("format_id", EXPORT_FORMATS)
 def test_preview_shows_the_rows_as_they_will_be(project, format_id):
-    text = preview(project, CHOSEN, format_id, count=2)
+    text = preview(project, CHOSEN, format_id, count=2).text
     assert "Question 1" in text
     assert "Answer 2" in text
     assert "Question 5" not in text
 
 
 def test_preview_shows_the_files_of_a_folder(project):
-    assert '"formatting"' not in preview(project, CHOSEN, "llama-factory", name="mine")
-    assert '"file_name": "mine.json"' in preview(project, CHOSEN, "llama-factory", name="mine")
-    assert '"formatting": "sharegpt"' in preview(project, np.arange(8), "llama-factory")
-    assert "type: chat_template" in preview(project, np.arange(8), "axolotl")
+    assert '"formatting"' not in preview(project, CHOSEN, "llama-factory", name="mine").text
+    assert '"file_name": "mine.json"' in preview(project, CHOSEN, "llama-factory", name="mine").text
+    assert '"formatting": "sharegpt"' in preview(project, np.arange(8), "llama-factory").text
+    assert "type: chat_template" in preview(project, np.arange(8), "axolotl").text
 
 
 def test_preview_is_short(project):
-    text = preview(project, np.array([6]), "jsonl")
+    text = preview(project, np.array([6]), "jsonl").text
     assert "4,600 more characters" in text
     assert len(text) < 1000
 
 
 def test_preview_says_which_rows_do_not_fit(project):
-    text = preview(project, np.arange(8), "alpaca", count=1)
-    assert text.startswith("Row 7 has several turns (4), which Alpaca cannot hold (1 of 8")
-    assert "Question 0" in text
+    shown = preview(project, np.arange(8), "alpaca", count=1)
+    assert shown.unfit.startswith("Row 7 has several turns (4), which Alpaca cannot hold (1 of 8")
+    assert "Question 0" in shown.text

@@ -1,5 +1,6 @@
 """The pages' logic with Streamlit's AppTest: what they show and what they ask of the engine."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -11,7 +12,9 @@ from streamlit.util import calc_hash
 
 from core import jobs
 from core.decisions import load_decisions
+from core.pool import Pool
 from core.project import Project
+from core.records import COLUMN_ROLES
 from core.runs import list_runs, load_run, select
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -141,7 +144,7 @@ def test_the_newest_run_is_shown_and_an_older_one_can_be_chosen(mapped_root, mon
     assert app.selectbox(key="run").value == "second"
     app.selectbox(key="run").set_value("first").run()
     assert app.selectbox(key="run").value == "first"
-    button(app, "").click().run()
+    button(app, "Delete the run").click().run()
     assert [run.id for run in list_runs(project)] == ["second"]
 
 
@@ -180,7 +183,7 @@ def test_a_pool_that_cannot_be_read_leaves_a_way_out(tmp_path, monkeypatch):
     wait_for_jobs(project.root)
     app = open_app(tmp_path / "home", monkeypatch, "pool", project="broken")
     assert "broken has no rows" in texts(app) and "bad.jsonl" in texts(app)
-    button(app, "Remove this empty project").click().run()
+    button(app, "Remove and start over").click().run()
     assert not project.root.exists() and "A new pool" in texts(app)
 
 
@@ -188,5 +191,28 @@ def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     app = open_app(tmp_path / "home", monkeypatch, "pool", project=None)
     next(t for t in app.text_input if "path" in t.label).set_value("/etc/passwd").run()
-    button(app, "Read the rows").click().run()
     assert "/etc/passwd is outside" in texts(app)
+
+
+def test_unknown_columns_are_mapped_before_anything_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = [{"question": f"{i} + 1?", "answer": str(i + 1), "level": i} for i in range(20)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    home = tmp_path / "home"
+    app = open_app(home, monkeypatch, "pool", project=None)
+    next(t for t in app.text_input if "path" in t.label).set_value("~/sums.jsonl").run()
+    chosen = {box.label: box.value for box in app.selectbox if box.label in COLUMN_ROLES}
+    assert (chosen["instruction"], chosen["output"]) == ("question", "answer")
+    assert "Read as **alpaca**" in texts(app)
+    next(b for b in app.selectbox if b.label == "output").set_value("level").run()
+    next(b for b in app.selectbox if b.label == "Format").set_value("openai").run()
+    assert "None of the first 20 rows can be used" in texts(app)
+    assert button(app, "Read the rows").disabled and not list(home.glob("*"))
+    next(b for b in app.selectbox if b.label == "Format").set_value("auto").run()
+    button(app, "Read the rows").click().run()
+    job = wait_for_jobs(home / "sums")
+    assert job.state.status == "done", (job.state, job.log())
+    assert Pool.open(Project.open(home / "sums")).meta["columns"] == {
+        "instruction": "question",
+        "output": "level",
+    }

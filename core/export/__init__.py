@@ -1,13 +1,14 @@
 """Export: a selection as files that people and trainers read."""
 
 from core.export.formats import EXPORT_FORMATS, ExportFormat
-from core.export.preview import preview
+from core.export.preview import Preview, preview
 from core.export.write import ExportReport, export_run, write_rows
 
 __all__ = [
     "EXPORT_FORMATS",
     "ExportFormat",
     "ExportReport",
+    "Preview",
     "export_run",
     "preview",
     "write_rows",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,17 +24,32 @@ _LONGEST = 400  # characters of one text that are shown
 _ITEMS = 6  # items of one list that are shown
 
 
+@dataclass(frozen=True)
+class Preview:
+    """How an export will begin.
+
+    Attributes
+    ----------
+    text : the files beside the data, then the first rows.
+    unfit : what the first row is that the format cannot hold, how many there are, and of how
+        many looked at; "" when all fit.
+    """
+
+    text: str
+    unfit: str = ""
+
+
 def preview(
     project: Project,
     rows: NDArray[np.int64],
     format: str,  # noqa: A002 - the option's name, the same everywhere
     count: int = 3,
     name: str = "rows",
-) -> str:
+) -> Preview:
     """Show the first rows as they would be written, long values cut short.
 
     The shape of `trl`, `llama-factory` and `axolotl` depends on all rows; here it is chosen from up
-    to 500 of them. Those that the format cannot hold are counted on the first line and left out.
+    to 500 of them. Those that the format cannot hold are left out.
 
     Parameters
     ----------
@@ -51,9 +67,9 @@ def preview(
     entry = export_format(format)
     pool = Pool.open(project)
     if not len(rows):
-        return ""
+        return Preview("")
     if entry.as_they_came:
-        return _as_they_came(pool, rows[:count], entry)
+        return Preview(_as_they_came(pool, rows[:count], entry))
     spread = np.linspace(0, len(rows) - 1, min(_SPREAD, len(rows))).astype(np.int64)
     sample = np.union1d(rows[:_FIRST], rows[spread])
     records = list(pool.records(sample))
@@ -63,10 +79,11 @@ def preview(
     parts = [f"{file}\n{text}" for file, text in shape.beside.items()]
     if parts:
         parts.append(shape.file_name)
+    unfit = ""
     if left.count:
         seen = f"{left.count:,} of {len(sample):,} rows looked at"
-        parts.insert(0, f"{left.first}, which {shape.label} cannot hold ({seen}).\n")
-    return "\n".join([*parts, *(_pretty(row) for row in shown)])
+        unfit = f"{left.first}, which {shape.label} cannot hold ({seen})."
+    return Preview("\n".join([*parts, *(_pretty(row) for row in shown)]), unfit)
 
 
 def _as_they_came(pool: "Pool", rows: NDArray[np.int64], entry: ExportFormat) -> str:

@@ -3,22 +3,40 @@
 import os
 import re
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import jobs
 from core.errors import InputError, WinnowError
+from core.inputs import HUB_PREFIX
 from core.jobs import Step
-from core.project import Project, atomic_file
+from core.peek import Peek, peek
+from core.project import Project
 from core.records import COLUMN_ROLES, FORMATS
 from pages.ui.state import NEW_PROJECT, ProjectView, open_project, project_names, projects_home
 from pages.ui.strip import start_job
 from pages.ui.text import as_text
 
 _SUFFIXES = ["json", "jsonl", "csv", "tsv", "parquet", "arrow", "gz", "zst"]
+_ROLE_HELP = {
+    "messages": "A list of turns.",
+    "text": "Plain text without question and answer.",
+    "source": "Where a row is from; else the column `source`, or the file's name.",
+    "quality": "A number, higher is better.",
+}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where rows come from: files on this machine, or a hub data set. `suggestion` names it."""
+
+    files: tuple[str, ...]
+    suggestion: str
 
 
 def render(view: ProjectView | None) -> None:
@@ -35,32 +53,130 @@ def render(view: ProjectView | None) -> None:
     path = st.text_input(
         "… or a path on this machine, or a hub data set",
         placeholder="/data/pool.jsonl   or   hf://owner/name@train",
-        help="Paths below your home folder, this checkout, or a folder named in WINNOW_DATA.",
+        help="Paths below your home folder, this checkout, or a folder that the environment "
+        "variable WINNOW_DATA names.",
     )
-    with st.expander("Format and columns: found by itself; say it here when it is not"):
-        format_name = st.selectbox("Format", ["auto", *FORMATS])
-        columns = _render_columns()
-    suggestion = _free_name(uploads[0].name if uploads else path)
-    name = st.text_input("Name of the project", value=suggestion, max_chars=60)
-    with st.container(horizontal=True):
-        if st.button("Read the rows", type="primary", icon=":material/upload:"):
-            _try_start(name, uploads, path, format_name, columns)
-        if "demo" not in project_names():
-            if st.button("Open the demo", icon=":material/play_arrow:"):
-                _start("demo", "Build the demo", lambda project: Step("demo"))
-        elif st.button("Open the demo", icon=":material/play_arrow:"):
+    try:
+        source = _source(uploads, path.strip())
+        if source is None:
+            _render_demo()
+        else:
+            _render_source(source)
+    except WinnowError as error:
+        st.error(as_text(error))
+
+
+def _source(uploads: list[UploadedFile], path: str) -> _Source | None:
+    if uploads and path:
+        raise InputError("Give either files or a path: empty one of the two.")
+    if uploads:
+        return _Source(tuple(map(_staged, uploads)), uploads[0].name)
+    st.session_state.pop("staged", None)
+    if not path:
+        return None
+    return _Source((path if path.startswith(HUB_PREFIX) else str(_allowed(path)),), path)
+
+
+def _staged(upload: UploadedFile) -> str:
+    """Write an upload to the disk once; the folder goes when the session forgets it."""
+    staged = st.session_state.setdefault("staged", {})
+    if upload.file_id not in staged:
+        projects_home().mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=".upload-", dir=projects_home())
+        with (Path(folder.name) / Path(upload.name).name).open("wb") as out:
+            shutil.copyfileobj(upload, out)
+        staged[upload.file_id] = folder
+    return str(Path(staged[upload.file_id].name) / Path(upload.name).name)
+
+
+def _render_demo() -> None:
+    if "demo" in project_names():
+        if st.button("Open the demo", icon=":material/play_arrow:"):
             open_project("demo")
             st.rerun()
+    elif st.button(
+        "Build the demo",
+        icon=":material/play_arrow:",
+        help="5,000 rows of five open data sets, with two target sets; about a minute.",
+    ):
+        _start("demo", "Build the demo", lambda project: Step("demo"))
 
 
-def _render_columns() -> dict[str, str]:
-    st.caption("Which column plays which role? Leave empty what does not apply.")
-    columns: dict[str, str] = {}
+def _render_source(source: _Source) -> None:
+    """What the first rows look like, the settings that change it, and the button that reads all."""
+    at_first = _peek(source, "auto", {})
+    with st.expander("Format and columns", expanded=not at_first.good):
+        if not at_first.good:
+            st.caption("No known format fits. Which column plays which role?")
+        format_name = st.selectbox("Format", ["auto", *FORMATS])
+        columns = _render_columns(at_first)
+    changed = format_name != "auto" or columns
+    found = _peek(source, format_name, columns) if changed else at_first
+    _render_peek(found)
+    name = st.text_input("Name of the project", value=_free_name(source.suggestion), max_chars=60)
+    if st.button(
+        "Read the rows", type="primary", icon=":material/upload:", disabled=not found.good
+    ):
+        _start(
+            _checked_name(name),
+            f"Read {name}",
+            lambda project: Step(
+                "init",
+                {"files": _kept(project, source), "format": format_name, "columns": columns},
+            ),
+        )
+
+
+def _peek(source: _Source, format_name: str, columns: dict[str, str]) -> Peek:
+    key = (source.files, format_name, tuple(columns.items()))
+    known = st.session_state.get("peeked")
+    if known is None or known[0] != key:
+        with st.spinner("Looking at the first rows …", show_time=True):
+            known = (key, peek(source.files, format=format_name, columns=columns))
+        st.session_state["peeked"] = known
+    return known[1]
+
+
+def _render_columns(found: Peek) -> dict[str, str]:
+    chosen: dict[str, str] = {}
     for cell, role in zip(st.columns(4) * 2, COLUMN_ROLES, strict=False):
-        name = cell.text_input(role, key=f"column-{role}")
+        guess = found.guess.get(role)
+        name = cell.selectbox(
+            role,
+            found.columns,
+            index=found.columns.index(guess) if guess else None,
+            placeholder="—",
+            help=_ROLE_HELP.get(role),
+            key=f"column-{role}-{'-'.join(found.columns)}",
+        )
         if name:
-            columns[role] = name
-    return columns
+            chosen[role] = name
+    return chosen
+
+
+def _render_peek(found: Peek) -> None:
+    if not found.good:
+        st.warning(
+            f"None of the first {found.rejected:,} rows can be used: {as_text(found.reason)}."
+            if found.rejected
+            else "There are no rows in it.",
+            icon=":material/info:",
+        )
+        return
+    formats = ", ".join(found.formats)
+    text = f"Read as **{formats}**; the first rows:"
+    if found.rejected:
+        text = (
+            f"Read as **{formats}**; {found.rejected:,} of the first "
+            f"{found.good + found.rejected:,} rows would be left out "
+            f"(the first: {as_text(found.reason)}). The first good rows:"
+        )
+    st.markdown(text)
+    st.dataframe(
+        [{"prompt": one.prompt or one.text, "answer": one.answer} for one in found.samples],
+        hide_index=True,
+        alt="The first rows as they will be read",
+    )
 
 
 def _render_unread(view: ProjectView) -> None:
@@ -71,52 +187,35 @@ def _render_unread(view: ProjectView) -> None:
         st.caption("This goes on when you close the page; the strip above shows how far it is.")
         return
     st.subheader(f"{as_text(view.project.name)} has no rows", anchor=False)
-    if newest and newest.state.error:
-        st.error(as_text(newest.state.error))
-        st.caption(
-            "Mend the file, or name the columns; then remove this empty project and read again."
-        )
-    if st.button("Remove this empty project", icon=":material/delete:"):
+    st.caption("Nothing was read into it. Remove it and read again, with other files or columns.")
+    if st.button("Remove and start over", type="primary", icon=":material/restart_alt:"):
         with view.project.writing("remove"):  # a command line may be reading into it
             shutil.rmtree(view.project.root, ignore_errors=True)
         open_project(NEW_PROJECT)
         st.rerun()
 
 
-def _try_start(
-    name: str, uploads: list[UploadedFile], path: str, format_name: str, columns: dict[str, str]
-) -> None:
-    try:
-        if bool(uploads) == bool(path.strip()):
-            raise InputError("Give either files or a path.")
-        source = path.strip()
-        if source and not source.startswith("hf://"):
-            source = str(_allowed(source))
-
-        def step(project: Project) -> Step:
-            files = [str(_keep(project, upload)) for upload in uploads] or [source]
-            options: dict[str, Any] = {"files": files, "format": format_name, "columns": columns}
-            return Step("init", options)
-
-        _start(_checked_name(name), f"Read {name}", step)
-    except WinnowError as error:
-        st.error(as_text(error))
-
-
-def _start(name: str, title: str, make_step: Any) -> None:
+def _start(name: str, title: str, make_step: Callable[[Project], Step]) -> None:
     project = Project.create(projects_home() / name)
     if start_job(ProjectView(project), title, [make_step(project)]):
+        for key in ("staged", "peeked"):
+            st.session_state.pop(key, None)
         open_project(name)
         st.rerun()
 
 
-def _keep(project: Project, upload: UploadedFile) -> Path:
-    """Move an upload from memory into the project, where its recipe can find it again."""
-    path = project.inputs_dir / Path(upload.name).name
-    with atomic_file(path) as temporary, temporary.open("wb") as out:
-        shutil.copyfileobj(upload, out)
-    upload.close()
-    return path
+def _kept(project: Project, source: _Source) -> list[str]:
+    """Move uploads into the project, where its recipe finds them again; leave other files alone."""
+    if "staged" not in st.session_state:
+        return [*source.files]
+    project.inputs_dir.mkdir(parents=True, exist_ok=True)
+    kept = []
+    for number, file in enumerate(source.files):
+        to = project.inputs_dir / Path(file).name
+        if to.exists():  # two uploads of one name
+            to = to.with_name(f"{number}-{to.name}")
+        kept.append(str(shutil.move(file, to)))
+    return kept
 
 
 def _allowed(text: str) -> Path:

@@ -163,7 +163,8 @@ def _render_end(view: ProjectView, job: Job) -> None:
         )
         with st.popover("Log"):
             st.code(job.log() or "The log is empty.", language=None, height=300)
-        st.button("Resume", key=f"resume-{job.id}", on_click=_resume, args=(view, job))
+        if job.state.status != "failed":  # the same settings would fail again
+            st.button("Resume", key=f"resume-{job.id}", on_click=_resume, args=(view, job))
         st.button("Dismiss", key=f"dismiss-{job.id}", on_click=jobs.dismiss, args=(job,))
 
 

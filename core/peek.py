@@ -1,0 +1,103 @@
+"""A look at the first rows of files before a pool is made of them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from core.inputs import find_inputs
+from core.readers import read_input
+from core.reading import ReadOptions
+from core.records import NO_COLUMNS, Record, RecordError, parse
+
+_FILES = 5  # that are looked into
+_CHUNKS = 2  # of each of them: the first may only name the columns
+_ROWS = 100
+_SAMPLES = 3
+
+# Pairs of columns that often hold a question and its answer under names that no format has.
+_PAIRS = (
+    ("question", "answer"),
+    ("query", "response"),
+    ("instruction", "response"),
+    ("prompt", "response"),
+    ("input", "output"),
+    ("question", "response"),
+    ("prompt", "answer"),
+    ("problem", "solution"),
+    ("user", "assistant"),
+)
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What the first rows look like.
+
+    Attributes
+    ----------
+    good, rejected : rows of those looked at: the first of the first 5 files.
+    reason : why the first rejected row is not taken; "" when none is.
+    formats : good rows of each format.
+    columns : every column that was seen, in order.
+    samples : the first good rows.
+    guess : a column mapping worth trying when no row is good; {} without a guess.
+    """
+
+    good: int
+    rejected: int
+    reason: str
+    formats: dict[str, int]
+    columns: tuple[str, ...]
+    samples: tuple[Record, ...]
+    guess: dict[str, str]
+
+
+def peek(
+    files: Sequence[str | Path],
+    *,
+    format: str = "auto",  # noqa: A002 - the option's name, the same everywhere
+    columns: Mapping[str, str] = NO_COLUMNS,
+) -> Peek:
+    """Parse the first rows of `files` as `core.ingest.init_pool` would.
+
+    Raises
+    ------
+    InputError
+        The options or the files cannot be used.
+    """
+    ReadOptions(format, columns)  # checks them
+    seen: dict[str, None] = {}
+    formats: Counter[str] = Counter()
+    records: list[Record] = []
+    reasons: list[str] = []
+    for one in find_inputs(files)[:_FILES]:
+        left = _ROWS
+        for chunk in islice(read_input(one, [*columns.values()]), _CHUNKS):
+            rows = chunk.rows[:left]
+            left -= len(rows)
+            reasons += [issue.reason for issue in chunk.issues[:_ROWS]]
+            seen |= dict.fromkeys(chunk.columns or [name for row in rows for name in row])
+            for row in rows:
+                try:
+                    records.append(parse(row, format, columns, seen=chunk.columns))
+                except RecordError as error:
+                    reasons.append(error.reason)
+    formats.update(record.format for record in records)
+    return Peek(
+        good=len(records),
+        rejected=len(reasons),
+        reason=reasons[0] if reasons else "",
+        formats=dict(formats.most_common()),
+        columns=tuple(seen),
+        samples=tuple(records[:_SAMPLES]),
+        guess=_guess(seen) if not records else {},
+    )
+
+
+def _guess(columns: Mapping[str, None]) -> dict[str, str]:
+    by_lower = {name.lower(): name for name in columns}
+    for instruction, output in _PAIRS:
+        if instruction in by_lower and output in by_lower:
+            return {"instruction": by_lower[instruction], "output": by_lower[output]}
+    return {}
