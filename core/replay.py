@@ -4,6 +4,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from core.progress import Progress, silent
 from core.project import Project, file_sha256
 from core.recipe import read_recipe
 from core.runs import select
-from core.target_features import encode_target
+from core.target_features import import_target_features
 from core.targets import add_target, add_target_from_rows
 from core.values import decode_ranges
 from core.vectors import import_features
@@ -131,13 +132,16 @@ def _rebuild_features(
 
 
 def _rebuild_target(project: Project, made: dict[str, Any], files: list[str], beside: Path) -> None:
-    if made.get("pool_rows") is not None:
-        add_target_from_rows(project, made["name"], decode_ranges(made["pool_rows"]))
-    else:
-        add_target(project, made["name"], files, format=made["format"], columns=made["columns"])
+    prepare = None
     if made.get("features"):
         vectors = Path(_find(made["features"], beside))
-        encode_target(project, made["name"], features_file=vectors)
+        prepare = partial(import_target_features, project, source=vectors)
+    if made.get("pool_rows") is not None:
+        rows = decode_ranges(made["pool_rows"])
+        add_target_from_rows(project, made["name"], rows, prepare=prepare)
+    else:
+        how = {"format": made["format"], "columns": made["columns"]}
+        add_target(project, made["name"], files, **how, prepare=prepare)
 
 
 def _repeat_decisions(project: Project, rows: int, made: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,16 @@ def _target(
     rows: list[int] | None = None,
     **options: Any,
 ) -> Any:
-    from core.target_features import encode_target
+    from core.target_features import import_target_features
     from core.targets import add_target, add_target_from_rows
 
     project = Project.open(root)
-    if rows is not None:
-        report = add_target_from_rows(project, name, np.array(rows, np.int64))
-    else:
-        report = add_target(project, name, progress=progress, **options)
     if features is not None:
-        encode_target(project, name, features_file=features, progress=progress)
-    return report
+        options["prepare"] = partial(import_target_features, project, source=features)
+    if rows is not None:
+        chosen = np.array(rows, np.int64)
+        return add_target_from_rows(project, name, chosen, progress=progress, **options)
+    return add_target(project, name, progress=progress, **options)
 
 
 def _cluster(root: str | Path, *, progress: Progress, **options: Any) -> Any:

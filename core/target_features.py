@@ -16,18 +16,9 @@ from core.values import decode_ranges
 
 
 def encode_target(
-    project: Project,
-    name: str,
-    *,
-    features_file: str | Path | None = None,
-    progress: Progress = silent,
+    project: Project, name: str, *, progress: Progress = silent
 ) -> NDArray[np.float32]:
     """Return the unit vectors of a target set, with the encoder of the features in use.
-
-    Parameters
-    ----------
-    features_file : a file of vectors as `core.vectors.import_features` reads it; needed where the
-        pool's vectors were imported, for then no encoder is known.
 
     Returns
     -------
@@ -36,17 +27,14 @@ def encode_target(
     Raises
     ------
     InputError
-        No such target set, no features, or vectors are needed and not given.
+        No such target set, no features, or the pool's vectors were imported and those of the
+        target set were not.
     """
-    from core.vectors import read_vectors
-
     features, target = load_features(project), load_target(project, name)
     path = _path(project, features, target)
-    if features_file is not None:
-        vectors = read_vectors(features_file, rows=len(target.texts), dim=features.dim)
-    elif (stored := _stored(path, (len(target.texts), features.dim))) is not None:
+    if (stored := _stored(path, (len(target.texts), features.dim))) is not None:
         return stored
-    elif target.meta["pool_rows"] is not None:
+    if target.meta["pool_rows"] is not None:
         rows = decode_ranges(target.meta["pool_rows"])
         vectors = np.asarray(features.vectors[rows], np.float32)
     elif features.meta.get("source"):
@@ -57,11 +45,35 @@ def encode_target(
     else:
         progress(0, len(target.texts), "encoding the target set")
         vectors = _encode(features, target, progress)
+    _save(path, vectors)
+    return vectors
+
+
+def import_target_features(project: Project, target: Target, source: str | Path) -> None:
+    """Keep vectors of a target set, which need not be stored yet, for the features in use.
+
+    Parameters
+    ----------
+    source : a file of vectors as `core.vectors.import_features` reads it; needed where the pool's
+        vectors were imported, for then no encoder is known.
+
+    Raises
+    ------
+    InputError
+        No features, or the file does not fit the target set and them.
+    """
+    from core.vectors import read_vectors
+
+    features = load_features(project)
+    vectors = read_vectors(source, rows=len(target.texts), dim=features.dim)
+    path = _path(project, features, target)
+    _save(path, vectors)
+    write_json(path.with_suffix(".json"), describe_file(Path(source)))
+
+
+def _save(path: Path, vectors: NDArray[np.float32]) -> None:
     with atomic_file(path) as temporary, temporary.open("wb") as out:
         np.save(out, vectors)
-    if features_file is not None:
-        write_json(path.with_suffix(".json"), describe_file(Path(features_file)))
-    return vectors
 
 
 def _stored(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,9 @@ class Target:
         return self.table.to_pandas()
 
 
+Prepare = Callable[[Target], object]
+
+
 def add_target(
     project: Project,
     name: str,
@@ -78,6 +81,7 @@ def add_target(
     *,
     format: str = "auto",  # noqa: A002 - the option's name, the same everywhere
     columns: Mapping[str, str] = NO_COLUMNS,
+    prepare: Prepare | None = None,
     progress: Progress = silent,
 ) -> TargetReport:
     """Read a target set from files, as `core.ingest.init_pool` reads a pool.
@@ -87,12 +91,13 @@ def add_target(
     Parameters
     ----------
     name : letters, digits, - and _.
+    prepare : is given the target set before it is stored, to do what must not fail afterwards.
 
     Raises
     ------
     InputError
         The name, the options or the files cannot be used, no row is good, or there is another
-        target set of this name.
+        target set of this name. Nothing is stored then.
     """
     check_name(name)
     options = ReadOptions(format, dict(columns), need_answer=False)
@@ -110,7 +115,7 @@ def add_target(
             "format": format,
             "columns": dict(columns),
         }
-        _store(project, name, entries_table(entries, 0).select(PAGE_COLUMNS), meta)
+        _store(project, name, entries_table(entries, 0).select(PAGE_COLUMNS), meta, prepare)
     return TargetReport(name, tally.rows, tally.rejected, tuple(tally.rejections))
 
 
@@ -119,15 +124,16 @@ def add_target_from_rows(
     name: str,
     rows: Sequence[int] | NDArray[np.int64],
     *,
+    prepare: Prepare | None = None,
     progress: Progress = silent,
 ) -> TargetReport:
-    """Make a target set of rows of the pool.
+    """Make a target set of rows of the pool; `prepare` as for `add_target`.
 
     Raises
     ------
     InputError
         The name cannot be used, no row is given or one is not in the pool, or there is another
-        target set of this name.
+        target set of this name. Nothing is stored then.
     """
     check_name(name)
     chosen = np.unique(np.asarray(rows, dtype=np.int64))
@@ -144,7 +150,7 @@ def add_target_from_rows(
             "format": pool.meta["format"],
             "columns": pool.meta["columns"],
         }
-        _store(project, name, table, meta)
+        _store(project, name, table, meta, prepare)
     return TargetReport(name, len(chosen), 0, ())
 
 
@@ -209,14 +215,19 @@ def check_name(name: str) -> None:
         )
 
 
-def _store(project: Project, name: str, table: pa.Table, meta: dict[str, Any]) -> None:
+def _store(
+    project: Project, name: str, table: pa.Table, meta: dict[str, Any], prepare: Prepare | None
+) -> None:
     path = project.targets_dir / f"{name}.json"
+    texts = _texts(table)
     digest = hashlib.sha256()
-    for text in _texts(table):
+    for text in texts:
         digest.update(f"{len(text)} {text}".encode())
     meta = {**meta, "rows": table.num_rows, "fingerprint": digest.hexdigest()[:16]}
     if path.is_file() and _read_meta(path)["fingerprint"] != meta["fingerprint"]:
         raise InputError(f"There is another target set {name}; choose another name or remove it.")
+    if prepare is not None:
+        prepare(Target(name, texts, meta, table))
     with atomic_file(path.with_suffix(".parquet")) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     write_json(path, meta)

@@ -20,6 +20,7 @@ from core.features import embed, list_features, load_features, use_features
 from core.ingest import init_pool
 from core.pool import Pool
 from core.project import Project
+from core.stages import run_stage
 from core.target_features import encode_target
 from core.targets import add_target, add_target_from_rows, remove_target
 from core.vectors import check_vectors, import_features
@@ -639,16 +640,28 @@ def test_rows_of_the_pool_need_no_encoder(project, encoders):
     )
 
 
-def test_imported_features_need_imported_targets(project, tmp_path):
+@pytest.mark.parametrize("origin", [{"files": ["t.jsonl"]}, {"rows": [1, 4, 5]}])
+def test_imported_features_need_imported_targets(project, tmp_path, origin):
     import_features(project, as_npy(tmp_path, vectors()))
     add(project, tmp_path)
     with pytest.raises(InputError, match="imported, so those of the target 't' must be too"):
         encode_target(project, "t")
+    options = {"name": "u", "features": str(tmp_path / "v.npy")} | origin
+    if "files" in origin:
+        options["files"] = [str(tmp_path / "t.jsonl")]
+    before = sorted(project.targets_dir.iterdir())
+    (tmp_path / "v.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match="damaged"):
+        run_stage("target", project.root, options)
     for rows, dim, why in ((4, DIM, "4 vectors for 3"), (3, 5, "width 5; the pool's have 8")):
-        np.save(tmp_path / "t.npy", vectors(rows, dim))
+        np.save(tmp_path / "v.npy", vectors(rows, dim))
         with pytest.raises(InputError, match=why):
-            encode_target(project, "t", features_file=tmp_path / "t.npy")
-    np.save(tmp_path / "t.npy", vectors(3))
-    found = encode_target(project, "t", features_file=tmp_path / "t.npy")
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(encode_target(project, "t"), found)
+            run_stage("target", project.root, options)
+    assert sorted(project.targets_dir.iterdir()) == before  # nothing of it is left behind
+    np.save(tmp_path / "v.npy", vectors(3))
+    assert run_stage("target", project.root, options).rows == 3
+    found = encode_target(project, "u")
+    wide = vectors(3).astype(float)
+    np.testing.assert_allclose(found, wide / np.linalg.norm(wide, axis=1, keepdims=True), 1e-5)
+    with pytest.raises(InputError, match="another target set u"):
+        run_stage("target", project.root, {"name": "u", "rows": [7]})
