@@ -5,19 +5,42 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_decisions
+from core import cli_decisions, cli_select
 from core.console import ProjectArgument, SeedOption, console, run_app
-from core.errors import InputError
+from core.errors import InputError, command
 from core.values import decode_ranges
+
+_EXAMPLE = """\b
+The way through:
+  python -m core init my-project data.jsonl
+  python -m core embed my-project
+  python -m core target my-project goal examples.jsonl
+  python -m core select my-project --method tsds-kde --ratio 0.1 --target goal --name first
+  python -m core export my-project first --format llama-factory --out subset
+
+`python -m core COMMAND --help` explains a command."""
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Winnow: from a raw pool of fine-tuning rows to the subset worth training on. "
-    "`--json` before any command prints one JSON object.",
+    rich_markup_mode=None,  # Rich would take [@split] for markup, and half of the width
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Winnow: from a raw pool of fine-tuning rows to the subset worth training on.",
+    epilog=_EXAMPLE,
 )
+
+_COLUMN_HELP = "A column's role, such as instruction=question; may be repeated."
+_FORMAT_HELP = "auto, alpaca, sharegpt, openai, prompt-completion or text."
+
+
+@app.callback()
+def _options(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, with any command.")
+    ] = False,
+) -> None:
+    """Say in the help what `run_app` takes out of the arguments, wherever it stands."""
 
 
 def main(arguments: list[str]) -> int:
@@ -29,16 +52,21 @@ def main(arguments: list[str]) -> int:
 def init(
     project: ProjectArgument,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Files, or hf://owner/name[@split].")
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL, CSV, TSV, Parquet or Arrow files, or hf://owner/name[@split].",
+        ),
     ],
     format: Annotated[  # noqa: A002  (the contract's name)
-        str, typer.Option(help="auto, alpaca, sharegpt, openai, prompt-completion or text.")
+        str, typer.Option(metavar="FORMAT", help=_FORMAT_HELP)
     ] = "auto",
     column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROLE=NAME", help="Which column plays a role; repeatable."),
+        list[str] | None, typer.Option(metavar="ROLE=NAME", help=_COLUMN_HELP)
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Read the first N rows only.")
+    ] = None,
 ) -> None:
     """Read a pool of rows into a new project."""
     console.stage(
@@ -50,17 +78,24 @@ def init(
 def embed(
     project: ProjectArgument,
     encoder: Annotated[
-        str, typer.Option(help="auto, static, minilm, a sentence-transformers folder or hub id.")
+        str,
+        typer.Option(
+            metavar="ENCODER",
+            help="auto, static (fast), minilm (better), or the folder or hub id of a "
+            "sentence-transformers model.",
+        ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.")] = "auto",
     features: Annotated[
-        Path | None, typer.Option(help="Take vectors from this .npy, .npz or Parquet file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Take vectors from a .npy, .npz or Parquet file."),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="The file's column or array, where it has several.")
+        str | None,
+        typer.Option(metavar="NAME", help="Column or array of that file, if it has several."),
     ] = None,
 ) -> None:
-    """Turn every row into a vector; goes on where it was stopped."""
+    """Turn every row into a vector. The same command goes on after a stop."""
     if features:
         if encoder != "auto" or device != "auto":
             raise InputError("Give either --features, or --encoder and --device.")
@@ -74,20 +109,25 @@ def embed(
 @app.command()
 def target(
     project: ProjectArgument,
-    name: Annotated[str, typer.Argument(help="Name of the target set.")],
-    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Its rows.")] = None,
-    format: Annotated[str, typer.Option(help="As for init.")] = "auto",  # noqa: A002
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the target set.")],
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="Its rows, in any form that init reads.")
+    ] = None,
+    format: Annotated[  # noqa: A002
+        str, typer.Option(metavar="FORMAT", help=_FORMAT_HELP)
+    ] = "auto",
     column: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=NAME", help="As for init.")
+        list[str] | None, typer.Option(metavar="ROLE=NAME", help=_COLUMN_HELP)
     ] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Take pool rows instead of a file: 3,17,40-45.")
+        str | None, typer.Option(metavar="ROWS", help="Rows of the pool, such as 3,17,40-45.")
     ] = None,
     features: Annotated[
-        Path | None, typer.Option(help="Vectors of the target, where the pool's were imported.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Its vectors, if those of the pool came from a file."),
     ] = None,
 ) -> None:
-    """Add a target set: a few rows like those that you want more of."""
+    """Add a target set. It holds examples of what the model should become good at."""
     if (file is None) == (rows is None):
         raise InputError("Give either a FILE or --rows for the target set.")
     options: dict[str, Any] = {"name": name}
@@ -103,7 +143,7 @@ def target(
 @app.command()
 def cluster(
     project: ProjectArgument,
-    k: Annotated[str, typer.Option(help="auto, or the number of clusters.")] = "auto",
+    k: Annotated[str, typer.Option(metavar="auto|N", help="Number of clusters.")] = "auto",
     seed: SeedOption = 0,
 ) -> None:
     """Group the rows into titled clusters."""
@@ -112,112 +152,11 @@ def cluster(
 
 @app.command(name="map")
 def map_(project: ProjectArgument, seed: SeedOption = 0) -> None:
-    """Lay the rows out in the plane."""
+    """Lay the rows out in the plane, for the Map page."""
     console.stage("map", project, seed=seed)
 
 
-@app.command()
-def select(
-    project: ProjectArgument,
-    method: Annotated[str, typer.Option(help="A rule; `methods` lists them.")],
-    ratio: Annotated[float | None, typer.Option(help="Share of the pool.")] = None,
-    budget: Annotated[int | None, typer.Option(help="Number of rows.")] = None,
-    target: Annotated[str | None, typer.Option(help="Name of a target set.")] = None,
-    diversity_weight: Annotated[
-        float | None, typer.Option(help="0 is pure alignment, towards 1 more diverse.")
-    ] = None,
-    scale: Annotated[
-        str | None, typer.Option(help="auto, or C: the price of one unit of distance.")
-    ] = None,
-    duplicate_cosine: Annotated[
-        float | None, typer.Option(help="Rows above this cosine count as near-duplicates.")
-    ] = None,
-    quality: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A column of numbers, higher is better.")
-    ] = None,
-    seed: SeedOption = 0,
-    name: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run.")] = None,
-) -> None:
-    """Choose a subset and store it as a run."""
-    given = {
-        "diversity_weight": diversity_weight,
-        "scale": _scale(scale),
-        "duplicate_cosine": duplicate_cosine,
-    }
-    console.stage(
-        "select",
-        project,
-        method=method,
-        ratio=ratio,
-        budget=budget,
-        target=target,
-        quality=quality,
-        seed=seed,
-        name=name,
-        **{key: value for key, value in given.items() if value is not None},
-    )
-
-
-@app.command()
-def select_arrays(
-    pool: Annotated[Path, typer.Argument(metavar="POOL.npy")],
-    target: Annotated[Path | None, typer.Argument(metavar="TARGET.npy")] = None,
-    *,
-    method: Annotated[str, typer.Option(help="A rule; `methods` lists them.")],
-    out: Annotated[Path, typer.Option(metavar="ROWS.npy", help="Where the row numbers go.")],
-    ratio: Annotated[float | None, typer.Option(help="Share of the pool.")] = None,
-    budget: Annotated[int | None, typer.Option(help="Number of rows.")] = None,
-    diversity_weight: Annotated[float | None, typer.Option(help="λ = 1 − α in [0, 1).")] = None,
-    scale: Annotated[str | None, typer.Option(help="auto, or C.")] = None,
-    sigma: Annotated[float | None, typer.Option(help="Kernel width, in L2 distance.")] = None,
-    max_neighbors: Annotated[int | None, typer.Option(help="Neighbours of a target.")] = None,
-    density_neighbors: Annotated[
-        int | None, typer.Option(help="Neighbours that count in the density.")
-    ] = None,
-    quality: Annotated[Path | None, typer.Option(metavar="Q.npy")] = None,
-    seed: SeedOption = 0,
-    probabilities: Annotated[
-        Path | None, typer.Option(metavar="P.npy", help="Where the probabilities go.")
-    ] = None,
-) -> None:
-    """Choose rows of an array, with no project; distances are L2 on the arrays as given."""
-    from core.array_files import select_array_files
-
-    given = {
-        "diversity_weight": diversity_weight,
-        "scale": _scale(scale),
-        "sigma": sigma,
-        "max_neighbors": max_neighbors,
-        "density_neighbors": density_neighbors,
-    }
-    console.report(
-        select_array_files(
-            pool,
-            target,
-            out=out,
-            probabilities=probabilities,
-            method=method,
-            ratio=ratio,
-            budget=budget,
-            quality=quality,
-            seed=seed,
-            **{key: value for key, value in given.items() if value is not None},
-        )
-    )
-
-
-@app.command()
-def methods() -> None:
-    """List the selection rules, with what each needs and its source."""
-    from core.selection import RULES
-
-    console.table(
-        "methods",
-        [
-            {"id": rule.id, "label": rule.label, "summary": rule.summary, "source": rule.source}
-            for rule in RULES.values()
-        ],
-    )
+cli_select.register(app)
 
 
 @app.command()
@@ -227,7 +166,13 @@ def runs(project: ProjectArgument) -> None:
     from core.runs import list_runs
     from core.stages import report_as_dict
 
-    console.table("runs", [report_as_dict(run.report) for run in list_runs(Project.open(project))])
+    stored = list_runs(Project.open(project))
+    console.table(
+        "runs",
+        [{**report_as_dict(run.report), "created": run.created} for run in stored],
+        columns=("run", "method", "selected", "created", "notes"),
+        empty=f"No runs yet; {command('select', project, '--help')} says how to make one.",
+    )
 
 
 cli_decisions.register(app)
@@ -236,30 +181,38 @@ cli_decisions.register(app)
 @app.command()
 def export(
     project: ProjectArgument,
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
     format: Annotated[  # noqa: A002
         str,
         typer.Option(
+            metavar="FORMAT",
             help="jsonl, json, csv, parquet, hf, openai, sharegpt, alpaca, llama-factory, "
-            "axolotl or trl."
+            "axolotl or trl.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="PATH", help="A file, or a folder for hf, …")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="File to write, or a folder to put it in; hf, llama-factory and axolotl write "
+            "a folder.",
+        ),
+    ],
     lossy: Annotated[
-        bool, typer.Option("--lossy", help="Drop rows that the format cannot hold.")
+        bool, typer.Option("--lossy", help="Leave out rows that the format cannot hold.")
     ] = False,
     with_selection: Annotated[
         bool, typer.Option("--with-selection", help="Add probability, cluster and reason.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Write a run's rows for a trainer, with the recipe beside them."""
+    """Write a run's rows for a trainer, with their recipe."""
     console.stage(
         "export",
         project,
         run_id=run,
         format=format,
-        out=str(out),
+        out=out,
         lossy=lossy,
         with_selection=with_selection,
         overwrite=overwrite,
@@ -268,22 +221,23 @@ def export(
 
 @app.command()
 def replay(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml")],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE.yaml", help="The recipe beside an export.")
+    ],
     out: Annotated[
-        str | None, typer.Option(metavar="PROJECT", help="Keep the rebuilt project here.")
+        str | None, typer.Option(metavar="PROJECT", help="Folder to keep the rebuilt project in.")
     ] = None,
 ) -> None:
-    """Make the rows of a recipe again, and say whether they are the same."""
+    """Make the rows of a recipe again and compare."""
     from core.replay import replay as replay_recipe
 
-    console.report(replay_recipe(recipe, out=out, progress=console.progress))
+    report = replay_recipe(recipe, out=out, progress=console.progress)
+    console.report(report, report.sentence)
 
 
 @app.command()
-def demo(
-    project: Annotated[str, typer.Argument(metavar="[PROJECT]")] = "projects/demo",
-) -> None:
-    """Build the bundled demo project."""
+def demo(project: ProjectArgument = "projects/demo") -> None:
+    """Build the demo project of 5,000 bundled rows."""
     console.stage("demo", project)
 
 
@@ -310,12 +264,3 @@ def _auto_or_int(option: str, text: str) -> int | str:
         return int(text)
     except ValueError:
         raise InputError(f"{option} takes auto or a whole number, not {text!r}.") from None
-
-
-def _scale(text: str | None) -> float | str | None:
-    if text is None or text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--scale takes auto or a number, not {text!r}.") from None

@@ -4,14 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from core.console import ProjectArgument, console
+from core.console import LIST_ROWS, ProjectArgument, console
 from core.errors import InputError
 from core.values import decode_ranges
 
-ClustersOption = Annotated[str | None, typer.Option(help="Cluster numbers: 3,5,8-10.")]
-RowsOption = Annotated[str | None, typer.Option(help="Row numbers: 1,2,40-45.")]
+ClustersOption = Annotated[
+    str | None, typer.Option(metavar="CLUSTERS", help="Numbers of clusters, such as 3,5,8-10.")
+]
+RowsOption = Annotated[
+    str | None, typer.Option(metavar="ROWS", help="Numbers of rows, such as 1,2,40-45.")
+]
 WhereOption = Annotated[
-    str | None, typer.Option(metavar="SQL", help="A condition: \"source = 't0'\".")
+    str | None,
+    typer.Option(metavar="SQL", help="A condition, such as \"source = 't0' AND n_chars > 20\"."),
 ]
 
 
@@ -21,7 +26,7 @@ def drop(
     rows: RowsOption = None,
     where: WhereOption = None,
 ) -> None:
-    """Take rows out of what a selection may choose."""
+    """Take rows out: no selection chooses them."""
     _decide("drop", project, clusters, rows, where)
 
 
@@ -31,7 +36,7 @@ def keep(
     rows: RowsOption = None,
     where: WhereOption = None,
 ) -> None:
-    """Keep only these rows; all others are dropped."""
+    """Keep these rows alone; all others are dropped."""
     _decide("keep", project, clusters, rows, where)
 
 
@@ -56,7 +61,7 @@ def redo(project: ProjectArgument) -> None:
 
 
 def decisions(project: ProjectArgument) -> None:
-    """Show the decisions and what they come to."""
+    """Show what was dropped, kept and pinned."""
     _step("show", project)
 
 
@@ -80,15 +85,19 @@ def _decide(
     project = Project.open(root)
     pool = Pool.open(project)
     ((how, value),) = given.items()
-    if how == "rows":
-        chosen = decode_ranges(str(value).replace(" ", ""))
-    elif how == "where":
-        chosen = pool.where(str(value))
-    else:
-        from core.clusters import cluster_rows
+    try:
+        if how == "rows":
+            chosen = decode_ranges(str(value).replace(" ", ""))
+        elif how == "where":
+            chosen = pool.where(str(value))
+        else:
+            from core.clusters import cluster_rows
 
-        chosen = cluster_rows(project, decode_ranges(str(value).replace(" ", "")))
-    _show(decide(project, pool.rows, action, chosen, f"command line: {how} {value}"[:200]))
+            chosen = cluster_rows(project, decode_ranges(str(value).replace(" ", "")))
+        state = decide(project, pool.rows, action, chosen, f"command line: {how} {value}"[:200])
+    except InputError as error:
+        raise InputError(str(error), option=how) from None
+    _show(state)
 
 
 def _step(action: str, root: str) -> None:
@@ -102,11 +111,12 @@ def _step(action: str, root: str) -> None:
 
 
 def _show(state: Any) -> None:
+    log = state.log if console.json else state.log[-LIST_ROWS:]
     console.values(
         {
             "candidates": len(state.candidates),
             "dropped": int(state.dropped.sum()),
             "pinned": int(state.pinned.sum()),
-            "log": [entry.as_dict() for entry in state.log],
+            "log": [entry.as_dict() for entry in log],
         }
     )

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from types import FrameType
 from typing import Annotated, Any
 
@@ -15,13 +16,13 @@ from typer._click.exceptions import ClickException  # typer's own copy; it expor
 
 from core.errors import CancelledError, InputError, WinnowError
 
-_LIST_ROWS = 12  # of a long list, when a person reads it
+LIST_ROWS = 20  # of a long list, when a person reads it
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 5.0  # a log gets a line now and then, and none from a short command
 
 
-ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's folder.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
+SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random choices.")]
 
 
 class Console:
@@ -42,7 +43,7 @@ class Console:
     def progress(self, done: int, total: int, what: str) -> None:
         """Show progress on stderr, a few times a second."""
         now = time.monotonic()
-        terminal = sys.stderr.isatty()
+        terminal = sys.stderr.isatty() and not self.json
         if now - self._shown < (_TERMINAL_SECONDS if terminal else _LOG_SECONDS):
             return
         self._shown = now
@@ -54,30 +55,27 @@ class Console:
             sys.stderr.write(f"{what}{count}\n")
         sys.stderr.flush()
 
-    def report(self, report: Any) -> None:
-        """Print a stage's report."""
+    def report(self, report: Any, sentence: str | None = None) -> None:
+        """Print a stage's report; to a person the sentence, if there is one, says it all."""
         from core.stages import report_as_dict
 
-        self.values(report_as_dict(report))
+        self.values(report_as_dict(report), sentence)
 
-    def table(self, key: str, rows: list[dict[str, Any]]) -> None:
-        """Print like things: under `key` in JSON, a block each for a person."""
-        if self.json:
-            self.values({key: rows})
-            return
-        for row in rows:
-            self.values(row)
-            self._stdout.write("\n")
+    def table(
+        self, key: str, rows: list[dict[str, Any]], columns: Sequence[str], empty: str
+    ) -> None:
+        """Print like things: under `key` in JSON; these columns, or that there are none, else."""
+        lines = _aligned([{name: row[name] for name in columns} for row in rows])
+        self.values({key: rows}, "\n".join(lines) or empty)
 
-    def values(self, values: dict[str, Any]) -> None:
-        """Print names and values."""
+    def values(self, values: dict[str, Any], text: str | None = None) -> None:
+        """Print names and values; to a person the text instead, if there is one."""
         self._close_line()
         if self.json:
-            self._stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
-        else:
-            width = max(map(len, values), default=0)
-            for key, value in values.items():
-                self._stdout.write(f"{key.replace('_', ' '):<{width}}  {_readable(value)}\n")
+            text = json.dumps(values, ensure_ascii=False)
+        elif text is None:
+            text = "\n".join(_pairs(values))
+        self._stdout.write(text + "\n")
         self._stdout.flush()
 
     def failure(self, sentence: str, exit_code: int) -> int:
@@ -132,7 +130,7 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
         except WinnowError as error:
             return console.failure(_sentence(error), error.exit_code)
         except (KeyboardInterrupt, typer.Abort):
-            sentence = "Cancelled; what was finished is kept, run it again to go on."
+            sentence = "Stopped; what was finished is kept. The same command goes on."
             return console.failure(sentence, CancelledError.exit_code)
         except BrokenPipeError:
             return 1
@@ -161,13 +159,56 @@ def _sentence(error: WinnowError) -> str:
     return f"--{option.replace('_', '-')}: {error}" if option else str(error)
 
 
-def _readable(value: Any) -> str:
+def _pairs(values: dict[str, Any]) -> list[str]:
+    """A line for each name that has a value; further lines of a value stand below its first."""
+    shown = {_words(key): _readable(key, value) for key, value in values.items()}
+    shown = {key: text for key, text in shown.items() if text}
+    width = max(map(len, shown), default=0)
+    below = "\n" + " " * (width + 2)
+    return [f"{key:<{width}}  {text.replace(chr(10), below)}" for key, text in shown.items()]
+
+
+def _aligned(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines of a table, its head first; a column without values is left out."""
+    cells = [
+        [_readable(key, value).replace("\n", ", ") for key, value in row.items()] for row in rows
+    ]
+    head = [_words(key) for key in rows[0]] if rows else []
+    columns = [column for column in zip(head, *cells, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in zip(*columns, strict=True)
+    ]
+
+
+def _readable(key: str, value: Any) -> str:
+    """A value as a person reads it; "" for none."""
+    if key == "created":
+        return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: ""}[value]
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_readable(item)}" for key, item in value.items())
+        items = ((name, _readable(name, item)) for name, item in value.items())
+        return ", ".join(f"{name} {text}" for name, text in items if text)
     if isinstance(value, list):
-        shown = ", ".join(map(_readable, value[:_LIST_ROWS]))
-        more = len(value) - _LIST_ROWS
-        return shown + (f" … and {more:,} more" if more > 0 else "")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+        return _listed(key, value)
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def _listed(key: str, values: list[Any]) -> str:
+    """Tables and texts on lines of their own, numbers in one."""
+    first, more = values[:LIST_ROWS], len(values) - LIST_ROWS
+    if values and isinstance(values[0], dict):
+        lines = _aligned(first)
+    else:
+        lines = [_readable(key, value) for value in first]
+    if more > 0:
+        lines.append(f"… and {more:,} more")
+    return (", " if values and isinstance(values[0], int | float) else "\n").join(lines)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

@@ -34,6 +34,12 @@ class ReplayReport:
     selected: int
     seconds: float
 
+    @property
+    def sentence(self) -> str:
+        """The outcome, for a person."""
+        made = f"{self.run}, {self.selected:,} rows, made again in {self.seconds:.1f} s"
+        return f"The same rows ({made})." if self.same else f"Not the same, because {self.why}"
+
 
 def replay(
     recipe_path: str | Path, *, out: str | Path | None = None, progress: Progress = silent
@@ -88,7 +94,7 @@ def replay(
     if same:
         why = ""
     elif not same_pool:
-        why = "The pool's rows are not those that the recipe read: an input has changed."
+        why = "the pool's rows are not those that the recipe read; an input has changed."
     else:
         why = _difference(recipe, report.selected, made_of)
     return ReplayReport(
@@ -156,10 +162,10 @@ def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> 
     from core.recipe import package_versions
 
     if selected != recipe["result"]["selected"]:
-        return f"{selected} rows came out, the recipe had {recipe['result']['selected']}."
+        return f"{selected:,} rows came out and the recipe had {recipe['result']['selected']:,}."
     wanted = recipe.get("features", {}).get("fingerprint")
     if wanted not in (None, features):
-        return "Other rows came out: the encoder's weights are not those of the recipe."
+        return "the encoder's weights are not those of the recipe."
     now = package_versions()
     changed = [
         f"{name} {then} → {now[name]}"
@@ -167,5 +173,5 @@ def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> 
         if name in now and now[name] != then
     ]
     if changed:
-        return f"Other rows came out; versions differ: {', '.join(changed)}."
-    return "Other rows came out, although the inputs and versions are the same: another processor?"
+        return f"versions of packages differ: {', '.join(changed)}."
+    return "the processor may be another one; inputs and versions are the same."

@@ -2,13 +2,20 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from datetime import datetime
 
 import numpy as np
 import pytest
+import typer
 
+from core import cli
+from core.console import Console
+from core.export import EXPORT_FORMATS
 from core.project import Project
+from core.selection import RULES
 
 
 def winnow(*arguments, check=None):
@@ -87,21 +94,22 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
     ("arguments", "message"),
     [
         (["select", "ROOT", "--method", "magic", "--ratio", "0.1"], "Unknown method 'magic'"),
-        (["select", "ROOT", "--method", "random"], "ratio or a budget"),
-        (["select", "ROOT", "--method", "random", "--ratio", "1.5"], "ratio must be"),
+        (["select", "ROOT", "--method", "random"], "--ratio or --budget"),
+        (["select", "ROOT", "--method", "random", "--ratio", "1.5"], "--ratio: The ratio must be"),
         (["select", "ROOT", "--method", "random", "--budget", "9999"], "9,?999"),
         (["select", "ROOT", "--method", "tsds-kde", "--budget", "5"], "--target"),
         (["select", "ROOT", "--method", "kmq", "--budget", "5"], "--quality"),
         (["select", "ROOT", "--method", "kmq", "--budget", "5", "--quality", "source"], "source"),
-        (["select", "ROOT", "--method", "random", "--budget", "5", "--scale", "2"], "scale"),
+        (["select", "ROOT", "--method", "random", "--budget", "5", "--scale", "2"], "--scale: "),
         (["cluster", "ROOT", "--k", "many"], "whole number"),
-        (["cluster", "ROOT", "--k", "0"], "k"),
+        (["cluster", "ROOT", "--k", "0"], "--k: The number of clusters"),
+        (["drop", "ROOT", "--rows", "a"], "--rows: "),
         (["export", "ROOT", "none", "--format", "jsonl", "--out", "x"], "No run 'none'"),
         (["drop", "ROOT"], "exactly one"),
         (["drop", "ROOT", "--where", "1=1; DROP TABLE x"], "."),
         (["undo", "ROOT"], "nothing to undo"),
         (["init", "ROOT", "nowhere.jsonl"], "."),
-        (["embed", "nowhere"], "No project at"),
+        (["embed", "nowhere"], "No project at .*; run `python -m core init nowhere FILE`"),
         (["replay", "nowhere.yaml"], "Cannot read the recipe"),
         (["nonsense"], "No such command"),
         (["select", "ROOT"], "--method"),
@@ -110,8 +118,6 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
 def test_unusable_input_is_one_sentence_and_exit_code_2(mapped_root, arguments, message):
     arguments = [mapped_root if a == "ROOT" else a for a in arguments]
     done = winnow("--json", *arguments, check=2)
-    import re
-
     assert re.search(message, done.stderr) and "Traceback" not in done.stderr
     sentence = done.stderr.splitlines()[-1]  # progress may come before, on a slow machine
     assert json.loads(done.stdout) == {"error": sentence, "exit_code": 2}
@@ -144,6 +150,85 @@ def test_doctor_and_methods_speak(tmp_path):
     assert {m["id"] for m in winnow_json("methods")["methods"]} >= {"random", "kmq", "tsds-kde"}
 
 
-def test_a_person_reads_lines_not_json(mapped_root):
-    done = winnow("decisions", mapped_root, check=0)
-    assert done.stdout.startswith("candidates  240")
+def test_a_person_reads_aligned_lines_without_empty_values(mapped_root):
+    winnow("pin", mapped_root, "--rows", "3,5", check=0)
+    lines = winnow("undo", mapped_root, check=0).stdout.splitlines()
+    assert lines[:3] == ["candidates  240", "dropped     0", "pinned      0"]
+    assert lines[3].split() == [
+        "log",
+        "id",
+        "created",
+        "action",
+        "row",
+        "count",
+        "origin",
+        "active",
+    ]
+    assert re.search(r"  1   \d{4}-\d\d-\d\d \d\d:\d\d  pin     2 ", lines[4])
+    none = winnow("runs", mapped_root, check=0).stdout
+    assert none.startswith("No runs yet; `python -m core select ")
+
+
+def test_values_as_a_person_reads_them(capsys):
+    console = Console()
+    console.values(
+        {
+            "rows_per_second": 12345.6,
+            "share": 0.123456,
+            "count": 1234567,
+            "created": datetime(2026, 11, 21, 8, 30).timestamp(),
+            "reason": None,
+            "notes": [],
+            "settings": {"k": 3, "scale": None},
+            "sizes": [1, 2000],
+            "titles": ["one, two", "three"],
+        }
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "rows per second  12,346",
+        "share            0.123",
+        "count            1,234,567",
+        "created          2026-11-21 08:30",
+        "settings         k 3",
+        "sizes            1, 2,000",
+        "titles           one, two",
+        "                 three",
+    ]
+
+
+def test_help_has_a_line_for_every_command_and_option():
+    top = winnow("--help", check=0).stdout
+    assert "--json" in top and "python -m core export my-project first" in top
+    commands = dict(re.findall(r"^  ([a-z][a-z-]+)  +(\w.+)", top, re.MULTILINE))
+    assert {"init", "select-arrays", "doctor"} <= set(commands)
+    assert not any(line.endswith("...") for line in commands.values())
+    app = typer.main.get_command(cli.app)
+    for name in commands:
+        for parameter in app.commands[name].params:
+            assert parameter.help, (name, parameter.name)
+            assert parameter.metavar or parameter.is_flag, (name, parameter.name)
+
+
+def test_methods_and_formats_are_all_in_the_help():
+    app = typer.main.get_command(cli.app)
+    said = {
+        (name, parameter.name): re.split(r"[ ,;.]+", parameter.help)
+        for name in ("select", "export")
+        for parameter in app.commands[name].params
+    }
+    assert set(RULES) <= set(said["select", "method"])
+    assert set(EXPORT_FORMATS) <= set(said["export", "format"])
+
+
+def test_an_interrupt_is_one_sentence_and_exit_code_130():
+    script = (
+        "import os, signal, sys, core.stages\n"
+        "core.stages.run_stage = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from core.cli import main\n"
+        "sys.exit(main(['map', 'p']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "Stopped; what was finished is kept. The same command goes on.\n"

@@ -1,0 +1,178 @@
+"""The commands that choose rows: in a project, and from plain arrays."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.console import ProjectArgument, SeedOption, console
+from core.errors import InputError
+
+_NEEDS = ("target", "clusters", "quality")
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        metavar="METHOD",
+        help="tsds-kde, tsds-uniform, kmeans-random, kmq or random; see the command `methods`.",
+    ),
+]
+RatioOption = Annotated[
+    float | None, typer.Option(metavar="R", help="Share of the pool to choose, such as 0.1.")
+]
+BudgetOption = Annotated[
+    int | None, typer.Option(metavar="B", help="Number of rows to choose, in place of --ratio.")
+]
+DiversityOption = Annotated[
+    float | None,
+    typer.Option(metavar="L", help="tsds: from 0, nearest to the target, to below 1, diverse."),
+]
+ScaleOption = Annotated[
+    str | None, typer.Option(metavar="auto|C", help="tsds: what one unit of distance costs.")
+]
+
+
+def select(
+    project: ProjectArgument,
+    method: MethodOption,
+    ratio: RatioOption = None,
+    budget: BudgetOption = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="tsds: the target set to be like.")
+    ] = None,
+    diversity_weight: DiversityOption = None,
+    scale: ScaleOption = None,
+    duplicate_cosine: Annotated[
+        float | None,
+        typer.Option(metavar="COS", help="tsds-kde: more similar rows are near-duplicates."),
+    ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="kmq: a column of numbers, the higher the better."),
+    ] = None,
+    seed: SeedOption = 0,
+    name: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Name of the run, such as first.")
+    ] = None,
+) -> None:
+    """Choose a subset and store it as a run."""
+    _one_size(ratio, budget)
+    given = {
+        "diversity_weight": diversity_weight,
+        "scale": _scale(scale),
+        "duplicate_cosine": duplicate_cosine,
+    }
+    console.stage(
+        "select",
+        project,
+        method=method,
+        ratio=ratio,
+        budget=budget,
+        target=target,
+        quality=quality,
+        seed=seed,
+        name=name,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def select_arrays(
+    pool: Annotated[
+        Path, typer.Argument(metavar="POOL.npy", help="Vectors of the pool, a row for each.")
+    ],
+    target: Annotated[
+        Path | None, typer.Argument(metavar="TARGET.npy", help="tsds: vectors of the target.")
+    ] = None,
+    *,
+    method: MethodOption,
+    out: Annotated[
+        Path, typer.Option(metavar="ROWS.npy", help="File to write the row numbers to.")
+    ],
+    ratio: RatioOption = None,
+    budget: BudgetOption = None,
+    diversity_weight: DiversityOption = None,
+    scale: ScaleOption = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="tsds-kde: width of the kernel, in L2 distance."),
+    ] = None,
+    max_neighbors: Annotated[
+        int | None, typer.Option(metavar="K", help="tsds: neighbours of a target row, at most.")
+    ] = None,
+    density_neighbors: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="tsds-kde: neighbours in a density; 0 for all."),
+    ] = None,
+    quality: Annotated[
+        Path | None, typer.Option(metavar="Q.npy", help="kmq: quality of each row, 0 or more.")
+    ] = None,
+    seed: SeedOption = 0,
+    probabilities: Annotated[
+        Path | None, typer.Option(metavar="P.npy", help="File to write the probabilities to.")
+    ] = None,
+) -> None:
+    """Choose rows of an array, with no project. Distances are L2."""
+    from core.array_files import select_array_files
+
+    _one_size(ratio, budget)
+    given = {
+        "diversity_weight": diversity_weight,
+        "scale": _scale(scale),
+        "sigma": sigma,
+        "max_neighbors": max_neighbors,
+        "density_neighbors": density_neighbors,
+    }
+    console.report(
+        select_array_files(
+            pool,
+            target,
+            out=out,
+            probabilities=probabilities,
+            method=method,
+            ratio=ratio,
+            budget=budget,
+            quality=quality,
+            seed=seed,
+            **{key: value for key, value in given.items() if value is not None},
+        )
+    )
+
+
+def methods() -> None:
+    """List the selection methods and what each needs."""
+    from core.selection import RULES
+
+    console.table(
+        "methods",
+        [
+            {
+                "id": rule.id,
+                "label": rule.label,
+                "needs": [need for need in _NEEDS if getattr(rule, f"needs_{need}")],
+                "summary": rule.summary,
+                "source": rule.source,
+            }
+            for rule in RULES.values()
+        ],
+        columns=("id", "needs", "summary"),
+        empty="",
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    for command in (select, select_arrays, methods):
+        app.command()(command)
+
+
+def _one_size(ratio: float | None, budget: int | None) -> None:
+    if (ratio is None) == (budget is None):
+        raise InputError("Give either --ratio or --budget.")
+
+
+def _scale(text: str | None) -> float | str | None:
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--scale takes auto or a number, not {text!r}.") from None
