@@ -102,20 +102,19 @@ def add_target(
     check_name(name)
     options = ReadOptions(format, dict(columns), need_answer=False)
     inputs = find_inputs(files)
-    with project.writing("target"):
-        tally = Tally()
-        entries: list[Entry] = []
-        for some, _ in read_rows(inputs, options, tally, progress):
-            entries += some
-        tally.check_any(inputs)
-        hashes = np.array([entry.text_hash for entry in entries], np.uint64)
-        meta = {
-            "inputs": describe_inputs(inputs, hashes),
-            "pool_rows": None,
-            "format": format,
-            "columns": dict(columns),
-        }
-        _store(project, name, entries_table(entries, 0).select(PAGE_COLUMNS), meta, prepare)
+    tally = Tally()
+    entries: list[Entry] = []
+    for some, _ in read_rows(inputs, options, tally, progress):
+        entries += some
+    tally.check_any(inputs)
+    hashes = np.array([entry.text_hash for entry in entries], np.uint64)
+    meta = {
+        "inputs": describe_inputs(inputs, hashes),
+        "pool_rows": None,
+        "format": format,
+        "columns": dict(columns),
+    }
+    _store(project, name, entries_table(entries, 0).select(PAGE_COLUMNS), meta, prepare)
     return TargetReport(name, tally.rows, tally.rejected, tuple(tally.rejections))
 
 
@@ -139,18 +138,17 @@ def add_target_from_rows(
     chosen = np.unique(np.asarray(rows, dtype=np.int64))
     if not len(chosen):
         raise InputError("No row was chosen for the target set; choose one or more.")
-    with project.writing("target"):
-        pool = Pool.open(project)
-        progress(0, len(chosen), "reading rows")
-        table = pa.Table.from_pandas(pool.page(chosen), preserve_index=False)
-        meta = {
-            "inputs": [],
-            "pool_rows": encode_ranges(chosen),
-            "pool": pool.fingerprint,
-            "format": pool.meta["format"],
-            "columns": pool.meta["columns"],
-        }
-        _store(project, name, table, meta, prepare)
+    pool = Pool.open(project)
+    progress(0, len(chosen), "reading rows")
+    table = pa.Table.from_pandas(pool.page(chosen), preserve_index=False)
+    meta = {
+        "inputs": [],
+        "pool_rows": encode_ranges(chosen),
+        "pool": pool.fingerprint,
+        "format": pool.meta["format"],
+        "columns": pool.meta["columns"],
+    }
+    _store(project, name, table, meta, prepare)
     return TargetReport(name, len(chosen), 0, ())
 
 
@@ -224,13 +222,22 @@ def _store(
     for text in texts:
         digest.update(f"{len(text)} {text}".encode())
     meta = {**meta, "rows": table.num_rows, "fingerprint": digest.hexdigest()[:16]}
-    if path.is_file() and _read_meta(path)["fingerprint"] != meta["fingerprint"]:
-        raise InputError(f"There is another target set {name}; choose another name or remove it.")
+    _check_free(path, meta)
     if prepare is not None:
         prepare(Target(name, texts, meta, table))
-    with atomic_file(path.with_suffix(".parquet")) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-    write_json(path, meta)
+    # Not the project's lock: a target set can be added while a long stage runs.
+    with project.database() as db:
+        db.execute("BEGIN IMMEDIATE")
+        _check_free(path, meta)
+        with atomic_file(path.with_suffix(".parquet")) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        write_json(path, meta)
+
+
+def _check_free(path: Path, meta: dict[str, Any]) -> None:
+    """Refuse a name that another set has; the same set may come again."""
+    if path.is_file() and _read_meta(path)["fingerprint"] != meta["fingerprint"]:
+        raise InputError(f"There is another target set {path.stem}; choose another name.")
 
 
 def _texts(table: pa.Table) -> list[str]:

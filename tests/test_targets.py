@@ -1,9 +1,10 @@
 import json
 
+import filelock
 import numpy as np
 import pytest
 
-from core.errors import InputError
+from core.errors import BusyError, InputError
 from core.ingest import init_pool
 from core.pool import Pool
 from core.project import Project
@@ -129,6 +130,24 @@ def test_a_removed_target_is_gone_with_what_was_made_for_it(project):
         load_target(project, "one")
     with pytest.raises(InputError, match="to remove"):
         remove_target(project, "one")
+
+
+def test_a_target_can_be_added_while_another_process_writes(project, tmp_path):
+    with filelock.FileLock(project.root / ".lock", is_singleton=False):
+        with pytest.raises(BusyError), project.writing("embed"):
+            pass
+        add_target(project, "mine", [write(tmp_path / "t.jsonl", [{"text": "a"}])])
+        add_target_from_rows(project, "picked", [1])
+    assert [info.name for info in list_targets(project)] == ["mine", "picked"]
+
+
+def test_of_two_sets_added_at_once_under_one_name_one_is_kept(project):
+    def other_is_first(_):
+        add_target_from_rows(project, "one", [2])
+
+    with pytest.raises(InputError, match="another target set one"):
+        add_target_from_rows(project, "one", [1], prepare=other_is_first)
+    assert load_target(project, "one").page()["row"].tolist() == [2]
 
 
 def test_a_target_without_a_good_row_is_not_stored(project, tmp_path):
