@@ -1,6 +1,7 @@
 """The project's folder: atomic writes, fingerprints, pointers, the lock between processes."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -45,6 +46,21 @@ def test_atomic_folder_replaces_or_leaves_alone(tmp_path):
         raise ZeroDivisionError
     assert (path / "x").read_text() == "1"
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_files_are_on_disk_before_they_take_their_place(tmp_path, monkeypatch):
+    path, synced = tmp_path / "f", []
+
+    def note(handle):
+        assert not path.exists()
+        synced.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr("os.fsync", note)
+    with atomic_folder(path) as folder:
+        (folder / "in").mkdir()
+        (folder / "x").write_text("1")
+        (folder / "in" / "y").write_text("2")
+    assert sorted(synced) == sorted(file.stat().st_ino for file in (path / "x", path / "in" / "y"))
 
 
 def test_fingerprint_depends_on_content_not_on_key_order():

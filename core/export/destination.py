@@ -73,8 +73,6 @@ class Destination:
                 yield temporary
                 if recipe:
                     beside.write_text(_with_export(recipe, about), encoding="utf-8")
-                if self.format.is_folder:
-                    _sync(temporary)
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(
@@ -155,9 +153,3 @@ def _exported_file(recipe: Path) -> str | None:
         return None
     export = about.get("export") if isinstance(about, dict) else None
     return export.get("file") if isinstance(export, dict) else None
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
