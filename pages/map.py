@@ -11,9 +11,10 @@ from core.mapevent import MapEvent
 from core.runs import list_runs
 from pages.ui.empty import stop_with
 from pages.ui.mapview import COLORS, apply_event, render_map
+from pages.ui.places import place
 from pages.ui.rows import render_row, render_table
 from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
-from pages.ui.state import ProjectView, current_view
+from pages.ui.state import ProjectView, current_view, project_names
 from pages.ui.text import as_text
 
 _SAMPLES = 4
@@ -143,14 +144,17 @@ def _render_clusters(view: ProjectView) -> None:
     kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(clusters.titles))
     order = np.argsort(-np.asarray(clusters.sizes), kind="stable")
     st.markdown("**Clusters**", help="Tick one or more to select their rows.")
+    columns: dict[str, list[object]] = {
+        "title": [clusters.titles[i] for i in order],
+        "rows": [int(clusters.sizes[i]) for i in order],
+    }
+    dropped = view.decisions.dropped.any()
+    if dropped:
+        columns["kept"] = [100 * kept[i] / max(1, clusters.sizes[i]) for i in order]
     event = st.dataframe(
-        {
-            "title": [clusters.titles[i] for i in order],
-            "rows": [int(clusters.sizes[i]) for i in order],
-            "kept": [100 * kept[i] / max(1, clusters.sizes[i]) for i in order],
-        },
+        columns,
         column_config={
-            "title": st.column_config.TextColumn("title", width=150),
+            "title": st.column_config.TextColumn("title", width=155 if dropped else 210),
             "rows": st.column_config.ProgressColumn(
                 "rows", format="%d", max_value=int(max(clusters.sizes)), width=75
             ),
@@ -193,6 +197,8 @@ def _first_line(text: str, limit: int = 70) -> str:
 def render() -> None:
     """Draw the page: the map, what is selected on it, and the clusters."""
     view = current_view()
+    if not project_names():
+        st.switch_page(place("pool"))
     if view is None or view.pool is None or not view.mapped:
         stop_with(
             "No map yet",

@@ -50,6 +50,11 @@ class Log(RuleBasedStateMachine):
         dropped, pinned = self.past[-1]
         self._decide("pin", rows, dropped - rows, pinned | rows)
 
+    @rule(rows=some_rows)
+    def unpin(self, rows):
+        dropped, pinned = self.past[-1]
+        self._decide("unpin", rows, dropped, pinned - rows)
+
     @precondition(lambda self: len(self.past) > 1)
     @rule()
     def undo(self):

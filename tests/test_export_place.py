@@ -89,12 +89,23 @@ def test_interrupt_or_full_disk_leaves_what_was_there(pool, tmp_path, format_id,
 
 
 @pytest.mark.parametrize("format_id", FILES)
-def test_folder_in_the_place_of_a_file(pool, tmp_path, format_id):
-    with pytest.raises(InputError, match="is a folder; give a file name such as"):
-        write_rows(pool, ALL, format_id, tmp_path, overwrite=True)
-    with pytest.raises(InputError, match="is a folder"):
-        write_rows(pool, ALL, format_id, f"{tmp_path}/new/")
-    assert not list(tmp_path.iterdir())
+def test_in_a_folder_the_file_is_named_after_the_run(pool, tmp_path, format_id):
+    suffix = EXPORT_FORMATS[format_id].suffix
+    report = write_rows(pool, ALL, format_id, tmp_path)
+    assert report.path == str(tmp_path / f"rows{suffix}")
+    report = write_rows(pool, ALL, format_id, f"{tmp_path}/new/", about={"run": "v1.2"})
+    assert report.path == str(tmp_path / "new" / f"v1.2{suffix}")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", f"rows{suffix}"]
+
+
+@pytest.mark.parametrize("format_id", FILES)
+@pytest.mark.parametrize("name", ["subset", "subset-1.2"])
+def test_name_without_a_suffix_gets_that_of_the_format(pool, tmp_path, format_id, name):
+    suffix = EXPORT_FORMATS[format_id].suffix
+    report = write_rows(pool, ALL, format_id, tmp_path / name)
+    assert report.path == str(tmp_path / f"{name}{suffix}")
+    upper = tmp_path / f"other{suffix.upper()}"
+    assert write_rows(pool, ALL, format_id, upper).path == str(upper)
 
 
 @pytest.mark.parametrize("format_id", FOLDERS)
@@ -105,7 +116,7 @@ def test_folder_of_somebody_else_is_never_removed(pool, tmp_path, format_id):
     with pytest.raises(InputError, match=r"not made by an export .it has no recipe\.yaml"):
         write_rows(pool, ALL, format_id, tmp_path, overwrite=True)
     (tmp_path / "recipe.yaml").write_text(RECIPE)
-    with pytest.raises(InputError, match="is of another export"):
+    with pytest.raises(InputError, match="belongs to another export"):
         write_rows(pool, ALL, format_id, tmp_path, overwrite=True)
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(InputError, match=r"it holds thesis\.tex"):
@@ -123,15 +134,24 @@ def test_empty_folder_is_used(pool, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.jsonl.gz", "not compressed"),
-        ("recipe.yaml", "kept for the recipe"),
+        ("x.jsonl.gz", r"written to a \.jsonl file, not to x\.jsonl\.gz; give x\.jsonl\."),
+        ("recipe.yaml", r"not to recipe\.yaml"),
+        ("x.csv", r"not to x\.csv; give x\.jsonl\."),
         ("file/x.jsonl", "is a file"),
+        ("taken", r"taken\.jsonl is a folder"),
     ],
 )
 def test_unusable_names(pool, tmp_path, name, message):
     (tmp_path / "file").write_text("")
+    (tmp_path / "taken.jsonl").mkdir()
     with pytest.raises(InputError, match=message):
         write_rows(pool, ALL, "jsonl", tmp_path / name)
+
+
+@pytest.mark.parametrize("format_id", FOLDERS)
+def test_folder_with_the_name_of_a_file(pool, tmp_path, format_id):
+    with pytest.raises(InputError, match=r"writes a folder; give x in place of x\.json\."):
+        write_rows(pool, ALL, format_id, tmp_path / "x.json")
 
 
 def test_unknown_format_and_no_rows(pool, tmp_path):

@@ -58,7 +58,7 @@ def wait_for_jobs(root):
 @pytest.mark.parametrize(
     ("page", "hint"),
     [
-        ("map", "No map yet"),
+        ("map", "A new pool"),
         ("select", "No pool yet"),
         ("export", "No pool yet"),
         ("pool", "A new pool"),

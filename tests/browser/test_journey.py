@@ -40,11 +40,11 @@ def test_from_a_first_visit_to_an_exported_file(serve, open_page, planted_files,
     home = tmp_path / "home"
     server = serve(APP, env={"WINNOW_PROJECTS": str(home)})
     page = open_page(server.url)
-    expect(page.get_by_text("No map yet")).to_be_visible()
-    go(page, "Pool")
+    expect(page.get_by_text("A new pool")).to_be_visible()
     page.locator('input[type="file"]').first.set_input_files(planted_files / "pool.jsonl")
     page.get_by_text("pool.jsonl").first.wait_for()
     wait_idle(page)
+    expect(page.get_by_text("Read as alpaca")).to_be_visible()
     page.get_by_role("button", name="Read the rows").click()
     build = page.get_by_role("button", name="Build the map")
     expect(build).to_be_enabled(timeout=MINUTE)
