@@ -50,6 +50,16 @@ def pin(
     _decide("pin", project, clusters, rows, where)
 
 
+def unpin(
+    project: ProjectArgument,
+    clusters: ClustersOption = None,
+    rows: RowsOption = None,
+    where: WhereOption = None,
+) -> None:
+    """Let selections choose these rows or not, as any other."""
+    _decide("unpin", project, clusters, rows, where)
+
+
 def undo(project: ProjectArgument) -> None:
     """Take back the last decision."""
     _step("undo", project)
@@ -67,7 +77,7 @@ def decisions(project: ProjectArgument) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for command in (drop, keep, pin, undo, redo, decisions):
+    for command in (drop, keep, pin, unpin, undo, redo, decisions):
         app.command()(command)
 
 

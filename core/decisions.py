@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.project import Project
 
-ACTIONS = ("drop", "keep", "pin")
+ACTIONS = ("drop", "keep", "pin", "unpin")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def decide(
     """Append one decision on the rows `chosen` of a pool of `rows` rows; return the new state.
 
     `drop` takes rows out (and unpins them); `keep` drops all other rows; `pin` makes every
-    selection take them (and undrops them).
+    selection take them (and undrops them); `unpin` takes their pin away.
 
     Raises
     ------
@@ -165,9 +165,11 @@ def _apply(
     elif action == "keep":
         dropped |= ~mask
         pinned &= mask
-    else:
+    elif action == "pin":
         pinned |= mask
         dropped &= ~mask
+    else:
+        pinned &= ~mask
 
 
 def _unpack(blob: bytes, rows: int) -> NDArray[np.bool_]:

@@ -98,7 +98,7 @@ class Workspace:
         return load_decisions(self.project, self.pool.rows)
 
     def decide(self, action: str, rows: Any, origin: str = "python") -> "Decisions":
-        """Drop, keep only, or pin rows; see `core.decisions.decide`."""
+        """Drop, keep only, pin or unpin rows; see `core.decisions.decide`."""
         from core.decisions import decide
 
         return decide(self.project, self.pool.rows, action, rows, origin)

@@ -86,6 +86,7 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
     assert winnow_json("decisions", mapped_root)["pinned"] == 3
     assert winnow_json("undo", mapped_root)["pinned"] == 0
     assert winnow_json("redo", mapped_root)["pinned"] == 3
+    assert winnow_json("unpin", mapped_root, "--rows", "100,5")["pinned"] == 2
     kept = winnow_json("keep", mapped_root, "--clusters", "0")
     assert kept["candidates"] == 60 and kept["log"][-1]["action"] == "keep"
 
