@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -85,8 +86,10 @@ def test_jsonl_lines_are_the_input_lines(pool, tmp_path):
 def test_pretty_printed_input_keeps_every_token(tmp_path):
     text = '[\n  {"instruction": "a",\n   "output": "b",   "n": 1.50e2, "u": "\\u00e9"},\n {}]'
     (tmp_path / "in.json").write_text(text.replace(",\n {}", ""))
-    write_rows(make_pool(tmp_path, tmp_path / "in.json"), np.array([0]), "jsonl", tmp_path / "o")
-    (line,) = (tmp_path / "o").read_text().splitlines()
+    write_rows(
+        make_pool(tmp_path, tmp_path / "in.json"), np.array([0]), "jsonl", tmp_path / "o.jsonl"
+    )
+    (line,) = (tmp_path / "o.jsonl").read_text().splitlines()
     assert "1.50e2" in line
     assert "\\u00e9" in line
     assert json.loads(line) == {"instruction": "a", "output": "b", "n": 150.0, "u": "é"}
@@ -174,8 +177,8 @@ EXTRAS = pa.table(
 
 @pytest.mark.parametrize("format_id", ["jsonl", "json", "csv", "parquet", "hf"])
 def test_columns_of_the_selection(pool, tmp_path, format_id):
-    out = tmp_path / "out"
-    write_rows(pool, CHOSEN, format_id, out, extras=EXTRAS)
+    report = write_rows(pool, CHOSEN, format_id, tmp_path / "out", extras=EXTRAS)
+    out = Path(report.path)
     wanted = [{**row, **extra} for row, extra in zip(GIVEN, EXTRAS.to_pylist(), strict=True)]
     if format_id == "jsonl":
         found = [json.loads(line) for line in out.read_text().split("\n") if line]
@@ -212,7 +215,7 @@ def test_columns_of_the_selection_follow_their_rows_through_tables(tmp_path, for
     rows, extras = np.arange(4), pa.table({"w": [10, 11, 12, 13]})
     write_rows(TwoTables(), rows, format_id, tmp_path / "x", extras=extras)
     if format_id == "parquet":
-        found = pq.read_table(tmp_path / "x").to_pylist()
+        found = pq.read_table(tmp_path / "x.parquet").to_pylist()
     else:
         found = list(pytest.importorskip("datasets").load_from_disk(tmp_path / "x"))
     assert found == [{"n": n, "w": 10 + n} for n in range(4)]

@@ -1,6 +1,7 @@
 """What trainers get, checked against the keys that their own documents give."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def export(tmp_path, tmp_path_factory):
         pool = Pool.open(Project.open(folder / "project"))
         out = tmp_path / name
         report = write_rows(pool, np.arange(len(rows)), format_id, out, **options)
-        return out, report
+        return Path(report.path), report
 
     return run
 

@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 
 from core.errors import InputError
-from core.export.formats import ExportFormat
+from core.export.formats import EXPORT_FORMATS, ExportFormat
 from core.project import atomic_file, atomic_folder
 
 RECIPE = "recipe.yaml"
-_COMPRESSED = {".gz", ".zst", ".bz2", ".xz", ".zip"}
+_JSON_SUFFIXES = {".json", ".jsonl", ".ndjson"}  # either way of writing JSON, as the name says
+_FILE_SUFFIXES = {entry.suffix for entry in EXPORT_FORMATS.values() if not entry.is_folder}
 # Everything that a folder export may hold: with --overwrite nothing else is ever removed.
 _OURS = re.compile(
     r"recipe\.yaml|dataset\.yaml|dataset_info\.json|state\.json|data-\d+-of-\d+\.arrow|[^/]+\.jsonl?"
@@ -80,61 +81,78 @@ class Destination:
             ) from error
 
 
-def destination(out: str | Path, entry: ExportFormat, *, overwrite: bool = False) -> Destination:
+def destination(
+    out: str | Path, entry: ExportFormat, *, name: str = "rows", overwrite: bool = False
+) -> Destination:
     """Look at the place for an export before any work is done.
+
+    Parameters
+    ----------
+    out : a file without a suffix gets that of the format; in a folder, which exists or is written
+        with a slash at its end, the file is called `name`.
 
     Raises
     ------
     InputError
-        A file where a folder has to be or the other way round; something is there already and
-        `overwrite` is off, or it is a folder that no export made.
+        The suffix is of something else; a file where a folder has to be; something is there
+        already and `overwrite` is off, or it is a folder that no export made.
     """
     path = Path(out).expanduser().absolute()
+    if not entry.is_folder:
+        into = path.is_dir() or str(out).endswith(("/", os.sep))
+        path = path / entry.default_name(name) if into else _with_suffix(path, entry)
     if not path.name:
-        raise InputError(f"{out} cannot be replaced; give a new name for the export.")
+        raise _refused(f"{out} cannot be replaced; give a new name for the export.")
     parent = next(folder for folder in path.parents if folder.exists())
     if not parent.is_dir():
-        raise InputError(f"{parent} is a file; choose another place for {path.name}.")
+        raise _refused(f"{parent} is a file; choose another place for {path.name}.")
     if entry.is_folder:
         _check_folder(path, entry, overwrite)
-    else:
-        _check_file(path, str(out), entry, overwrite)
+    elif path.is_dir():
+        raise _refused(f"{path} is a folder; give another name.")
+    elif path.exists() and not overwrite:
+        raise _refused(f"{path} exists already; choose another name or add --overwrite.")
     return Destination(path, entry)
 
 
-def _check_file(path: Path, given: str, entry: ExportFormat, overwrite: bool) -> None:
-    if path.is_dir() or given.endswith(("/", os.sep)):
-        raise InputError(
-            f"{path} is a folder; give a file name such as {path / ('rows' + entry.suffix)}."
-        )
-    if path.name == RECIPE or path.name.endswith(f".{RECIPE}"):
-        raise InputError(f"{path.name} is kept for the recipe; give the rows another name.")
-    if path.suffix.lower() in _COMPRESSED:
-        raise InputError(f"Exports are not compressed; give a name without {path.suffix}.")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already; choose another name or add --overwrite.")
+def _refused(sentence: str) -> InputError:
+    return InputError(sentence, option="out")
+
+
+def _with_suffix(path: Path, entry: ExportFormat) -> Path:
+    known = {entry.suffix} if entry.as_they_came else _JSON_SUFFIXES
+    if path.suffix.lower() in known:
+        return path
+    if not path.suffix or path.suffix[1:].isdigit():  # a version, as in subset-1.2
+        return path.with_name(path.name + entry.suffix)
+    better = path.stem.removesuffix(entry.suffix) + entry.suffix
+    raise _refused(
+        f"{entry.id} is written to a {entry.suffix} file, not to {path.name}; give {better}."
+    )
 
 
 def _check_folder(path: Path, entry: ExportFormat, overwrite: bool) -> None:
+    if path.suffix.lower() in _FILE_SUFFIXES:
+        raise _refused(f"{entry.id} writes a folder; give {path.stem} in place of {path.name}.")
     if not path.exists():
         return
     if not path.is_dir():
-        raise InputError(f"{path} is a file; {entry.id} writes a folder, give another name.")
+        raise _refused(f"{path} is a file; {entry.id} writes a folder, give another name.")
     held = sorted(child.name for child in path.iterdir())
     if not held:
         return
     if not overwrite:
-        raise InputError(f"{path} is not empty; choose a new folder or add --overwrite.")
+        raise _refused(f"{path} is not empty; choose a new folder or add --overwrite.")
     foreign = [name for name in held if not _OURS.fullmatch(name) or (path / name).is_dir()]
     if foreign:
         why = f"it holds {foreign[0]}"
     elif RECIPE not in held:
         why = f"it has no {RECIPE}"
     elif _exported_file(path / RECIPE) != path.name:
-        why = f"its {RECIPE} is of another export"
+        why = f"its {RECIPE} belongs to another export"
     else:
         return
-    raise InputError(f"{path} was not made by an export ({why}); choose another folder.")
+    raise _refused(f"{path} was not made by an export ({why}); choose another folder.")
 
 
 def _with_export(recipe: str, about: Mapping[str, Any]) -> str:

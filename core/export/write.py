@@ -148,7 +148,8 @@ def write_rows(
     """
     started = time.perf_counter()
     entry = export_format(format)
-    place = destination(out, entry, overwrite=overwrite)
+    name = (about or {}).get("run", "rows")
+    place = destination(out, entry, name=name, overwrite=overwrite)
     if not len(rows):
         raise InputError("There are no rows to export; select some first.")
     if extras is not None:
