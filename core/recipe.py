@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.features import load_features
 from core.pool import Pool
 from core.project import Project, atomic_file
+from core.selection import find_rule
 from core.target_features import imported_from
 from core.targets import load_target
 from core.values import encode_ranges, plain
@@ -31,6 +32,45 @@ _PACKAGES = (
     "openvino",
     "pyarrow",
 )
+# What a replay reads, and what it must be; of a part that ends in "?" there need not be any.
+_FILE = {"path": "text", "sha256": "text"}
+_SHAPE: dict[str, Any] = {
+    "pool": {
+        "inputs": [_FILE],
+        "format": "text",
+        "columns": "names",
+        "limit?": "number",
+        "fingerprint": "text",
+        "rows": "number",
+    },
+    "decisions": {"dropped": "text", "pinned": "text"},
+    "features?": {
+        "encoder": "text",
+        "source?": _FILE,
+        "column?": "text",
+        "fingerprint?": "text",
+    },
+    "clusters?": {"k": "number", "seed": "number"},
+    "target?": {
+        "name": "text",
+        "inputs": [_FILE],
+        "pool_rows?": "text",
+        "format": "text",
+        "columns": "names",
+        "features?": _FILE,
+    },
+    "selection": {
+        "method": "text",
+        "budget": "number",
+        "target?": "text",
+        "quality?": "text",
+        "seed": "number",
+        "name?": "text",
+        "parameters": {},
+    },
+    "result": {"selected": "number", "rows_sha256": "text"},
+    "versions?": "names",
+}
 
 
 def make_recipe(
@@ -111,21 +151,58 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        No such file, not YAML, not a recipe, or from a newer Winnow.
+        No such file, not YAML, not a recipe, from a newer Winnow, or a part of it is missing or
+        cannot be what it is.
     """
     try:
         recipe = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = str(error).splitlines()[0]
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
         raise InputError(f"Cannot read the recipe {path}: {why}.") from None
     if not isinstance(recipe, dict) or "winnow_recipe" not in recipe:
         raise InputError(f"{path} is not a Winnow recipe; give a recipe.yaml of an export or run.")
     if recipe["winnow_recipe"] != RECIPE_VERSION:
         raise InputError(f"{path} has recipe version {recipe['winnow_recipe']}; update Winnow.")
-    missing = [key for key in ("pool", "decisions", "selection", "result") if key not in recipe]
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}; give a whole recipe.")
+    wrong = _wrong(recipe, _SHAPE, "")
+    if wrong:
+        raise InputError(f"The recipe {path} cannot be used: {wrong}.")
+    selection = recipe["selection"]
+    find_rule(selection["method"]).resolve(selection["parameters"])
     return recipe
+
+
+def _wrong(value: Any, shape: Any, name: str) -> str:
+    """The first part that is missing or is not what it must be, in words; "" when all are fine."""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return f"{name} must have parts, not {_shown(value)}"
+        for key, inner in shape.items():
+            part = key.removesuffix("?")
+            whole = f"{name}.{part}" if name else part
+            if part not in value and part == key:
+                return f"{whole} is missing"
+            if value.get(part) is None and part != key:
+                continue
+            wrong = _wrong(value[part], inner, whole)
+            if wrong:
+                return wrong
+        return ""
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return f"{name} must be a list, not {_shown(value)}"
+        found = (_wrong(one, shape[0], f"{name}[{at}]") for at, one in enumerate(value))
+        return next(filter(None, found), "")
+    if shape == "number":
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return "" if good else f"{name} must be a whole number of 0 or more, not {_shown(value)}"
+    if shape == "names":
+        good = isinstance(value, dict) and all(isinstance(i, str) for p in value.items() for i in p)
+        return "" if good else f"{name} must have names and texts, not {_shown(value)}"
+    return "" if isinstance(value, str) else f"{name} must be text, not {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)[:40]
 
 
 def package_versions() -> dict[str, str]:

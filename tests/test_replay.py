@@ -1,5 +1,7 @@
 """Recipes that are replayed: what they must hold, and what they must not be able to do."""
 
+import copy
+
 import numpy as np
 import pytest
 import yaml
@@ -62,3 +64,107 @@ def test_a_second_init_leaves_the_first_project_alone(mapped_root, planted_files
     with pytest.raises(InputError, match="already holds a pool"):
         init_pool(mapped_root, [planted_files / "pool.jsonl"])
     assert Project.open(mapped_root).pointer("pool")
+
+
+_WHOLE = {
+    "winnow_recipe": 1,
+    "pool": {
+        "inputs": [{"path": "gone.jsonl", "sha256": "0" * 64}],
+        "format": "auto",
+        "columns": {},
+        "limit": None,
+        "fingerprint": "f",
+        "rows": 9,
+    },
+    "decisions": {"dropped": "", "pinned": "3"},
+    "features": {"encoder": "static", "source": None, "column": None, "fingerprint": "f"},
+    "clusters": {"k": 3, "seed": 0},
+    "target": {
+        "name": "t",
+        "inputs": [],
+        "pool_rows": "1-2",
+        "format": "auto",
+        "columns": {},
+        "features": None,
+    },
+    "selection": {
+        "method": "tsds-kde",
+        "budget": 5,
+        "target": "t",
+        "quality": None,
+        "seed": 0,
+        "name": "r",
+        "parameters": {"diversity_weight": 0.2},
+    },
+    "result": {"selected": 5, "rows_sha256": "0" * 64},
+    "versions": {"numpy": "2"},
+}
+
+
+def with_value(path, value):
+    recipe = copy.deepcopy(_WHOLE)
+    *parents, last = path.split(".")
+    place = recipe
+    for part in parents:
+        place = place[int(part) if part.isdigit() else part]
+    if value is KeyError:
+        del place[last]
+    else:
+        place[last] = value
+    return recipe
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (
+            "selection.seed",
+            "zero",
+            "selection.seed must be a whole number of 0 or more, not 'zero'",
+        ),
+        ("selection.seed", True, "selection.seed must be a whole number"),
+        ("selection.budget", [1], r"selection.budget must be a whole number .*, not \[1\]"),
+        ("selection.budget", -1, "selection.budget must be a whole number of 0 or more, not -1"),
+        ("selection.method", None, "selection.method must be text, not nothing"),
+        ("selection.method", "best", "Unknown method 'best'"),
+        ("selection.parameters", [], r"selection.parameters must have parts, not \[\]"),
+        ("selection.parameters", {"budget": 3}, "no parameter 'budget'"),
+        ("selection.parameters", {"diversity_weight": "much"}, "Diversity weight must be"),
+        ("selection", KeyError, "selection is missing"),
+        ("pool", "here", "pool must have parts, not 'here'"),
+        ("pool.inputs", {}, r"pool.inputs must be a list, not \{\}"),
+        ("pool.inputs", ["a.jsonl"], r"pool.inputs\[0\] must have parts, not 'a.jsonl'"),
+        ("pool.inputs.0.sha256", KeyError, r"pool.inputs\[0\].sha256 is missing"),
+        ("pool.columns", {"prompt": 3}, "pool.columns must have names and texts"),
+        ("pool.limit", "all", "pool.limit must be a whole number"),
+        ("decisions.pinned", 3, "decisions.pinned must be text, not 3"),
+        ("features", [], "features must have parts"),
+        ("features.source", "x.npy", "features.source must have parts, not 'x.npy'"),
+        ("clusters.k", "auto", "clusters.k must be a whole number"),
+        ("target.name", KeyError, "target.name is missing"),
+        ("result.rows_sha256", 0, "result.rows_sha256 must be text, not 0"),
+        ("versions", 3, "versions must have names and texts, not 3"),
+    ],
+)
+def test_a_part_of_a_recipe_that_cannot_be_is_named(tmp_path, path, value, why):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(with_value(path, value)))
+    with pytest.raises(InputError, match=why) as caught:
+        replay(tmp_path / "recipe.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("optional", ["features", "clusters", "target", "versions", "pool.limit"])
+def test_a_recipe_may_lack_what_was_not_used(tmp_path, optional):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(with_value(optional, KeyError)))
+    with pytest.raises(InputError, match=r"The input gone\.jsonl of the recipe is missing"):
+        replay(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "a: [1", "a: 2001-99-99", "{[]: 1}", "winnow_recipe: x", "[" * 5000, "\0"]
+)
+def test_what_is_no_recipe_is_one_sentence(tmp_path, text):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"recipe\.yaml") as caught:
+        replay(tmp_path / "recipe.yaml")
+    assert "\n" not in str(caught.value)
