@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from core.query import PoolQuery
 
+_COUNTS = ("n_chars", "n_turns")
 PAGE_COLUMNS = ("row", "source", "prompt", "answer", "n_chars", "n_turns", "id")
 # Row groups read at once, so that memory does not grow with the rows asked for.
 _GROUPS_AT_ONCE = 16
@@ -238,13 +239,20 @@ class Pool:
         return found
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return an original column as numbers, float64 of shape (rows,); text is read.
+        """Return n_chars, n_turns or an original column as float64 of shape (rows,); text is read.
 
         Raises
         ------
         InputError
             There is no such column, or a row of it is no finite number.
         """
+        if name not in self.columns():
+            if name in _COUNTS:
+                return self._canonical(name).to_numpy().astype(np.float64)
+            usable = ", ".join([*self.number_columns(), *_COUNTS])
+            raise InputError(
+                f"The pool has no column {name!r}; these hold numbers: {usable}.", option="quality"
+            )
         values = self.column(name)
         numbers = np.empty(len(values))
         for row, value in enumerate(values):
@@ -253,7 +261,8 @@ class Pool:
                 shown = str(value)[:40]
                 raise InputError(
                     f"Column {name!r} of row {row} is {shown!r}; it must be a finite number in "
-                    "every row."
+                    "every row.",
+                    option="quality",
                 )
             numbers[row] = number
         return numbers

@@ -342,11 +342,12 @@ def test_columns_of_numbers_are_numbers(tmp_path):
     assert pool.numbers("i").tolist() == [1, 2]
     assert pool.numbers("s").tolist() == [1.5, 2000]
     assert pool.numbers("s").dtype == np.float64
+    assert pool.numbers("n_chars").tolist() == [1.0, 1.0]
     for name, message in [
         ("o", "Column 'o' of row 0 is 'x'"),
         ("n", "Column 'n' of row 0 is 'None'"),
         ("b", "Column 'b' of row 0 is 'True'"),
-        ("nope", "no column 'nope'; its columns are text, i, f"),
+        ("nope", "no column 'nope'; these hold numbers: i, f, s, n_chars, n_turns"),
     ]:
         with pytest.raises(InputError, match=message):
             pool.numbers(name)
