@@ -9,7 +9,7 @@ import sqlite3
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from core.recipe import make_recipe, write_recipe
 from core.selection import Problem, Rule, Selection, find_rule, solve
 from core.target_features import encode_target
 from core.values import plain
+
+if TYPE_CHECKING:
+    from core.export import ExportReport
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -232,6 +235,61 @@ def delete_run(project: Project, run_id: str) -> None:
     with project.database() as db:
         db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
     shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def export_run(
+    project: Project,
+    run_id: str,
+    *,
+    format: str,  # noqa: A002 - the option's name, the same everywhere
+    out: str | Path,
+    lossy: bool = False,
+    with_selection: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> "ExportReport":
+    """Write a run's rows, ascending, and its recipe beside them (inside, for a folder).
+
+    Parameters
+    ----------
+    format : one of `core.export.EXPORT_FORMATS`.
+    out : the file, or the folder for a format that is one; missing parents are made.
+    lossy : leave out, and count, rows that the format cannot hold, instead of refusing.
+    with_selection : add `winnow_probability` (float64), `winnow_cluster` (int32, -1 when there
+        were no clusters) and `winnow_reason` to rows that are written as they came.
+    overwrite : replace a file, or a folder that an earlier export made.
+
+    Raises
+    ------
+    InputError
+        Unknown format or run; the place is taken, or cannot be written to; a row that the format
+        cannot hold, named, with `lossy` off; an original column has the name of an added one.
+    """
+    from core.export import write_rows
+
+    run = load_run(project, run_id)
+    extras = None
+    if with_selection:
+        table = run.table
+        extras = pa.table(
+            {
+                "winnow_probability": table["probability"],
+                "winnow_cluster": table["cluster"].cast(pa.int32()),
+                "winnow_reason": table["why"].cast(pa.string()),
+            }
+        )
+    return write_rows(
+        Pool.open(project),
+        run.rows,
+        format,
+        out,
+        extras=extras,
+        lossy=lossy,
+        overwrite=overwrite,
+        recipe=run.recipe_path.read_text(encoding="utf-8"),
+        about={"run": run_id},
+        progress=progress,
+    )
 
 
 def _problem(

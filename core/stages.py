@@ -109,7 +109,7 @@ def _select(root: str | Path, *, progress: Progress, **options: Any) -> Any:
 
 
 def _export(root: str | Path, *, progress: Progress, **options: Any) -> Any:
-    from core.export import export_run
+    from core.runs import export_run
 
     return export_run(Project.open(root), progress=progress, **options)
 

@@ -59,7 +59,7 @@ class Workspace:
         return self._run("select", method=method, **options)
 
     def export(self, run: str, *, format: str, out: str | Path, **options: Any) -> Any:  # noqa: A002
-        """Write a run's rows; see `core.export.export_run`."""
+        """Write a run's rows; see `core.runs.export_run`."""
         return self._run("export", run_id=run, format=format, out=str(out), **options)
 
     @property

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from core.errors import InputError
-from core.export import EXPORT_FORMATS, export_run, preview
+from core.export import EXPORT_FORMATS, preview
 from core.ingest import init_pool
 from core.project import Project
-from core.runs import RunReport
+from core.runs import RunReport, export_run
 
 ROWS = [{"instruction": f"Question {i}", "input": "", "output": f"Answer {i}"} for i in range(6)]
 LONG = {"instruction": "x" * 5000, "input": "", "output": "y"}

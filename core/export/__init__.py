@@ -2,14 +2,13 @@
 
 from core.export.formats import EXPORT_FORMATS, ExportFormat
 from core.export.preview import Preview, preview
-from core.export.write import ExportReport, export_run, write_rows
+from core.export.write import ExportReport, write_rows
 
 __all__ = [
     "EXPORT_FORMATS",
     "ExportFormat",
     "ExportReport",
     "Preview",
-    "export_run",
     "preview",
     "write_rows",
 ]

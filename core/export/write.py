@@ -19,7 +19,6 @@ from core.export.trainers import NEEDS_SURVEY, NO_SURVEY, Row, Shape, choose_sha
 from core.export.writers import add_fields, write_array, write_csv, write_lines
 from core.json_text import to_json_text
 from core.progress import Progress, silent
-from core.project import Project
 from core.records import Record
 
 if TYPE_CHECKING:
@@ -64,62 +63,6 @@ class Left:
         self.count += 1
 
 
-def export_run(
-    project: Project,
-    run_id: str,
-    *,
-    format: str,  # noqa: A002 - the option's name, the same everywhere
-    out: str | Path,
-    lossy: bool = False,
-    with_selection: bool = False,
-    overwrite: bool = False,
-    progress: Progress = silent,
-) -> ExportReport:
-    """Write a run's rows, ascending, and its recipe beside them (inside, for a folder).
-
-    Parameters
-    ----------
-    format : one of `EXPORT_FORMATS`.
-    out : the file, or the folder for a format that is one; missing parents are made.
-    lossy : leave out, and count, rows that the format cannot hold, instead of refusing.
-    with_selection : add `winnow_probability` (float64), `winnow_cluster` (int32, -1 when there
-        were no clusters) and `winnow_reason` to rows that are written as they came.
-    overwrite : replace a file, or a folder that an earlier export made.
-
-    Raises
-    ------
-    InputError
-        Unknown format or run; the place is taken, or cannot be written to; a row that the format
-        cannot hold, named, with `lossy` off; an original column has the name of an added one.
-    """
-    from core.pool import Pool
-    from core.runs import load_run
-
-    run = load_run(project, run_id)
-    extras = None
-    if with_selection:
-        table = run.table
-        extras = pa.table(
-            {
-                "winnow_probability": table["probability"],
-                "winnow_cluster": table["cluster"].cast(pa.int32()),
-                "winnow_reason": table["why"].cast(pa.string()),
-            }
-        )
-    return write_rows(
-        Pool.open(project),
-        run.rows,
-        format,
-        out,
-        extras=extras,
-        lossy=lossy,
-        overwrite=overwrite,
-        recipe=run.recipe_path.read_text(encoding="utf-8"),
-        about={"run": run_id},
-        progress=progress,
-    )
-
-
 def write_rows(
     pool: "Pool",
     rows: Rows,
@@ -144,7 +87,8 @@ def write_rows(
     Raises
     ------
     InputError
-        As `export_run`.
+        Unknown format; the place is taken, or cannot be written to; a row that the format cannot
+        hold, named, with `lossy` off; an original column has the name of an added one.
     """
     started = time.perf_counter()
     entry = export_format(format)
