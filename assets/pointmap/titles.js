@@ -53,9 +53,11 @@ export class Titles {
     if (!this.measured) this.measure();
     this.zoomed = camera.scale;
     const budget = Math.max(6, (camera.width * camera.height * camera.zoom ** 2) / AREA);
+    // The whole map is in view: no title need be cut off. Further in, they go with their points.
+    const room = camera.zoom <= 1 ? { from: GAP_X - left, to: camera.width - GAP_X - left } : null;
     const placed = [];
     for (const item of this.items) {
-      const spot = placed.length < budget ? this.spot(item, camera.scale, placed) : null;
+      const spot = placed.length < budget ? this.spot(item, camera.scale, placed, room) : null;
       if (spot) {
         placed.push(item);
         Object.assign(item, spot);
@@ -67,9 +69,10 @@ export class Titles {
   }
 
   /** A free place on the anchor, or else close by. */
-  spot(item, scale, placed) {
+  spot(item, scale, placed, room) {
     for (const [aside, down] of SHIFTS) {
-      const left = item.at[0] * scale + (aside - 0.5) * item.width;
+      const wanted = item.at[0] * scale + (aside - 0.5) * item.width;
+      const left = room ? Math.max(room.from, Math.min(wanted, room.to - item.width)) : wanted;
       const top = -item.at[1] * scale + (down - 0.5) * item.height;
       const free = placed.every(
         (other) =>

@@ -105,8 +105,9 @@ def _render_demo() -> None:
 def _render_source(source: _Source) -> None:
     """What the first rows look like, the settings that change it, and the button that reads all."""
     at_first = _peek(source, "auto", {})
-    with st.expander("Format and columns", expanded=not at_first.good):
-        if not at_first.good:
+    unknown = not at_first.good and bool(at_first.columns)
+    with st.expander("Format and columns", expanded=unknown):
+        if unknown:
             st.caption("No known format fits. Which column plays which role?")
         format_name = st.selectbox("Format", ["auto", *FORMATS])
         columns = _render_columns(at_first)

@@ -117,7 +117,7 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
 
 
 def render_run_map(view: ProjectView, run: Run | None, height: int) -> None:
-    """Draw the map with a run's rows lit; a click on a point opens the row."""
+    """Draw the map with a run's rows on top; a click on a point opens the row."""
     assert view.pool is not None
 
     def open_row(event: MapEvent) -> None:
@@ -131,7 +131,6 @@ def render_run_map(view: ProjectView, run: Run | None, height: int) -> None:
         height=height,
         lit=run.rows if run else None,
         run=run is not None,
-        caption=f"{len(run.rows):,} of {view.pool.rows:,} rows lit" if run else "",
         on_event=open_row,
     )
     clicked = st.session_state.pop("run-map-row", None)

@@ -18,6 +18,7 @@ from pages.ui.text import as_text
 
 _POLL_SECONDS = 0.7
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
+_SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 STEP_TITLES = {
     "init": "Reading rows",
     "embed": "Embedding rows",
@@ -137,9 +138,12 @@ def _watch(view: ProjectView) -> None:
 def render_progress(job: Job) -> None:
     """Draw a living job: what, how far, how fast, how long still, and Cancel."""
     state = job.state
-    title = STEP_TITLES.get(job.steps[min(state.step, len(job.steps) - 1)].stage, state.what)
+    stage = job.steps[min(state.step, len(job.steps) - 1)].stage
+    title = STEP_TITLES.get(stage, state.what)
+    if stage in _SEVERAL:
+        title = f"{title}: {state.what}"
     parts = [f"{as_text(title)} · {job.fraction:.0%}"]
-    if job.rate and state.total and title != STEP_TITLES["init"]:  # which counts bytes
+    if job.rate and state.total and stage != "init":  # which counts bytes
         parts.append(f"{job.rate:,.0f}/s")
     if job.seconds_left is not None:
         parts.append(f"{_duration(job.seconds_left)} left")
