@@ -126,7 +126,9 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
             return code
         except ClickException as error:
             message = error.format_message().replace("\n", " ").rstrip(".")
-            return console.failure(f"{message}.", InputError.exit_code)
+            context = getattr(error, "ctx", None)  # of the command that was misused
+            hint = f"; `{context.command_path} --help` lists what it takes" if context else ""
+            return console.failure(f"{message}{hint}.", InputError.exit_code)
         except WinnowError as error:
             return console.failure(_sentence(error), error.exit_code)
         except (KeyboardInterrupt, typer.Abort):

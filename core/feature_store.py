@@ -97,7 +97,7 @@ class Store:
         bad = np.flatnonzero(~np.isfinite(encoded.vectors).all(axis=1))
         if len(bad):
             raise InputError(
-                f"{encoder.name} makes no usable vector of row {start + bad[0]}; take another one."
+                f"{encoder.name} gives no usable vector for row {start + bad[0]}; use another one."
             )
         with atomic_file(self._path(number)) as temporary, temporary.open("wb") as out:
             np.savez(

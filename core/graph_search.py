@@ -120,7 +120,7 @@ def _rough(vectors: np.ndarray, k: int, seed: int, progress: Progress) -> _State
         # One more: a row finds itself.
         distances, _ = index.search(rows[start : start + 8192], k + 1)
         reach[start : start + 8192] = distances[:, k]
-        progress(min(start + 8192, n), n, "rough neighbours")
+        progress(min(start + 8192, n), n, "finding rough neighbours")
     reach = np.minimum(reach, np.float32(1e37)) * np.float32(1 + 1e-4)
     found = np.full((n, k), n, np.int64)
     return _State(order, rows, reach, found, np.full((n, k), np.inf, np.float32))
@@ -192,7 +192,7 @@ def _scan_tiles(state: _State, filtered: _Filter, progress: Progress) -> None:
             for count, pair, value in zip(counts, pairs, values, strict=True):
                 _keep(pair[:count], value, state.order, state.reach, state.found, state.squared)
             if done % 16 == 0 or done == len(tiles):
-                progress(done, len(tiles), "neighbours")
+                progress(done, len(tiles), "finding neighbours")
 
 
 @numba.njit(nogil=True, fastmath={"reassoc", "nsz", "contract", "nnan"}, cache=True)

@@ -183,7 +183,7 @@ def sniff(path: Path, head: bytes, columns: Sequence[str]) -> str:
     names = {name.strip().strip('"') for name in first.replace("\t", ",").split(",")}
     if len(names) > 1 and names & {*FIELDS, *columns}:
         return "csv"
-    raise InputError(f"{path} is no kind of file that Winnow reads; give {KNOWN_KINDS}.")
+    raise InputError(f"{path} is not a kind of file that Winnow reads; give {KNOWN_KINDS}.")
 
 
 _MAGIC = {

@@ -113,7 +113,7 @@ def exact_neighbors(
             rows, squared = _without_self(rows, squared, start)
         indices[start : start + len(q)] = rows
         distances[start : start + len(q)] = np.sqrt(squared)
-        progress(start + len(q), len(queries), "neighbours")
+        progress(start + len(q), len(queries), "finding neighbours")
     return Neighbors(indices, distances)
 
 

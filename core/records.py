@@ -171,7 +171,7 @@ class _Fields:
             return RecordError(f"{name} is empty")
         return RecordError(
             f"{name} is missing; the columns are {names(self.row, self.seen)}: "
-            "name the right ones with a column mapping"
+            "name the right ones with a column mapping (--column ROLE=NAME)"
         )
 
     def text(self, role: str, default: str | None = None, *, required: bool = True) -> str:
@@ -211,7 +211,7 @@ def _detect(row: Mapping[str, Any], columns: Mapping[str, str], seen: Sequence[s
             return found
     raise RecordError(
         f"no known format fits; the columns are {names(row, seen)}: say which is which with a "
-        "column mapping, such as instruction=NAME and output=NAME"
+        "column mapping (--column instruction=NAME --column output=NAME)"
     )
 
 

@@ -224,7 +224,7 @@ def load_run(project: Project, run_id: str) -> Run:
     """
     runs = {run.id: run for run in list_runs(project)}
     if run_id not in runs:
-        known = ", ".join(runs) or "none yet: make one with `select`"
+        known = ", ".join(runs) or f"none yet, {command('select', project.root, '--help')}"
         raise InputError(f"No run {run_id!r} in {project.name}; runs: {known}.")
     return runs[run_id]
 

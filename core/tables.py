@@ -36,7 +36,7 @@ def plain_file(path: Path, stream: Stream) -> Iterator[Path]:
         try:
             shutil.copyfileobj(stream, copy)
         except DamageError as damage:
-            raise InputError(f"{path} cannot be read: {damage}; get the file again.") from None
+            raise InputError(f"{path} cannot be read: {damage}; download it again.") from None
         except OSError as error:
             raise InputError(
                 f"{path} cannot be decompressed to {copy.name}: {error.strerror}."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.features import Features, load_features
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, describe_file, write_json
@@ -38,9 +38,10 @@ def encode_target(
         rows = decode_ranges(target.meta["pool_rows"])
         vectors = np.asarray(features.vectors[rows], np.float32)
     elif features.meta.get("source"):
+        again = command("target", project.root, name, "FILE", "--features", "TARGET.npy")
         raise InputError(
             f"The pool's vectors were imported, so those of the target {name!r} must be too; "
-            "give them with `target PROJECT NAME FILE --features TARGET.npy`."
+            f"give them with {again}."
         )
     else:
         progress(0, len(target.texts), "encoding the target set")
@@ -92,7 +93,7 @@ def _encode(features: Features, target: Target, progress: Progress) -> NDArray[n
     if encoder.revision != features.meta["revision"]:
         raise InputError(
             f"The encoder {features.encoder} has changed since the pool was encoded; "
-            "run `embed` again."
+            "run `python -m core embed` again."
         )
     return encoder.encode(target.texts).vectors
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.errors import InputError, command
 from core.ingest import describe_inputs
 from core.inputs import find_inputs
 from core.parts import Entry, entries_table
@@ -175,14 +175,15 @@ def load_target(project: Project, name: str) -> Target:
     if not path.is_file():
         names = ", ".join(info.name for info in list_targets(project)) or "none"
         raise InputError(
-            f"There is no target set {name!r} (there are: {names}); add one with `target`."
+            f"There is no target set {name!r} (there are: {names}); add it with "
+            f"{command('target', project.root, name, 'FILE')}."
         )
     meta = _read_meta(path)
     try:
         table = pq.read_table(path.with_suffix(".parquet"))
     except (OSError, pa.ArrowException):
         raise InputError(
-            f"The target set {name} cannot be read; remove it and add it anew."
+            f"The target set {name} cannot be read; remove it and add it again."
         ) from None
     return Target(name, _texts(table), meta, table)
 
@@ -237,7 +238,7 @@ def _store(
 def _check_free(path: Path, meta: dict[str, Any]) -> None:
     """Refuse a name that another set has; the same set may come again."""
     if path.is_file() and _read_meta(path)["fingerprint"] != meta["fingerprint"]:
-        raise InputError(f"There is another target set {path.stem}; choose another name.")
+        raise InputError(f"A target set {path.stem} exists already; choose another name.")
 
 
 def _texts(table: pa.Table) -> list[str]:
@@ -248,7 +249,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     try:
         meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise InputError(f"{path} cannot be read; remove the target set and add it anew.") from None
+        raise InputError(f"{path} cannot be read; remove the set and add it again.") from None
     return meta
 
 

@@ -153,7 +153,7 @@ def optimise(
                 job.result()
             old, new = new, old
             if epoch % 10 == 9 or epoch == epochs - 1:
-                progress(epoch + 1, epochs, "layout")
+                progress(epoch + 1, epochs, "arranging the map")
     return old
 
 

@@ -37,7 +37,7 @@ def decode_ranges(text: str) -> NDArray[np.int64]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         total += last - first + 1
         if last < first or last > _LARGEST_ROW or total > _LARGEST_ROW:
-            raise InputError(f"{part[:40]!r} is not a list of rows such as 0-4,9.")
+            raise InputError(f"{part[:40]!r} is not a list of numbers such as 0-4,9.")
         pieces.append(np.arange(first, last + 1, dtype=np.int64))
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 

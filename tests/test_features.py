@@ -195,7 +195,7 @@ def test_damaged_features_are_refused_and_made_again(project, encoders, name):
     before = stored_bytes(project)
     path = folder_of(project) / name
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match="run `embed` again"):
+    with pytest.raises(InputError, match="run `python -m core embed` again"):
         load_features(project)
     assert list_features(project) == []
     embed(project, encoder="minilm")
@@ -221,7 +221,7 @@ def test_an_encoder_that_makes_no_numbers_is_refused(project, encoders, monkeypa
         return Encoded(vectors, 0)
 
     monkeypatch.setattr(encoders["minilm"], "encode", encode)
-    with pytest.raises(InputError, match="no usable vector of row 19;"):
+    with pytest.raises(InputError, match="no usable vector for row 19;"):
         embed(project, encoder="minilm")
 
 
@@ -663,5 +663,5 @@ def test_imported_features_need_imported_targets(project, tmp_path, origin):
     found = encode_target(project, "u")
     wide = vectors(3).astype(float)
     np.testing.assert_allclose(found, wide / np.linalg.norm(wide, axis=1, keepdims=True), 1e-5)
-    with pytest.raises(InputError, match="another target set u"):
+    with pytest.raises(InputError, match="A target set u exists already"):
         run_stage("target", project.root, {"name": "u", "rows": [7]})

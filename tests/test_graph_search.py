@@ -77,7 +77,7 @@ def test_the_filter_is_a_lower_bound(pruned):
 
 def test_progress_and_interrupt(pruned):
     def stop(done, total, what):
-        if what == "neighbours":
+        if what == "finding neighbours":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -217,7 +217,7 @@ def test_a_cancelled_call_leaves_nothing(tmp_path):
     project = make_project(tmp_path, planted(100)[0])
 
     def stop(done, total, what):
-        if what == "layout" and done > 100:
+        if what == "arranging the map" and done > 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

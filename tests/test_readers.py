@@ -118,7 +118,7 @@ def test_the_content_tells_the_kind_when_the_suffix_does_not(tmp_path, name):
     path = tmp_path / "data.bin"
     path.write_bytes(gzip.compress(KINDS[name](rows)))
     if name == "semicolon.csv":
-        with pytest.raises(InputError, match="no kind of file"):
+        with pytest.raises(InputError, match="not a kind of file"):
             read(path)
     else:
         assert read(path)[1] == rows
@@ -345,8 +345,8 @@ def test_a_line_longer_than_the_limit_is_passed_over(tmp_path, monkeypatch):
         ("a.arrow", b"\xff\xff\xff\xff and no more", "cannot be read as Arrow"),
         ("a.parquet.gz", gzip.compress(as_parquet(rows_of()))[:-20], "cut off"),
         ("a.json", "[]".encode("utf-16"), "UTF-16"),
-        ("a.txt", b"just some words\n", "no kind of file"),
-        ("a.png", b"\x89PNG\r\n\x1a\n\0\0", "no kind of file"),
+        ("a.txt", b"just some words\n", "not a kind of file"),
+        ("a.png", b"\x89PNG\r\n\x1a\n\0\0", "not a kind of file"),
         ("a.csv", b"a,b,a\n1,2,3\n", "two columns 'a'"),
         ("a.csv", b'"a,b\n1,2\n', "header of a.csv cannot be read"),
         ("a.csv", b"\xff,b\n1,2\n", "not UTF-8"),

@@ -97,7 +97,7 @@ def test_a_name_is_taken_once_but_the_same_target_may_come_again(project, tmp_pa
     other = write(tmp_path / "u.jsonl", [{"text": "b"}])
     add_target(project, "mine", [path])
     assert add_target(project, "mine", [path]).rows == 1
-    with pytest.raises(InputError, match="another target set mine"):
+    with pytest.raises(InputError, match="A target set mine exists already"):
         add_target(project, "mine", [other])
     assert load_target(project, "mine").texts == ["a"]
 
@@ -145,7 +145,7 @@ def test_of_two_sets_added_at_once_under_one_name_one_is_kept(project):
     def other_is_first(_):
         add_target_from_rows(project, "one", [2])
 
-    with pytest.raises(InputError, match="another target set one"):
+    with pytest.raises(InputError, match="A target set one exists already"):
         add_target_from_rows(project, "one", [1], prepare=other_is_first)
     assert load_target(project, "one").page()["row"].tolist() == [2]
 

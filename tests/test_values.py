@@ -25,7 +25,7 @@ def test_ranges_are_written_as_people_write_them():
 
 @pytest.mark.parametrize("text", ["a", "1-", "-3", "1,,x", "1.5", "3--4"])
 def test_what_is_no_range_is_refused(text):
-    with pytest.raises(InputError, match="not a list of rows"):
+    with pytest.raises(InputError, match="not a list of numbers"):
         decode_ranges(text)
 
 

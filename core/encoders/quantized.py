@@ -84,7 +84,7 @@ class Int16Engine:
         try:
             weights = load_file(path)
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} cannot be read ({error}); get the model again.") from None
+            raise InputError(f"{path} cannot be read ({error}); download it again.") from None
         # Saved as part of a larger model, or by an old version with other names.
         named = {
             key.removeprefix("bert.")
@@ -95,7 +95,7 @@ class Int16Engine:
 
         def get(name: str) -> Array:
             if name not in named:
-                raise InputError(f"{path} has no {name}; it is not the BERT of its config.json.")
+                raise InputError(f"{path} has no {name}; it does not match its config.json.")
             return named[name].astype(np.float32)
 
         def layers(name: str) -> Array:

@@ -108,7 +108,7 @@ def _static(progress: Progress) -> StaticEncoder:
     if not is_whole(folder):
         teacher = _sentence_encoder(minilm, "cpu")
         if not isinstance(teacher, BertEncoder):
-            raise InputError(f"{minilm.path} is not MiniLM; static is distilled from nothing else.")
+            raise InputError(f"{minilm.path} is not MiniLM, which static is distilled from.")
         distil(teacher, folder, progress)
     return StaticEncoder(folder, source)
 

@@ -117,9 +117,7 @@ def checked(folder: Path, name: str, origin: str) -> ModelFolder:
     places = (folder / "config.json", folder / "0_Transformer" / "config.json")
     config = next((place for place in places if place.is_file()), None)
     if config is None:
-        raise InputError(
-            f"{folder} holds no model, for there is no config.json; give another folder."
-        )
+        raise InputError(f"{folder} has no config.json, so it holds no model; give another folder.")
     if not model.weights:
         raise InputError(f"{folder} has no .safetensors weights; save the model as safetensors.")
     if "auto_map" in _read_json(config):

@@ -230,7 +230,7 @@ def _is_list(value: Any) -> bool:
 def _check_extras(pool: "Pool", entry: ExportFormat, extras: pa.Table) -> None:
     if not entry.as_they_came:
         raise InputError(
-            f"{entry.id} has no place for columns of the selection; "
+            f"{entry.id} cannot hold the columns of a selection; "
             "export jsonl, json, csv, parquet or hf with them."
         )
     clash = sorted(set(extras.column_names) & set(pool.columns()))

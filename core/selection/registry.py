@@ -108,7 +108,7 @@ _RULES = (
     Rule(
         id="kmq",
         label="k-means quality (kMQ)",
-        summary="Each cluster gives its share of the rows; within it, better rows are likelier.",
+        summary="Each cluster gives its share of the rows; within it, better rows are more likely.",
         family="diversity-first",
         function=kmeans_rules.kmq,
         parameters=(_QUOTAS, _TEMPERATURE),
@@ -198,7 +198,7 @@ def solve(
 def _check(rule: Rule, problem: Problem) -> None:
     candidates, budget = problem.candidates, problem.budget
     if not len(candidates):
-        raise InputError("No rows are left to choose from; keep some that were dropped.")
+        raise InputError("All rows are dropped; undo that, or keep some of them.")
     if budget < 1:
         raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
     if budget > len(candidates):
@@ -234,4 +234,6 @@ def _check_targets(rule: Rule, problem: Problem) -> None:
         )
     bad = ~np.isfinite(targets).all(axis=1)
     if bad.any():
-        raise InputError(f"Target row {bad.argmax()} holds NaN or infinite values; encode it anew.")
+        raise InputError(
+            f"Target row {bad.argmax()} holds NaN or infinite values; encode it again."
+        )

@@ -120,7 +120,7 @@ class _LazyKernel:
         if self._kernel is None:
             whole = len(self._union) == len(self._features)
             self._kernel = self._make(self._features if whole else self._features[self._union])
-        self._progress(0, 0, "density")
+        self._progress(0, 0, "measuring densities")
         return self._kernel.at(members)
 
 
