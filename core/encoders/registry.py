@@ -76,7 +76,7 @@ def encoder_checks() -> list[tuple[str, bool, str]]:
 
 
 def _cuda_check() -> tuple[str, bool, str]:
-    return "cuda", True, "found" if has_cuda() else "none; the CPU does it"
+    return "cuda", True, "found" if has_cuda() else "none; the CPU is used"
 
 
 def _sentence_encoder(model: ModelFolder, device: str) -> Encoder:
