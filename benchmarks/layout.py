@@ -56,11 +56,11 @@ def brute_force(vectors: np.ndarray) -> None:
 
 
 def clusters(vectors: np.ndarray) -> Any:
-    from core.clusters import _assign, kmeans
+    from core.kmeans import assign, kmeans
     from core.progress import silent
 
     centroids = kmeans(vectors, 256, 0)
-    return centroids, _assign(vectors, centroids, silent)[0]
+    return centroids, assign(vectors, centroids, silent)[0]
 
 
 def automatic_k(vectors: np.ndarray) -> None:

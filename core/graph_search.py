@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from core.kmeans import faiss_seed
 from core.neighbors import Neighbors, exact_neighbors, resolve_device
 from core.progress import Progress, silent
 
@@ -107,7 +108,7 @@ def _rough(vectors: np.ndarray, k: int, seed: int, progress: Progress) -> _State
     n, dim = vectors.shape
     lists = int(2 * np.sqrt(n))
     sample = np.random.default_rng(seed).choice(n, min(n, 64 * lists), replace=False)
-    kmeans = faiss.Kmeans(dim, lists, niter=5, seed=seed, max_points_per_centroid=64)
+    kmeans = faiss.Kmeans(dim, lists, niter=5, seed=faiss_seed(seed), max_points_per_centroid=64)
     kmeans.train(vectors[np.sort(sample)])
     order = np.argsort(kmeans.index.search(vectors, 1)[1][:, 0], kind="stable")
     rows = np.ascontiguousarray(vectors[order])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, command
 from core.features import load_features
+from core.kmeans import faiss_seed
 from core.neighbors import exact_neighbors, resolve_device
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, fingerprint, write_json
@@ -310,7 +311,11 @@ class _Search:
 
             lists = max(1, int(2 * np.sqrt(len(fitted))))
             kmeans = faiss.Kmeans(
-                fitted.shape[1], lists, niter=5, seed=seed + 1, max_points_per_centroid=64
+                fitted.shape[1],
+                lists,
+                niter=5,
+                seed=faiss_seed(seed + 1),
+                max_points_per_centroid=64,
             )
             kmeans.train(fitted[: 64 * lists * 4 : 4] if len(fitted) > 256 * lists else fitted)
             self.index = faiss.IndexIVFFlat(kmeans.index, fitted.shape[1], lists)

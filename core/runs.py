@@ -24,7 +24,7 @@ from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder
 from core.recipe import make_recipe, write_recipe
-from core.selection import Problem, Rule, Selection, find_rule, solve
+from core.selection import Problem, Rule, Selection, find_rule, resolve_budget, solve
 from core.target_features import encode_target
 from core.values import plain
 
@@ -87,26 +87,6 @@ class Run:
 def rows_sha256(rows: NDArray[np.int64]) -> str:
     """SHA-256 of row numbers, ascending, as little-endian int64 bytes (CLI contract)."""
     return hashlib.sha256(np.sort(rows).astype("<i8").tobytes()).hexdigest()
-
-
-def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> int:
-    """Turn a ratio of the pool, or a number of rows, into a number of rows.
-
-    Raises
-    ------
-    InputError
-        Neither or both are given, or one is out of range.
-    """
-    if (ratio is None) == (budget is None):
-        raise InputError("Give either a ratio or a budget.")
-    if budget is not None:
-        if budget < 1:
-            raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
-        return budget
-    if ratio is None or not 0 < ratio <= 1:
-        wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
-        raise InputError(wrong, option="ratio")
-    return max(1, round(ratio * pool_rows))
 
 
 def select(

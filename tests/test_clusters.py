@@ -7,9 +7,10 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from core import clusters as module
-from core.clusters import choose_k, cluster, cluster_rows, kmeans, load_clusters, silhouette
+from core.clusters import choose_k, cluster, cluster_rows, load_clusters, silhouette
 from core.errors import InputError
 from core.ingest import init_pool
+from core.kmeans import kmeans
 from core.project import Project
 from core.vectors import import_features
 
@@ -68,7 +69,7 @@ def test_no_cluster_of_a_handful_of_odd_rows(monkeypatch):
     odd = np.eye(64, dtype=np.float32)[:4]  # each far from all others
     everything = np.concatenate([vectors, odd])
     start = everything[[*range(0, 1200, 200), *range(len(vectors), len(everything))]]
-    monkeypatch.setattr(module, "_spread", lambda *args: start)
+    monkeypatch.setattr("core.kmeans._spread", lambda *args: start)
     sizes = np.bincount(nearest(everything, kmeans(everything, 10, seed=0)), minlength=10)
     assert sizes.min() > 4
 
@@ -154,7 +155,7 @@ def test_no_cluster_is_empty_even_among_copies(tmp_path):
 @pytest.mark.parametrize("k", [0, -1, 8])
 def test_unusable_k(tmp_path, k):
     project = make_project(tmp_path, np.eye(7, dtype=np.float32))
-    with pytest.raises(InputError, match="between 1 and the 7 rows"):
+    with pytest.raises(InputError, match="from 1 to 7"):
         cluster(project, k=k)
     assert load_clusters(project) is None
 
@@ -184,5 +185,5 @@ def test_unknown_cluster_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no clusters yet"):
         cluster_rows(project, np.array([0]))
     cluster(project, k=2)
-    with pytest.raises(InputError, match="no cluster 2; they are 0 to 1"):
+    with pytest.raises(InputError, match="no cluster 2; the clusters are 0 to 1"):
         cluster_rows(project, np.array([0, 2]))

@@ -7,7 +7,7 @@
 """
 
 from core.selection.arrays import ArraySelection, select_arrays
-from core.selection.base import Parameter, Problem, Rule, Selection
+from core.selection.base import Parameter, Problem, Rule, Selection, resolve_budget
 from core.selection.registry import RULES, find_rule, solve
 from core.selection.transport import Curve, PathPoint, TransportPath
 from core.selection.tsds import transport_path
@@ -23,6 +23,7 @@ __all__ = [
     "Selection",
     "TransportPath",
     "find_rule",
+    "resolve_budget",
     "select_arrays",
     "solve",
     "transport_path",

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.kmeans import kmeans_labels
 from core.progress import Progress, silent
-from core.selection.base import Numbers, Problem, Rows
+from core.selection.base import Numbers, Problem, Rows, resolve_budget
 from core.selection.registry import find_rule, solve
 from core.selection.tsds import sigma_of
 
 _LONGEST = 1e15  # norm of a vector: squares of it, and sums of those, are far below float32's end
 _BLOCK_CELLS = 1 << 24  # values looked at in one go: 64 MB of float32
-_TRAINING_ROWS = 256  # rows for each centroid; more change k-means little
-_ITERATIONS = 20
 _MOST_CLUSTERS = 2048  # the best number of the paper's (arXiv 2409.11378) on 196 K rows
 
 
@@ -116,7 +115,7 @@ def select_arrays(
     problem = Problem(
         features=pool,
         candidates=np.arange(len(pool)),
-        budget=_budget(len(pool), ratio, budget),
+        budget=resolve_budget(len(pool), ratio, budget),
         targets=target,
         labels=labels,
         quality=_quality(quality, len(pool)),
@@ -132,18 +131,6 @@ def select_arrays(
         notes=selection.notes,
         settings=selection.settings,
     )
-
-
-def _budget(rows: int, ratio: float | None, budget: int | None) -> int:
-    if (ratio is None) == (budget is None):
-        raise InputError("Give either a ratio or a budget.")
-    if budget is not None:
-        return budget
-    assert ratio is not None
-    if not 0 < ratio <= 1:
-        wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
-        raise InputError(wrong, option="ratio")
-    return max(1, round(ratio * rows))
 
 
 def _checked(array: NDArray[Any], name: str) -> NDArray[np.floating]:
@@ -209,32 +196,7 @@ def _labels(
         clusters = min(_MOST_CLUSTERS, max(1, round(math.sqrt(len(pool) / 2))))
     if not 1 <= clusters <= len(pool):
         raise InputError(f"Clusters must be between 1 and {len(pool)}, got {clusters}.")
-    return _kmeans(pool, clusters, seed)
-
-
-def _kmeans(pool: NDArray[np.floating], clusters: int, seed: int) -> NDArray[np.int64]:
-    """Labels of a k-means on the arrays as given (L2, not on the sphere)."""
-    import faiss
-
-    rng = np.random.default_rng(seed)
-    training = pool
-    if len(pool) > clusters * _TRAINING_ROWS:
-        training = pool[np.sort(rng.choice(len(pool), clusters * _TRAINING_ROWS, replace=False))]
-    model = faiss.Kmeans(
-        pool.shape[1],
-        clusters,
-        niter=_ITERATIONS,
-        seed=seed % (1 << 31),
-        min_points_per_centroid=1,
-        max_points_per_centroid=_TRAINING_ROWS,
-    )
-    model.train(np.ascontiguousarray(training, np.float32))
-    return np.concatenate(
-        [
-            model.index.search(np.ascontiguousarray(block, np.float32), 1)[1][:, 0]
-            for block in _blocks(pool)
-        ]
-    )
+    return kmeans_labels(pool, clusters, seed)
 
 
 def _with_sigma(parameters: dict[str, Any], pool: NDArray[np.floating]) -> dict[str, Any]:

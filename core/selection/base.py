@@ -233,3 +233,23 @@ class Rule:
             name: parameter.check(given.get(name, parameter.default))
             for name, parameter in known.items()
         }
+
+
+def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> int:
+    """Turn a ratio of the pool, or a number of rows, into a number of rows.
+
+    Raises
+    ------
+    InputError
+        Neither or both are given, or one is out of range.
+    """
+    if (ratio is None) == (budget is None):
+        raise InputError("Give either a ratio or a budget.")
+    if budget is not None:
+        if budget < 1:
+            raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
+        return budget
+    if ratio is None or not 0 < ratio <= 1:
+        wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
+        raise InputError(wrong, option="ratio")
+    return max(1, round(ratio * pool_rows))
