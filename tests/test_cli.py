@@ -15,6 +15,7 @@ from core import cli
 from core.console import Console
 from core.export import EXPORT_FORMATS
 from core.project import Project
+from core.replay import ReplayReport
 from core.selection import RULES
 
 
@@ -196,6 +197,33 @@ def test_values_as_a_person_reads_them(capsys):
         "titles           one, two",
         "                 three",
     ]
+
+
+@pytest.mark.parametrize(
+    ("same", "why", "line"),
+    [
+        (True, "", "The same rows (first, 1,200 rows, made again in 2.5 s)."),
+        (False, "versions differ.", "Not the same, because versions differ."),
+    ],
+)
+def test_a_replay_is_one_line_for_a_person(capsys, same, why, line):
+    report = ReplayReport("first", "0" * 64, same, why, 1200, 2.54)
+    Console().report(report, report.sentence)
+    assert capsys.readouterr().out == line + "\n"
+
+
+@pytest.mark.parametrize(("json", "terminal"), [(False, True), (True, True), (False, False)])
+def test_progress_is_rewritten_on_a_terminal_and_plain_lines_elsewhere(
+    capsys, monkeypatch, json, terminal
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    console = Console()
+    console.json = json
+    monkeypatch.setattr(console, "_shown", -1e9)
+    console.progress(1000, 2000, "encoding rows")
+    shown = capsys.readouterr()
+    start, end = ("\r\033[K", "") if terminal and not json else ("", "\n")
+    assert (shown.out, shown.err) == ("", f"{start}encoding rows 1,000 of 2,000{end}")
 
 
 def test_help_has_a_line_for_every_command_and_option():
