@@ -157,20 +157,6 @@ def list_features(project: Project) -> list[dict[str, Any]]:
     return [meta for folder in folders if (meta := complete_meta(folder)) is not None]
 
 
-def use_features(project: Project, name: str) -> None:
-    """Put other features of the project in use, with the clusters and the map made of them.
-
-    Raises
-    ------
-    InputError
-        There are no complete features of this fingerprint.
-    """
-    known = complete_meta(project.artefact("features", name)) if name.isalnum() else None
-    if known is None:
-        raise InputError(f"{project.name} has no features {name}; see the folder features/.")
-    project.point("features", name)
-
-
 def _choose(
     project: Project, pool: Pool, device: str, progress: Progress
 ) -> tuple[str, str, float | None]:

@@ -163,13 +163,6 @@ def pack(
     return b"".join([PREAMBLE.pack(MAGIC, n, clusters, len(text)), text, *blobs])
 
 
-def read_header(payload: bytes) -> dict[str, Any]:
-    """Return the header of a message made by `pack`."""
-    length = PREAMBLE.unpack_from(payload)[3]
-    header: dict[str, Any] = json.loads(payload[PREAMBLE.size : PREAMBLE.size + length])
-    return header
-
-
 def golden_stride(n: int) -> int:
     """Return the number coprime to `n` nearest to n divided by the golden ratio."""
     start = max(1, round(n * 0.6180339887498949))

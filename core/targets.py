@@ -183,27 +183,9 @@ def load_target(project: Project, name: str) -> Target:
         table = pq.read_table(path.with_suffix(".parquet"))
     except (OSError, pa.ArrowException):
         raise InputError(
-            f"The target set {name} cannot be read; remove it and add it again."
+            f"The target set {name} cannot be read; delete {path} and add it again."
         ) from None
     return Target(name, _texts(table), meta, table)
-
-
-def remove_target(project: Project, name: str) -> None:
-    """Delete a target set, and what was computed for it.
-
-    Raises
-    ------
-    InputError
-        There is none of this name.
-    """
-    check_name(name)
-    with project.writing("target"):
-        path = project.targets_dir / f"{name}.json"
-        if not path.is_file():
-            raise InputError(f"There is no target set {name!r} to remove.")
-        path.unlink()  # first, since it is what makes the set exist
-        for other in project.targets_dir.glob(f"{name}.*"):
-            other.unlink(missing_ok=True)
 
 
 def check_name(name: str) -> None:
@@ -249,7 +231,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     try:
         meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise InputError(f"{path} cannot be read; remove the set and add it again.") from None
+        raise InputError(f"{path} cannot be read; delete it and add the set again.") from None
     return meta
 
 

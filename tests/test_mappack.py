@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,12 @@ from hypothesis import strategies as st
 
 from core.coloring import by_category, by_number
 from core.errors import InputError
-from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack, read_header
+from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack
+
+
+def read_header(payload):
+    length = PREAMBLE.unpack_from(payload)[3]
+    return json.loads(payload[PREAMBLE.size : PREAMBLE.size + length])
 
 
 def world(n=500, k=5, seed=0):

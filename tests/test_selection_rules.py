@@ -222,8 +222,8 @@ def test_why():
     assert pulls.nearest.tolist() == distances.argmin(1).tolist()
     np.testing.assert_allclose(pulls.distances, distances.min(1), atol=1e-3)
     free = np.arange(len(selection.rows)) != at
-    assert (selection.targets_of[free] >= 0).all()
-    assert all(selection.targets_of[i] == pulls.of(i)[0] for i in np.flatnonzero(free))
+    assert (pulls.strongest[free] >= 0).all()
+    assert all(pulls.strongest[i] == pulls.of(i)[0] for i in np.flatnonzero(free))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from core.targets import (
     add_target_from_rows,
     list_targets,
     load_target,
-    remove_target,
 )
 from core.values import decode_ranges
 
@@ -109,27 +108,10 @@ def test_a_name_has_letters_digits_and_dashes(project, tmp_path, name):
         lambda: add_target(project, name, [path]),
         lambda: add_target_from_rows(project, name, [1]),
         lambda: load_target(project, name),
-        lambda: remove_target(project, name),
     ):
         with pytest.raises(InputError, match="letters, digits"):
             use()
     assert not project.targets_dir.exists() or not list(project.targets_dir.iterdir())
-
-
-def test_a_removed_target_is_gone_with_what_was_made_for_it(project):
-    add_target_from_rows(project, "one", [1])
-    add_target_from_rows(project, "one-more", [2])
-    (project.targets_dir / "one.abc-def.npy").write_bytes(b"")
-    remove_target(project, "one")
-    assert [info.name for info in list_targets(project)] == ["one-more"]
-    assert sorted(p.name for p in project.targets_dir.iterdir()) == [
-        "one-more.json",
-        "one-more.parquet",
-    ]
-    with pytest.raises(InputError, match=r"no target set 'one' \(there are: one-more\)"):
-        load_target(project, "one")
-    with pytest.raises(InputError, match="to remove"):
-        remove_target(project, "one")
 
 
 def test_a_target_can_be_added_while_another_process_writes(project, tmp_path):

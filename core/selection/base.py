@@ -113,7 +113,6 @@ class Problem:
     targets : ndarray of shape (n_targets, dim) or None
     labels : int ndarray of shape (rows,) or None
         Cluster of each pool row.
-    centroids : ndarray of shape (k, dim) or None
     quality : float64 ndarray of shape (rows,) or None
         Higher is better.
     pinned : int64 ndarray
@@ -127,7 +126,6 @@ class Problem:
     budget: int
     targets: NDArray[np.floating] | None = None
     labels: NDArray[np.integer] | None = None
-    centroids: NDArray[np.floating] | None = None
     quality: Numbers | None = None
     pinned: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     seed: int = 0
@@ -178,11 +176,6 @@ class Selection:
     def why(self) -> tuple[str, ...]:
         """One short sentence for each row."""
         return self.reasons.render(self.probabilities)
-
-    @property
-    def targets_of(self) -> NDArray[np.int64] | None:
-        """The target that pulled each row most, -1 where none did; None without targets."""
-        return self.reasons.pulls.strongest if self.reasons.pulls else None
 
 
 @dataclass(frozen=True)
