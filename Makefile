@@ -6,7 +6,9 @@ PYTHON ?= python3
 PORT ?= 8501
 VENV := .venv
 PY := $(VENV)/bin/python
-# Byte code is made when a module is first imported: half of the packages' files never are.
+# Byte code is made when a module is first imported: half of the packages' files never are. It has
+# to be kept then, or each process would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(PY) -m pip install --quiet --no-compile --disable-pip-version-check
 DEMO := projects/demo
 
