@@ -176,7 +176,8 @@ def load_target(project: Project, name: str) -> Target:
         names = ", ".join(info.name for info in list_targets(project)) or "none"
         raise InputError(
             f"There is no target set {name!r} (there are: {names}); add it with "
-            f"{command('target', project.root, name, 'FILE')}."
+            f"{command('target', project.root, name, 'FILE')}.",
+            option="target",
         )
     meta = _read_meta(path)
     try:

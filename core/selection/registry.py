@@ -204,12 +204,14 @@ def _check(rule: Rule, problem: Problem) -> None:
     if budget > len(candidates):
         raise InputError(
             f"The budget of {budget:,} rows is more than the {len(candidates):,} that are kept; "
-            "lower it or keep more rows."
+            "lower it or keep more rows.",
+            option="budget",
         )
     if len(problem.pinned) > budget:
         raise InputError(
             f"{len(problem.pinned):,} rows are pinned, more than the budget of {budget:,}; "
-            "drop some of them or raise it."
+            "unpin some of them or raise it.",
+            option="budget",
         )
     if np.count_nonzero(problem.is_pinned) != len(problem.pinned):
         raise InputError("Some pinned rows are dropped, or pinned twice; unpin them.")
