@@ -238,7 +238,7 @@ def test_why():
         ("random", {"seed": -1}, {}, "seed must be 0 or more"),
         ("random", {}, {"diversity_weight": 0.5}, "no parameter 'diversity_weight'"),
         ("kmeans-random", {"labels": None}, {}, "needs clusters"),
-        ("kmeans-random", {}, {"quotas": "half"}, "one of proportional, equal, not half"),
+        ("kmeans-random", {}, {"quotas": "half"}, "one of proportional, equal, got half"),
         ("kmq", {"quality": None}, {}, "--quality COLUMN"),
         ("kmq", {"quality": np.where(np.arange(ROWS) == 9, np.nan, 1.0)}, {}, "Row 9 has no"),
         ("kmq", {"quality": np.where(np.arange(ROWS) == 9, -1.0, 1.0)}, {}, "Row 9 has quality -1"),

@@ -198,7 +198,7 @@ def solve(
 def _check(rule: Rule, problem: Problem) -> None:
     candidates, budget = problem.candidates, problem.budget
     if not len(candidates):
-        raise InputError("All rows are dropped; undo that, or keep some of them.")
+        raise InputError("No rows are left to choose from; undo a drop, or keep some rows.")
     if budget < 1:
         raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
     if budget > len(candidates):
