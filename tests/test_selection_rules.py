@@ -232,7 +232,7 @@ def test_why():
         ("best", {}, {}, "Unknown method 'best'; use one of random"),
         ("random", {"budget": 0}, {}, "at least 1 row, not 0"),
         ("random", {"budget": 401}, {}, "budget of 401 rows is more than the 400"),
-        ("random", {"candidates": np.arange(0)}, {}, "All rows are dropped"),
+        ("random", {"candidates": np.arange(0)}, {}, "No rows are left"),
         ("random", {"budget": 2, "pinned": np.arange(3)}, {}, "3 rows are pinned"),
         ("random", {"pinned": np.array([999])}, {}, "pinned rows are dropped"),
         ("random", {"seed": -1}, {}, "seed must be 0 or more"),
