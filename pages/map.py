@@ -68,9 +68,7 @@ def _render_selection(view: ProjectView, chosen: RowSelection) -> None:
             )
         sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
         top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
-        st.caption(
-            "  ·  ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top)
-        )
+        st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
         picks = np.random.default_rng(count).choice(
             chosen.rows, min(_SAMPLES, count), replace=False
         )
