@@ -18,6 +18,7 @@ from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder, fingerprint
 from core.titles import title_clusters
+from core.values import check_seed
 
 _VERSION = 2  # another number makes all clusters anew
 _EXAMPLES = 5  # central and border rows of a cluster
@@ -81,11 +82,12 @@ def cluster(
     Raises
     ------
     InputError
-        No features yet, or `k` is below 1 or above the number of rows.
+        No features yet, `k` is below 1 or above the number of rows, or the seed is out of range.
     BusyError
         Another process writes to the project.
     """
     started = time.perf_counter()
+    check_seed(seed)
     with project.writing("cluster"):
         pool, features = Pool.open(project), load_features(project)
         vectors = features.vectors

@@ -22,7 +22,7 @@ _LOG_SECONDS = 5.0  # a log gets a line now and then, and none from a short comm
 
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
-SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random choices.")]
+SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of the random choices.")]
 
 
 class Console:

@@ -19,6 +19,7 @@ from core.kmeans import faiss_seed
 from core.neighbors import exact_neighbors, resolve_device
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, fingerprint, write_json
+from core.values import check_seed
 
 _VERSION = 1  # another number makes all layouts anew
 FIT_LIMIT = 200_000  # a larger pool is fitted on a sample
@@ -61,11 +62,12 @@ def lay_out(project: Project, *, seed: int = 0, progress: Progress = silent) -> 
     Raises
     ------
     InputError
-        No features yet.
+        No features yet, or the seed is out of range.
     BusyError
         Another process writes to the project.
     """
     started = time.perf_counter()
+    check_seed(seed)
     with project.writing("map"):
         features = load_features(project)
         name = fingerprint("layout", _VERSION, features.fingerprint, seed)

@@ -172,7 +172,7 @@ def select(
             "quality": quality,
             "seed": seed,
             "name": run_id,
-            "parameters": parameters,
+            "parameters": rule.resolve(parameters),  # defaults too: they may change
         }
         uses_features = rule.needs_target or rule.needs_clusters
         recipe = make_recipe(project, decisions, request, asdict(report), uses_features)

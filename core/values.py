@@ -53,3 +53,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
     return str(value)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that some library could not take.
+
+    Raises
+    ------
+    InputError
+        It is not a whole number from 0 to 2³¹ − 1.
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
+        wrong = f"The seed must be a whole number from 0 to {2**31 - 1:,}, not {seed}."
+        raise InputError(wrong, option="seed")

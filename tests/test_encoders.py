@@ -271,7 +271,7 @@ def test_gelu_softmax_and_norm_are_near_enough():
         1e-5,
     )
     before = hidden.copy()
-    int16._add_norm(hidden, update, weight, bias, np.float32(1e-5), 1, 3)
+    int16.add_norm(hidden, update, weight, bias, np.float32(1e-5), 1, 3)
     np.testing.assert_allclose(hidden[1:4], expected.numpy(), atol=1e-5)
     np.testing.assert_array_equal(hidden[[0, 4]], before[[0, 4]])
 

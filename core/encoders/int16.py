@@ -82,7 +82,7 @@ def _gelu(values, rows):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignore[no-untyped-def]
+def add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignore[no-untyped-def]
     """hidden[first:first+rows] = LayerNorm(hidden[first:first+rows] + update)."""
     width = hidden.shape[1]
     for row in range(rows):
@@ -283,7 +283,7 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
             _quantize(context[first:], limits[1], whole, scales, rows)
             panels, column_scales, biases = output
             _linear(whole, scales, rows, panels[layer], column_scales[layer], biases[layer], update)
-            _add_norm(hidden, update, norm[0], norm[1], epsilon, first, rows)
+            add_norm(hidden, update, norm[0], norm[1], epsilon, first, rows)
             _quantize(hidden[first:], limits[2], whole, scales, rows)
             panels, column_scales, biases = up
             _linear(
@@ -297,4 +297,4 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
                 inner_whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
                 update,
             )  # fmt: skip
-            _add_norm(hidden, update, norm[2], norm[3], epsilon, first, rows)
+            add_norm(hidden, update, norm[2], norm[3], epsilon, first, rows)

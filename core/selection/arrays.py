@@ -15,6 +15,7 @@ from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, resolve_budget
 from core.selection.registry import find_rule, solve
 from core.selection.tsds import sigma_of
+from core.values import check_seed
 
 _LONGEST = 1e15  # norm of a vector: squares of it, and sums of those, are far below float32's end
 _BLOCK_CELLS = 1 << 24  # values looked at in one go: 64 MB of float32
@@ -105,6 +106,7 @@ def select_arrays(
     """
     started = time.perf_counter()
     rule = find_rule(method)
+    check_seed(seed)
     pool = _checked(pool, "the pool")
     if target is not None:
         target = _checked(target, "the target")

@@ -9,6 +9,7 @@ from core.errors import InputError
 from core.progress import Progress, silent
 from core.selection import kmeans_rules, tsds
 from core.selection.base import Parameter, Problem, Rule, Selection
+from core.values import check_seed
 
 _DIVERSITY_WEIGHT = Parameter(
     "diversity_weight",
@@ -215,8 +216,7 @@ def _check(rule: Rule, problem: Problem) -> None:
         )
     if np.count_nonzero(problem.is_pinned) != len(problem.pinned):
         raise InputError("Some pinned rows are dropped, or pinned twice; unpin them.")
-    if problem.seed < 0:
-        raise InputError(f"The seed must be 0 or more, not {problem.seed}.")
+    check_seed(problem.seed)
     if rule.needs_clusters and problem.labels is None:
         raise InputError(f"{rule.label} needs clusters; run `cluster` first.")
     if rule.needs_target:
