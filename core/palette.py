@@ -156,16 +156,18 @@ def contact(points: np.ndarray, labels: np.ndarray, groups: int) -> np.ndarray:
     flat = (cell[:, 0] * _CELLS + cell[:, 1]) * groups + label
     occupied, count = np.unique(flat, return_counts=True)
     where, who = np.divmod(occupied, groups)
-    by_cell: dict[int, list[tuple[int, int]]] = {}
-    for place, group, number in zip(where.tolist(), who.tolist(), count.tolist(), strict=True):
-        by_cell.setdefault(place, []).append((group, number))
+    starts = np.searchsorted(where, np.arange(_CELLS**2 + _CELLS + 3))
     beside = [dx * _CELLS + dy for dx in (0, 1) for dy in (-1, 0, 1) if (dx, dy) >= (0, 0)]
-    for place, here in by_cell.items():
-        for step in beside:
-            for group, number in here:
-                for other, amount in by_cell.get(place + step, ()):
-                    if group != other:
-                        weights[group, other] += min(number, amount)
+    for step in beside:
+        # Each (cell, group) with every group of the cell `step` further on.
+        first = starts[where + step]
+        there = starts[where + step + 1] - first
+        one = np.repeat(np.arange(len(where)), there)
+        other = np.arange(len(one)) + np.repeat(first - np.cumsum(there) + there, there)
+        shared = np.minimum(count[one], count[other])
+        pairs = np.bincount(who[one] * groups + who[other], shared, groups**2)
+        weights += pairs.reshape(groups, groups)
+    np.fill_diagonal(weights, 0)
     weights += weights.T
     weights /= np.maximum(np.minimum(size[:, None], size[None]), 1)
 
