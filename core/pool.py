@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from core.errors import InputError, command
 from core.json_text import infer_array, to_json_text
+from core.part_reader import PartReader
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
 from core.project import Project
 from core.records import Record, join_text, parse
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _COUNTS = ("n_chars", "n_turns")
 PAGE_COLUMNS = ("row", "source", "prompt", "answer", "n_chars", "n_turns", "id")
-# Row groups read at once, so that memory does not grow with the rows asked for.
-_GROUPS_AT_ONCE = 16
 _LOOKED_AT = 100  # rows that show what a column holds
 _WORD = re.compile(r'"([^"]+)"|(\S+)')
 
@@ -73,14 +71,7 @@ class Pool:
         self.meta = meta
         self.rows: int = meta["rows"]
         self.fingerprint: str = meta["fingerprint"]
-        sizes = [size for part in meta["parts"] for size in part["groups"]]
-        self._group_starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._groups = [
-            (part, group)
-            for part, entry in enumerate(meta["parts"])
-            for group in range(len(entry["groups"]))
-        ]
-        self._footers: dict[Path, pq.FileMetaData] = {}
+        self._parts = PartReader(folder, meta["parts"])
         self._lock = threading.Lock()
         self._asked: PoolQuery | None = None
 
@@ -108,7 +99,7 @@ class Pool:
         """Return what is embedded of the rows `start` … `stop` - 1, in order."""
         found: list[str] = []
         rows = np.arange(start, min(stop, self.rows), dtype=np.int64)
-        for _, table in self._take(rows_path, rows, ["prompt", "answer"]):
+        for _, table in self._parts.take(rows_path, rows, ["prompt", "answer"]):
             prompts, answers = table["prompt"].to_pylist(), table["answer"].to_pylist()
             found += map(join_text, prompts, answers)
         return found
@@ -128,7 +119,7 @@ class Pool:
         """
         wanted = self._checked(rows)
         unique, back = np.unique(wanted, return_inverse=True)
-        tables = [table for _, table in self._take(rows_path, unique, list(PAGE_COLUMNS))]
+        tables = [table for _, table in self._parts.take(rows_path, unique, list(PAGE_COLUMNS))]
         schema = pa.schema([ROWS_SCHEMA.field(name) for name in PAGE_COLUMNS])
         whole = pa.concat_tables(tables) if tables else schema.empty_table()
         return whole.take(back).select(PAGE_COLUMNS).to_pandas()
@@ -288,7 +279,7 @@ class Pool:
         InputError
             A row is not in the pool, or they are not ascending.
         """
-        for kind, table in self._take(original_path, self._ascending(rows), None):
+        for kind, table in self._parts.take(original_path, self._ascending(rows), None):
             if kind == "json":
                 yield from table[JSON_COLUMN].to_pylist()
             else:
@@ -306,7 +297,7 @@ class Pool:
             A row is not in the pool, or they are not ascending.
         """
         order = {name: at for at, name in enumerate(self.columns())}
-        for kind, table in self._take(original_path, self._ascending(rows), None):
+        for kind, table in self._parts.take(original_path, self._ascending(rows), None):
             if kind == "typed":
                 yield table
                 continue
@@ -335,65 +326,16 @@ class Pool:
         return Categories(codes, encoded.dictionary.to_pylist())
 
     def _canonical(self, column: str) -> pa.ChunkedArray:
-        parts = range(len(self.meta["parts"]))
-        tables = [pq.read_table(rows_path(self.folder, part), columns=[column]) for part in parts]
-        return pa.concat_tables(tables)[column]
+        return self._parts.column(rows_path, column)
 
     def _originals(self, rows: NDArray[np.int64], names: list[str] | None) -> Iterator[dict]:
-        for kind, table in self._take(original_path, rows, names):
+        for kind, table in self._parts.take(original_path, rows, names):
             if kind == "json":
                 yield from map(json.loads, table[JSON_COLUMN].to_pylist())
             elif table.column_names:
                 yield from table.to_pylist()
             else:  # a part without these columns
                 yield from ({} for _ in range(table.num_rows))
-
-    def _take(
-        self,
-        path_of: Callable[[Path, int], Path],
-        rows: NDArray[np.int64],
-        columns: list[str] | None,
-    ) -> Iterator[tuple[str, pa.Table]]:
-        """Yield the kind of a part and a table of its rows, for rows ascending and different."""
-        group_of = np.searchsorted(self._group_starts, rows, side="right") - 1
-        starts = np.flatnonzero(np.diff(group_of, prepend=-1))
-        stops = np.append(starts, len(rows))[1:]
-        waiting: list[tuple[int, int, int]] = []
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-            group = int(group_of[start])
-            full = len(waiting) == _GROUPS_AT_ONCE
-            if waiting and (full or self._groups[group][0] != self._groups[waiting[0][0]][0]):
-                yield self._read(path_of, rows, columns, waiting)
-                waiting = []
-            waiting.append((group, start, stop))
-        if waiting:
-            yield self._read(path_of, rows, columns, waiting)
-
-    def _read(
-        self,
-        path_of: Callable[[Path, int], Path],
-        rows: NDArray[np.int64],
-        columns: list[str] | None,
-        groups: list[tuple[int, int, int]],
-    ) -> tuple[str, pa.Table]:
-        part = self._groups[groups[0][0]][0]
-        path = path_of(self.folder, part)
-        kind = self.meta["parts"][part]["kind"]
-        known = self._footers.get(path)
-        with pq.ParquetFile(path, metadata=known, pre_buffer=False) as file:
-            self._footers[path] = file.metadata
-            if columns is not None and path_of is original_path:
-                there = set(file.schema_arrow.names)
-                columns = [JSON_COLUMN] if kind == "json" else [c for c in columns if c in there]
-            table = file.read_row_groups(
-                [self._groups[group][1] for group, _, _ in groups], columns, use_threads=False
-            )
-        taken, before = [], 0
-        for group, start, stop in groups:
-            taken.append(rows[start:stop] - self._group_starts[group] + before)
-            before += int(self._group_starts[group + 1] - self._group_starts[group])
-        places = np.concatenate(taken)
-        return kind, table if len(places) == table.num_rows else table.take(places)
 
     def _checked(self, rows: Rows) -> NDArray[np.int64]:
         wanted = np.asarray(rows, dtype=np.int64).reshape(-1)

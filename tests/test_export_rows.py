@@ -225,7 +225,7 @@ def test_selection_column_of_the_same_name_is_refused(pool, tmp_path):
     clash = pa.table({"score": [0.0] * 4})
     with pytest.raises(InputError, match="has a column score already"):
         write_rows(pool, CHOSEN, "jsonl", tmp_path / "x.jsonl", extras=clash)
-    with pytest.raises(InputError, match="no place for columns"):
+    with pytest.raises(InputError, match="cannot hold the columns of a selection"):
         write_rows(pool, CHOSEN, "openai", tmp_path / "x.jsonl", extras=EXTRAS)
 
 
