@@ -53,7 +53,8 @@ def source_shares(
         return np.bincount(codes[rows], minlength=len(names)) / max(1, len(rows))
 
     # What was selected may have been dropped since: Random draws from both.
-    eligible = np.union1d(candidates, selected)
+    eligible = np.zeros(len(codes), bool)
+    eligible[candidates] = eligible[selected] = True
     draws = np.array(
         [
             shares(
@@ -61,7 +62,7 @@ def source_shares(
                     "random",
                     Problem(
                         features=None,
-                        candidates=eligible,
+                        candidates=np.flatnonzero(eligible),
                         budget=len(selected),
                         pinned=pinned if len(pinned) <= len(selected) else pinned[:0],
                         seed=seed,
