@@ -174,7 +174,7 @@ def select(
             "name": run_id,
             "parameters": rule.resolve(parameters),  # defaults too: they may change
         }
-        uses_features = rule.needs_target or rule.needs_clusters
+        uses_features = problem.features is not None
         recipe = make_recipe(project, decisions, request, asdict(report), uses_features)
         with atomic_folder(project.artefact("runs", run_id)) as folder:
             pq.write_table(_table(selection, clusters), folder / "selection.parquet")
@@ -290,7 +290,8 @@ def _problem(
     if rule.needs_clusters and clusters is None:
         made = command("cluster", project.root)
         raise InputError(f"{rule.label} needs clusters; run {made} first.")
-    features = load_features(project).vectors if rule.needs_target or rule.needs_clusters else None
+    vectors = rule.needs_features or rule.needs_target or rule.needs_clusters
+    features = load_features(project).vectors if vectors else None
     return Problem(
         features=features,
         candidates=decisions.candidates,

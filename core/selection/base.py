@@ -190,6 +190,7 @@ class Rule:
     expert : further ones, which pages leave alone.
     cost : time and memory, for n candidates, d dimensions, M targets, K neighbours, k clusters.
     source : the paper and the equation, or "standard".
+    needs_features : it looks at vectors; so do all rules that need targets.
     function : ``function(problem, *, progress, **parameters) -> Selection``.
     """
 
@@ -200,6 +201,7 @@ class Rule:
     function: Callable[..., Selection]
     parameters: tuple[Parameter, ...] = ()
     expert: tuple[Parameter, ...] = ()
+    needs_features: bool = False
     needs_target: bool = False
     needs_clusters: bool = False
     needs_quality: bool = False

@@ -58,6 +58,12 @@ class Reasons:
         Rows taken from that cluster, and candidates in it.
     quality : float64 ndarray or None
     pulls : Pulls or None
+    rank : int64 ndarray or None
+        Place in the order in which a greedy rule chose, from 1.
+    measure : str
+        What `value` is, such as "distance to the nearest row chosen before".
+    value : float64 ndarray or None
+        What the rule went by.
     """
 
     pinned: NDArray[np.bool_]
@@ -66,6 +72,9 @@ class Reasons:
     size: NDArray[np.int64] | None = None
     quality: NDArray[np.float64] | None = None
     pulls: Pulls | None = None
+    rank: NDArray[np.int64] | None = None
+    measure: str = ""
+    value: NDArray[np.float64] | None = None
 
     def render(self, probabilities: NDArray[np.float64]) -> tuple[str, ...]:
         """One sentence for each row, given its inclusion probability."""
@@ -79,12 +88,25 @@ class Reasons:
     def _sentence(self, row: int, probability: float) -> str:
         if self.pulls is not None:
             return _pulled(self.pulls, row, probability)
+        if self.value is not None:
+            return self._measured(row)
         if self.cluster is None or self.quota is None or self.size is None:
             return "uniform draw"
         place = f"cluster {self.cluster[row]} ({self.quota[row]} of {self.size[row]} rows)"
         if self.quality is None:
             return f"uniform draw in {place}"
         return f"{place}; quality {self.quality[row]:.3g}; probability {probability:.2f}"
+
+    def _measured(self, row: int) -> str:
+        assert self.value is not None
+        parts = []
+        if self.rank is not None:
+            parts.append(f"choice {self.rank[row]:,}")
+        if self.cluster is not None and self.quota is not None and self.size is not None:
+            parts.append(
+                f"cluster {self.cluster[row]} ({self.quota[row]} of {self.size[row]} rows)"
+            )
+        return "; ".join([*parts, f"{self.measure} {self.value[row]:.3g}"])
 
 
 def _pulled(pulls: Pulls, row: int, probability: float) -> str:

@@ -219,6 +219,8 @@ def _check(rule: Rule, problem: Problem) -> None:
     check_seed(problem.seed)
     if rule.needs_clusters and problem.labels is None:
         raise InputError(f"{rule.label} needs clusters; run `cluster` first.")
+    if rule.needs_features and problem.features is None:
+        raise InputError(f"{rule.label} needs features; run `embed` first.")
     if rule.needs_target:
         _check_targets(rule, problem)
 
