@@ -31,13 +31,14 @@ def select_array_files(
     out: Path,
     probabilities: Path | None = None,
     quality: Path | None = None,
+    by: Path | None = None,
     **options: Any,
 ) -> ArrayReport:
     """Choose rows of the array in `pool` and write their numbers to `out`.
 
     Parameters
     ----------
-    pool, target, quality : .npy files of shapes (n, d), (M, d) and (n,).
+    pool, target, quality, by : .npy files of shapes (n, d), (M, d), (n,) and (n,).
     out : .npy file to write: int64 row numbers, ascending.
     probabilities : .npy file to write: float64 of shape (n,), what the rule wants of each row.
     **options : as for `core.selection.select_arrays`.
@@ -51,6 +52,7 @@ def select_array_files(
         _load(pool),
         _load(target) if target else None,
         quality=_load(quality) if quality else None,
+        strata=_load(by) if by else None,
         **options,
     )
     _save(out, chosen.rows)

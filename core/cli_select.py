@@ -13,7 +13,8 @@ MethodOption = Annotated[
     str,
     typer.Option(
         metavar="METHOD",
-        help="tsds-kde, tsds-uniform, kmeans-random, kmq or random; see the command `methods`.",
+        help="tsds-kde, tsds-uniform, kmeans-random, kmeans-closest, kmeans-median, kmq, "
+        "stratified or random; see the command `methods`.",
     ),
 ]
 RatioOption = Annotated[
@@ -28,6 +29,13 @@ DiversityOption = Annotated[
 ]
 ScaleOption = Annotated[
     str | None, typer.Option(metavar="auto|C", help="tsds: what one unit of distance costs.")
+]
+QuotasOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="QUOTAS",
+        help="kmeans, kmq, stratified: proportional to the rows of a group, or equal.",
+    ),
 ]
 
 
@@ -49,6 +57,11 @@ def select(
         str | None,
         typer.Option(metavar="COLUMN", help="kmq: a column of numbers, the higher the better."),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="stratified: what groups the rows; default: source."),
+    ] = None,
+    quotas: QuotasOption = None,
     seed: SeedOption = 0,
     name: Annotated[
         str | None, typer.Option(metavar="RUN", help="Name of the run, such as first.")
@@ -60,6 +73,7 @@ def select(
         "diversity_weight": diversity_weight,
         "scale": _scale(scale),
         "duplicate_cosine": duplicate_cosine,
+        "quotas": quotas,
     }
     console.stage(
         "select",
@@ -69,6 +83,7 @@ def select(
         budget=budget,
         target=target,
         quality=quality,
+        by=by,
         seed=seed,
         name=name,
         **{key: value for key, value in given.items() if value is not None},
@@ -105,6 +120,10 @@ def select_arrays(
     quality: Annotated[
         Path | None, typer.Option(metavar="Q.npy", help="kmq: quality of each row, 0 or more.")
     ] = None,
+    by: Annotated[
+        Path | None, typer.Option(metavar="G.npy", help="stratified: the group of each row.")
+    ] = None,
+    quotas: QuotasOption = None,
     seed: SeedOption = 0,
     probabilities: Annotated[
         Path | None, typer.Option(metavar="P.npy", help="File to write the probabilities to.")
@@ -120,6 +139,7 @@ def select_arrays(
         "sigma": sigma,
         "max_neighbors": max_neighbors,
         "density_neighbors": density_neighbors,
+        "quotas": quotas,
     }
     console.report(
         select_array_files(
@@ -131,6 +151,7 @@ def select_arrays(
             ratio=ratio,
             budget=budget,
             quality=quality,
+            by=by,
             seed=seed,
             **{key: value for key, value in given.items() if value is not None},
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _COUNTS = ("n_chars", "n_turns")
 PAGE_COLUMNS = ("row", "source", "prompt", "answer", "n_chars", "n_turns", "id")
+_MOST_CATEGORIES = 1000  # a column of more values does not group rows
 _LOOKED_AT = 100  # rows that show what a column holds
 _WORD = re.compile(r'"([^"]+)"|(\S+)')
 
@@ -178,6 +179,29 @@ class Pool:
     def sources(self) -> Categories:
         """Return the source of each row."""
         return self._sources
+
+    def categories(self, name: str) -> Categories:
+        """Return the source or an original column as categories; values are named by their text.
+
+        Raises
+        ------
+        InputError
+            There is no such column, or it has more than 1,000 different values.
+        """
+        if name == "source":
+            return self._sources
+        codes = np.empty(self.rows, np.int32)
+        known: dict[str, int] = {}
+        for row, value in enumerate(self.column(name).tolist()):
+            text = value if isinstance(value, str) else to_json_text(value)
+            codes[row] = known.setdefault(text, len(known))
+            if len(known) > _MOST_CATEGORIES:
+                raise InputError(
+                    f"Column {name!r} has more than {_MOST_CATEGORIES:,} different values; "
+                    "choose one that groups the rows.",
+                    option="by",
+                )
+        return Categories(codes, list(known))
 
     def lengths(self) -> NDArray[np.int32]:
         """Return the characters of each row's text; shape (rows,)."""

@@ -64,6 +64,7 @@ _SHAPE: dict[str, Any] = {
         "budget": "number",
         "target?": "text",
         "quality?": "text",
+        "by?": "text",
         "seed": "number",
         "name?": "text",
         "parameters": {},

@@ -85,6 +85,7 @@ def replay(
         if "target" in recipe:
             _rebuild_target(project, recipe["target"], target_files, beside)
         options = {key: wanted[key] for key in ("method", "target", "quality", "seed", "name")}
+        options["by"] = wanted.get("by")
         report = select(
             project, budget=wanted["budget"], progress=progress, **options, **wanted["parameters"]
         )

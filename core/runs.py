@@ -24,7 +24,7 @@ from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder
 from core.recipe import make_recipe, write_recipe
-from core.selection import Problem, Rule, Selection, find_rule, resolve_budget, solve
+from core.selection import Problem, Rule, Selection, Strata, find_rule, resolve_budget, solve
 from core.target_features import encode_target
 from core.values import plain
 
@@ -97,6 +97,7 @@ def select(
     budget: int | None = None,
     target: str | None = None,
     quality: str | None = None,
+    by: str | None = None,
     seed: int = 0,
     name: str | None = None,
     progress: Progress = silent,
@@ -110,6 +111,8 @@ def select(
     target : name of a target set, for rules that need one.
     quality : an original column of finite numbers >= 0, for rules that weigh by quality; default:
         the one mapped to the role `quality` when the pool was read.
+    by : an original column of at most 1,000 different values, for rules that draw by group;
+        default: the source.
     name : id of the run; default: the method and a number.
     **parameters : the rule's own parameters, see `core.selection.RULES`.
 
@@ -135,13 +138,15 @@ def select(
         for what, given, used in (
             ("target set", target, rule.needs_target),
             ("quality", quality, rule.needs_quality),
+            ("groups of a column", by, rule.needs_strata),
         )
         if given and not used
     ]
     target = target if rule.needs_target else None
     quality = (quality or pool.quality_column()) if rule.needs_quality else None
+    by = (by or "source") if rule.needs_strata else None
     problem = _problem(
-        project, pool, rule, decisions, clusters, wanted, target, quality, seed, progress
+        project, pool, rule, decisions, clusters, wanted, target, quality, by, seed, progress
     )
     progress(0, 0, "selecting rows")
     selection = solve(method, problem, progress=progress, **parameters)
@@ -170,6 +175,7 @@ def select(
             "ratio": ratio,
             "target": target,
             "quality": quality,
+            "by": by,
             "seed": seed,
             "name": run_id,
             "parameters": rule.resolve(parameters),  # defaults too: they may change
@@ -281,6 +287,7 @@ def _problem(
     budget: int,
     target: str | None,
     quality: str | None,
+    by: str | None,
     seed: int,
     progress: Progress,
 ) -> Problem:
@@ -300,10 +307,16 @@ def _problem(
         if rule.needs_target and target
         else None,
         labels=clusters.labels if clusters else None,
+        strata=_strata(pool, by) if by else None,
         quality=pool.numbers(quality) if quality else None,
         pinned=decisions.pinned_rows,
         seed=seed,
     )
+
+
+def _strata(pool: Pool, by: str) -> Strata:
+    groups = pool.categories(by)
+    return Strata(by, groups.codes, tuple(groups.names))
 
 
 def _table(selection: Selection, clusters: Clusters | None) -> pa.Table:

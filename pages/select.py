@@ -48,6 +48,13 @@ def _render_controls(view: ProjectView) -> None:
     if rule.needs_quality:
         options["quality"] = _choose_quality(view.pool)
         ready = ready and options["quality"] is not None
+    if rule.needs_strata:
+        options["by"] = st.selectbox(
+            "Groups",
+            ["source", *(name for name in view.pool.columns() if name != "source")],
+            help="The column whose values group the rows; at most 1,000 different ones.",
+            key="by",
+        )
     options |= render_parameters(rule, simple=True)
     with st.expander("More settings"):
         options |= render_parameters(rule, simple=False)

@@ -104,6 +104,7 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
         (["select", "ROOT", "--method", "kmq", "--budget", "5", "--quality", "source"], "source"),
         (["select", "ROOT", "--method", "kmq", "--budget", "5", "--quality", "x"], "--quality: "),
         (["select", "ROOT", "--method", "random", "--budget", "5", "--scale", "2"], "--scale: "),
+        (["select", "ROOT", "--method", "stratified", "--budget", "5", "--by", "x"], "column 'x'"),
         (["cluster", "ROOT", "--k", "many"], "whole number"),
         (["cluster", "ROOT", "--k", "0"], "--k: The number of clusters"),
         (["drop", "ROOT", "--rows", "a"], "--rows: "),

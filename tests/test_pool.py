@@ -360,6 +360,22 @@ def test_sources_are_categories(pool):
     assert found.codes.tolist() == [i % 3 for i in range(60)]
 
 
+def test_a_column_of_few_values_makes_categories(tmp_path):
+    rows = [
+        {"instruction": f"q{i}", "output": "a", "kind": [None, 7, "7", "x"][i % 4]}
+        for i in range(1002)
+    ]
+    pool, _ = build(tmp_path, rows)
+    found = pool.categories("kind")
+    assert found.names == ["null", "7", "x"]
+    assert found.codes.tolist() == [(0, 1, 1, 2)[i % 4] for i in range(1002)]
+    assert pool.categories("source").names == pool.sources().names
+    with pytest.raises(InputError, match="'instruction' has more than 1,000 different values"):
+        pool.categories("instruction")
+    with pytest.raises(InputError, match="no column 'nope'"):
+        pool.categories("nope")
+
+
 # --- search and conditions -----------------------------------------------------------------------
 
 

@@ -27,6 +27,17 @@ def test_decisions_are_part_of_the_recipe(mapped_root):
     assert again.same and again.rows_sha256 == made.rows_sha256 and again.why == ""
 
 
+def test_groups_of_a_column_are_part_of_the_recipe(mapped_root):
+    project = Project.open(mapped_root)
+    made = select(project, method="stratified", budget=20, quotas="equal", name="r")
+    assert set(made.sources.values()) == {5} and made.settings["by"] == "source"
+    by_score = select(project, method="stratified", budget=30, by="score", name="s")
+    assert by_score.settings["strata"] > 30
+    for name in ("r", "s"):
+        assert replay(load_run(project, name).recipe_path).same
+    assert "uses no groups" in select(project, method="random", budget=3, by="score").notes[0]
+
+
 def test_vectors_of_a_target_taken_from_the_pool_are_replayed(mapped_root, tmp_path):
     np.save(tmp_path / "other.npy", planted_vectors(seed=8)[130:133])
     options = {"name": "three", "rows": [0, 1, 2], "features": str(tmp_path / "other.npy")}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.selection import RULES, Problem, solve
+from core.selection import RULES, Problem, Strata, solve
 
 ROWS = 400
 
@@ -23,6 +23,9 @@ def pool(seed=0, rows=ROWS, dim=8):
 
 FEATURES, LABELS, QUALITY = pool()
 TARGETS = FEATURES[[3, 50, 120]]
+STRATA = Strata("source", np.arange(ROWS) % 7 % 3, ("a", "b", "c", "none of it"))
+# The others draw: another seed, another choice.
+DETERMINISTIC = {"kmeans-closest", "kmeans-median"}
 
 
 def problem(budget=40, seed=0, **changes):
@@ -32,6 +35,7 @@ def problem(budget=40, seed=0, **changes):
         "targets": TARGETS,
         "labels": LABELS,
         "quality": QUALITY,
+        "strata": STRATA,
     } | changes
     return Problem(budget=budget, seed=seed, **given)
 
@@ -58,7 +62,21 @@ def test_exact_size_different_rows_pinned_in_dropped_out(rule, data):
     assert again.probabilities.tobytes() == selection.probabilities.tobytes()
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("rule", sorted(DETERMINISTIC))
+def test_a_rule_that_does_not_draw_is_sure_of_its_rows(rule):
+    pinned = np.array([7, 300])
+    selection = solve(rule, problem(30, seed=1, pinned=pinned))
+    assert selection.rows.tolist() == solve(rule, problem(30, seed=2, pinned=pinned)).rows.tolist()
+    assert (selection.probabilities == 1).all()
+    assert selection.support == 30
+    chosen = np.isin(np.arange(ROWS), selection.rows)
+    assert selection.distribution.tolist() == (chosen / 30).tolist()
+    values, ranks = selection.reasons.value, selection.reasons.rank
+    assert values is not None and selection.reasons.measure
+    assert ranks is None or sorted(ranks) == list(range(1, 31))
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - DETERMINISTIC))
 def test_another_seed_draws_other_rows(rule):
     # A spread that is wider than the budget, so that there is something to draw.
     spread = {"diversity_weight": 0.95} if RULES[rule].needs_target else {}
@@ -66,7 +84,7 @@ def test_another_seed_draws_other_rows(rule):
     assert first.tolist() != solve(rule, problem(20, seed=2), **spread).rows.tolist()
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("rule", sorted(set(RULES) - DETERMINISTIC))
 def test_rows_are_drawn_as_often_as_is_said(rule):
     draws = 250 if RULES[rule].needs_target else 800
     spread = {"diversity_weight": 0.8} if RULES[rule].needs_target else {}
@@ -88,7 +106,7 @@ def test_random_has_one_chance_for_all():
     assert solve("random", Problem(None, np.arange(9), 9)).rows.tolist() == list(range(9))
 
 
-@pytest.mark.parametrize("rule", ["kmeans-random", "kmq"])
+@pytest.mark.parametrize("rule", ["kmeans-random", "kmq", "kmeans-closest", "kmeans-median"])
 def test_quota_of_a_cluster(rule):
     sizes = np.bincount(LABELS)
     got = np.bincount(LABELS[solve(rule, problem(200)).rows], minlength=6)
@@ -106,6 +124,46 @@ def test_pinned_rows_fill_their_cluster_s_quota_first():
     got = np.bincount(LABELS[solve("kmeans-random", problem(50, pinned=small)).rows])
     assert got[5] == len(small)
     assert got.sum() == 50
+
+
+def test_quota_of_a_stratum():
+    sizes = np.bincount(STRATA.codes)
+    selection = solve("stratified", problem(200))
+    assert (np.abs(np.bincount(STRATA.codes[selection.rows]) - sizes / 2) < 1).all()
+    equal = solve("stratified", problem(61), quotas="equal")
+    assert sorted(np.bincount(STRATA.codes[equal.rows])) == [20, 20, 21]
+    code = STRATA.codes[selection.rows[0]]
+    quota = np.count_nonzero(STRATA.codes[selection.rows] == code)
+    name = STRATA.names[code]
+    assert selection.why[0] == f"uniform draw in source {name} ({quota} of {sizes[code]} rows)"
+
+
+@pytest.mark.parametrize("rule", ["kmeans-closest", "kmeans-median"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_rows_beside_the_centroid_or_at_the_median_distance(rule, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    features, labels = rng.integers(-2, 3, (40, 3)), rng.integers(0, 4, 40)  # copies, zeros, ties
+    candidates = np.sort(rng.permutation(40)[: data.draw(st.integers(1, 40))])
+    budget = data.draw(st.integers(1, len(candidates)))
+    pinned = np.sort(rng.permutation(candidates)[: data.draw(st.integers(0, min(budget, 4)))])
+    given = Problem(features.astype(np.float32), candidates, budget, labels=labels, pinned=pinned)
+    selection = solve(rule, given)
+    norms = np.linalg.norm(features, axis=1)
+    unit = features / np.where(norms > 0, norms, 1)[:, None]
+    for cluster in np.unique(labels[candidates]):
+        members = candidates[labels[candidates] == cluster]
+        distances = np.linalg.norm(unit[members] - unit[members].mean(axis=0), axis=1)
+        value = distances if rule == "kmeans-closest" else np.abs(distances - np.median(distances))
+        free = ~np.isin(members, pinned)
+        taken = np.isin(members, selection.rows)
+        at = np.isin(selection.rows, members)
+        np.testing.assert_allclose(selection.reasons.value[at], value[taken], atol=1e-6)
+        worst, best = value[taken & free], value[~taken]
+        assert worst.max(initial=0) <= best.min(initial=np.inf) + 1e-6
+        for row in members[taken & free]:  # of copies the first
+            copies = members[(features[members] == features[row]).all(axis=1)]
+            assert np.isin(copies[copies < row], selection.rows).all()
 
 
 def test_kmq_prefers_quality_within_a_cluster():
@@ -209,7 +267,10 @@ def test_why():
     pinned = np.array([2])
     for rule, words in {
         "random": "uniform draw",
+        "stratified": "uniform draw in source",
         "kmeans-random": "uniform draw in cluster",
+        "kmeans-closest": "rows); distance to the centroid",
+        "kmeans-median": "rows); distance from the median one",
         "kmq": "quality",
         "tsds-kde": "pulled by target",
     }.items():
@@ -239,6 +300,8 @@ def test_why():
         ("random", {"seed": 2**31}, {}, "seed must be a whole number from 0"),
         ("random", {}, {"diversity_weight": 0.5}, "no parameter 'diversity_weight'"),
         ("kmeans-random", {"labels": None}, {}, "needs clusters"),
+        ("kmeans-closest", {"features": None}, {}, "needs features"),
+        ("stratified", {"strata": None}, {}, "--by COLUMN"),
         ("kmeans-random", {}, {"quotas": "half"}, "one of proportional, equal, got half"),
         ("kmq", {"quality": None}, {}, "--quality COLUMN"),
         ("kmq", {"quality": np.where(np.arange(ROWS) == 9, np.nan, 1.0)}, {}, "Row 9 has no"),

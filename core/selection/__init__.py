@@ -7,7 +7,7 @@
 """
 
 from core.selection.arrays import ArraySelection, select_arrays
-from core.selection.base import Parameter, Problem, Rule, Selection, resolve_budget
+from core.selection.base import Parameter, Problem, Rule, Selection, Strata, resolve_budget
 from core.selection.registry import RULES, find_rule, solve
 from core.selection.transport import Curve, PathPoint, TransportPath
 from core.selection.tsds import transport_path
@@ -21,6 +21,7 @@ __all__ = [
     "Problem",
     "Rule",
     "Selection",
+    "Strata",
     "TransportPath",
     "find_rule",
     "resolve_budget",

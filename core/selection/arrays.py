@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.kmeans import kmeans_labels
 from core.progress import Progress, silent
-from core.selection.base import Numbers, Problem, Rows, resolve_budget
+from core.selection.base import Numbers, Problem, Rows, Strata, resolve_budget
 from core.selection.registry import find_rule, solve
 from core.selection.tsds import sigma_of
 from core.values import check_seed
@@ -67,6 +67,7 @@ def select_arrays(
     quality: NDArray[np.floating] | None = None,
     labels: NDArray[np.integer] | None = None,
     clusters: int | None = None,
+    strata: NDArray[Any] | None = None,
     seed: int = 0,
     progress: Progress = silent,
     **parameters: Any,
@@ -86,6 +87,8 @@ def select_arrays(
     labels : int ndarray of shape (n,), optional
         Clusters, for rules that need them; otherwise k-means finds `clusters` of them
         (default: sqrt(n / 2), at most 2048).
+    strata : ndarray of shape (n,), optional
+        Group of each row, whole numbers or text, for `stratified`.
     **parameters
         The rule's own: diversity_weight (λ = 1 − α), scale (C), sigma, max_neighbors,
         density_neighbors, quotas, temperature. Without sigma, tsds-kde takes that of cosine 0.95,
@@ -120,6 +123,7 @@ def select_arrays(
         budget=resolve_budget(len(pool), ratio, budget),
         targets=target,
         labels=labels,
+        strata=_strata(strata, len(pool)),
         quality=_quality(quality, len(pool)),
         seed=seed,
     )
@@ -181,6 +185,19 @@ def _quality(quality: NDArray[Any] | None, rows: int) -> Numbers | None:
             f"got {quality.dtype} of shape {quality.shape}."
         )
     return quality.astype(np.float64)
+
+
+def _strata(strata: NDArray[Any] | None, rows: int) -> Strata | None:
+    if strata is None:
+        return None
+    strata = np.asarray(strata)
+    if strata.shape != (rows,) or strata.dtype.kind not in "iubU":
+        raise InputError(
+            f"Groups must be {rows} whole numbers or texts, one for each pool row, "
+            f"got {strata.dtype} of shape {strata.shape}."
+        )
+    names, codes = np.unique(strata, return_inverse=True)
+    return Strata("group", codes, tuple(map(str, names.tolist())))
 
 
 def _labels(

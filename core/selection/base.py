@@ -99,6 +99,23 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Strata:
+    """Groups that are not clusters, such as the sources of the rows.
+
+    Attributes
+    ----------
+    by : what they are, such as "source".
+    codes : int ndarray of shape (rows,)
+        Group of each pool row, an index of `names`.
+    names : the name of each group.
+    """
+
+    by: str
+    codes: NDArray[np.integer]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Problem:
     """What to choose from, and what is known of it. Rows are row numbers of the pool.
 
@@ -113,6 +130,8 @@ class Problem:
     targets : ndarray of shape (n_targets, dim) or None
     labels : int ndarray of shape (rows,) or None
         Cluster of each pool row.
+    strata : Strata or None
+        Other groups of the pool rows.
     quality : float64 ndarray of shape (rows,) or None
         Higher is better.
     pinned : int64 ndarray
@@ -126,6 +145,7 @@ class Problem:
     budget: int
     targets: NDArray[np.floating] | None = None
     labels: NDArray[np.integer] | None = None
+    strata: Strata | None = None
     quality: Numbers | None = None
     pinned: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     seed: int = 0
@@ -205,6 +225,7 @@ class Rule:
     needs_target: bool = False
     needs_clusters: bool = False
     needs_quality: bool = False
+    needs_strata: bool = False
     cost: str = ""
     source: str = ""
 

@@ -1,4 +1,4 @@
-"""Diversity first: a quota for each cluster, then a draw within it (arXiv 2409.11378)."""
+"""Diversity first: a quota for each group, then a choice within it (arXiv 2409.11378)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.quotas import Counts, largest_remainder
 from core.selection.reasons import Reasons
+from core.selection.rows import unit
 from core.selection.sampling import (
     inclusion_probabilities,
     merge_pinned,
@@ -18,12 +19,14 @@ from core.selection.sampling import (
     uniform,
 )
 
+_BLOCK = 16_384  # rows of a cluster at a time
+
 
 @dataclass(frozen=True)
 class _Shares:
-    """How the budget falls on the clusters that have candidates."""
+    """How the budget falls on the groups that have candidates."""
 
-    names: NDArray[np.int64]  # (groups,) cluster numbers
+    names: NDArray[np.int64]  # (groups,) numbers of clusters or strata
     group: NDArray[np.int64]  # (candidates,) index of names
     sizes: Counts  # (groups,)
     quotas: Counts  # (groups,)
@@ -45,6 +48,78 @@ def kmeans_random(problem: Problem, *, quotas: str, progress: Progress = silent)
     """Give each cluster its quota and fill it with a uniform draw."""
     del progress
     return _draw(problem, _shares(problem, quotas), lambda rows, _: np.ones(len(rows)), None)
+
+
+def stratified(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
+    """Give each stratum its quota and fill it with a uniform draw."""
+    del progress
+    strata = problem.strata
+    assert strata is not None  # solve() looked
+    shares = _shares(replace(problem, labels=strata.codes), quotas)
+    selection = _draw(problem, shares, lambda rows, _: np.ones(len(rows)), None)
+    names = tuple(f"{strata.by} {name}" for name in strata.names)
+    return replace(
+        selection,
+        reasons=replace(selection.reasons, strata=names),
+        settings={"by": strata.by, "strata": len(shares.names)},
+    )
+
+
+def kmeans_closest(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
+    """Give each cluster its quota and fill it with the rows nearest to the centroid."""
+    measure = "distance to the centroid"
+    return _nearest(problem, quotas, lambda distances: distances, measure, progress)
+
+
+def kmeans_median(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
+    """Give each cluster its quota and fill it with the rows at a middling distance."""
+
+    def beside_median(distances: Numbers) -> Numbers:
+        return np.abs(distances - np.median(distances))
+
+    return _nearest(
+        problem, quotas, beside_median, "distance from the median one to the centroid", progress
+    )
+
+
+def _nearest(
+    problem: Problem,
+    quotas: str,
+    order_by: Callable[[Numbers], Numbers],
+    measure: str,
+    progress: Progress,
+) -> Selection:
+    """Fill each cluster's quota with the rows of the lowest value; equal ones by row."""
+    assert problem.features is not None  # solve() looked
+    shares = _shares(problem, quotas)
+    taken = problem.is_pinned.copy()
+    values = np.empty(len(taken))
+    order = np.argsort(shares.group, kind="stable")
+    done = 0
+    for members, quota in zip(
+        np.split(order, np.cumsum(shares.sizes)[:-1]), shares.quotas, strict=True
+    ):
+        distances = _to_centroid(problem.features, problem.candidates[members])
+        values[members] = order_by(distances)
+        free = members[~problem.is_pinned[members]]
+        wanted = int(quota) - (len(members) - len(free))
+        taken[free[np.argsort(values[free], kind="stable")[:wanted]]] = True
+        done += len(members)
+        progress(done, len(order), "measuring distances to centroids")
+    selection = _selection(problem, np.flatnonzero(taken), taken.astype(float), shares, None)
+    reasons = replace(selection.reasons, measure=measure, value=values[taken])
+    return replace(selection, reasons=reasons)
+
+
+def _to_centroid(features: NDArray[np.floating], rows: Rows) -> Numbers:
+    """Distance of the unit vectors of these rows to their mean."""
+    total = np.zeros(features.shape[1])
+    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    for block in blocks:
+        total += unit(features[block]).sum(axis=0, dtype=np.float64)
+    centroid = total / len(rows)
+    distances = [np.linalg.norm(unit(features[block]) - centroid, axis=1) for block in blocks]
+    return np.concatenate(distances)
 
 
 def kmq(

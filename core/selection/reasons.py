@@ -56,6 +56,8 @@ class Reasons:
         The cluster whose quota it fills.
     quota, size : int64 ndarray or None
         Rows taken from that cluster, and candidates in it.
+    strata : tuple of str or None
+        What to call the groups that `cluster` numbers when they are not clusters.
     quality : float64 ndarray or None
     pulls : Pulls or None
     rank : int64 ndarray or None
@@ -63,13 +65,14 @@ class Reasons:
     measure : str
         What `value` is, such as "distance to the nearest row chosen before".
     value : float64 ndarray or None
-        What the rule went by.
+        What the rule went by; not a number where there was nothing to go by.
     """
 
     pinned: NDArray[np.bool_]
     cluster: NDArray[np.int64] | None = None
     quota: NDArray[np.int64] | None = None
     size: NDArray[np.int64] | None = None
+    strata: tuple[str, ...] | None = None
     quality: NDArray[np.float64] | None = None
     pulls: Pulls | None = None
     rank: NDArray[np.int64] | None = None
@@ -90,9 +93,9 @@ class Reasons:
             return _pulled(self.pulls, row, probability)
         if self.value is not None:
             return self._measured(row)
-        if self.cluster is None or self.quota is None or self.size is None:
+        place = self._place(row)
+        if not place:
             return "uniform draw"
-        place = f"cluster {self.cluster[row]} ({self.quota[row]} of {self.size[row]} rows)"
         if self.quality is None:
             return f"uniform draw in {place}"
         return f"{place}; quality {self.quality[row]:.3g}; probability {probability:.2f}"
@@ -102,11 +105,18 @@ class Reasons:
         parts = []
         if self.rank is not None:
             parts.append(f"choice {self.rank[row]:,}")
-        if self.cluster is not None and self.quota is not None and self.size is not None:
-            parts.append(
-                f"cluster {self.cluster[row]} ({self.quota[row]} of {self.size[row]} rows)"
-            )
-        return "; ".join([*parts, f"{self.measure} {self.value[row]:.3g}"])
+        if place := self._place(row):
+            parts.append(place)
+        if not np.isnan(self.value[row]):
+            parts.append(f"{self.measure} {self.value[row]:.3g}")
+        return "; ".join(parts)
+
+    def _place(self, row: int) -> str:
+        if self.cluster is None or self.quota is None or self.size is None:
+            return ""
+        number = int(self.cluster[row])
+        name = f"cluster {number}" if self.strata is None else self.strata[number]
+        return f"{name} ({self.quota[row]} of {self.size[row]} rows)"
 
 
 def _pulled(pulls: Pulls, row: int, probability: float) -> str:

@@ -74,6 +74,7 @@ _QUOTAS = Parameter(
     "rows.",
     choices=("proportional", "equal"),
 )
+_STRATUM_QUOTAS = replace(_QUOTAS, label="Quota of a group")
 _TEMPERATURE = Parameter(
     "temperature",
     "Temperature",
@@ -96,6 +97,18 @@ _RULES = (
         source="standard",
     ),
     Rule(
+        id="stratified",
+        label="Stratified",
+        summary="Each source, or value of another column, gives its share of the rows, drawn at "
+        "random within it.",
+        family="baseline",
+        function=kmeans_rules.stratified,
+        parameters=(_STRATUM_QUOTAS,),
+        needs_strata=True,
+        cost="O(n + k log k) for k groups",
+        source="standard",
+    ),
+    Rule(
         id="kmeans-random",
         label="k-means random",
         summary="Each cluster gives its share of the rows, drawn at random within it.",
@@ -105,6 +118,31 @@ _RULES = (
         needs_clusters=True,
         cost="O(n + k log k)",
         source="arXiv 2409.11378 (kM-random)",
+    ),
+    Rule(
+        id="kmeans-closest",
+        label="k-means closest",
+        summary="Each cluster gives its share of the rows, those closest to its centroid.",
+        family="diversity-first",
+        function=kmeans_rules.kmeans_closest,
+        parameters=(_QUOTAS,),
+        needs_features=True,
+        needs_clusters=True,
+        cost="O(n d + n log n)",
+        source="arXiv 2409.11378 (kM-closest)",
+    ),
+    Rule(
+        id="kmeans-median",
+        label="k-means median",
+        summary="Each cluster gives its share of the rows, those at a middling distance to its "
+        "centroid.",
+        family="diversity-first",
+        function=kmeans_rules.kmeans_median,
+        parameters=(_QUOTAS,),
+        needs_features=True,
+        needs_clusters=True,
+        cost="O(n d + n log n)",
+        source="after arXiv 2409.11378, with the distance nearest to the cluster's median",
     ),
     Rule(
         id="kmq",
@@ -219,6 +257,8 @@ def _check(rule: Rule, problem: Problem) -> None:
     check_seed(problem.seed)
     if rule.needs_clusters and problem.labels is None:
         raise InputError(f"{rule.label} needs clusters; run `cluster` first.")
+    if rule.needs_strata and problem.strata is None:
+        raise InputError(f"{rule.label} needs groups; give a column (--by COLUMN).", option="by")
     if rule.needs_features and problem.features is None:
         raise InputError(f"{rule.label} needs features; run `embed` first.")
     if rule.needs_target:
