@@ -13,7 +13,8 @@ MethodOption = Annotated[
     str,
     typer.Option(
         metavar="METHOD",
-        help="tsds-kde, tsds-uniform, kmeans-random, kmeans-closest, kmeans-median, kmq, "
+        help="tsds-kde, tsds-uniform, round-robin, doubly-greedy, mean-similarity, uot, "
+        "target-kmeans, kmeans-random, kmeans-closest, kmeans-median, kmq, "
         "stratified or random; see the command `methods`.",
     ),
 ]
@@ -45,7 +46,7 @@ def select(
     ratio: RatioOption = None,
     budget: BudgetOption = None,
     target: Annotated[
-        str | None, typer.Option(metavar="NAME", help="tsds: the target set to be like.")
+        str | None, typer.Option(metavar="NAME", help="tsds and others: the target set to be like.")
     ] = None,
     diversity_weight: DiversityOption = None,
     scale: ScaleOption = None,
@@ -95,7 +96,8 @@ def select_arrays(
         Path, typer.Argument(metavar="POOL.npy", help="Vectors of the pool, a row for each.")
     ],
     target: Annotated[
-        Path | None, typer.Argument(metavar="TARGET.npy", help="tsds: vectors of the target.")
+        Path | None,
+        typer.Argument(metavar="TARGET.npy", help="tsds and others: vectors of the target."),
     ] = None,
     *,
     method: MethodOption,

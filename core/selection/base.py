@@ -176,8 +176,8 @@ class Selection:
         Why each row was chosen, as arrays.
     distribution : float64 ndarray of shape (candidates,)
         What the rule wants, whatever the budget; the sum is 1. For TSDS the probabilities of the
-        path at the diversity weight that was asked for, for other rules the inclusion
-        probabilities over the budget.
+        path at the diversity weight that was asked for, for UOT the mass that each row receives,
+        for other rules the inclusion probabilities over the budget.
     notes : tuple of str
         Sentences on what was changed to meet the budget.
     settings : dict

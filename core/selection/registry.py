@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import InputError
 from core.progress import Progress, silent
-from core.selection import kmeans_rules, tsds
+from core.selection import kmeans_rules, target_rules, tsds, uot
 from core.selection.base import Parameter, Problem, Rule, Selection
 from core.values import check_seed
 
@@ -84,6 +84,34 @@ _TEMPERATURE = Parameter(
     10.0,
     "0: in proportion to quality itself. Above 0: to exp(quality / temperature), so that a lower "
     "temperature prefers the best more.",
+)
+_ENTROPY = Parameter(
+    "entropy",
+    "Entropy",
+    "float",
+    0.05,
+    0.01,
+    1.0,
+    "In units of the mean distance from the targets to their neighbours: a row that much farther "
+    "gets a third of the mass. Small: only the nearest rows; large: also farther ones.",
+)
+_RELAXATION = Parameter(
+    "relaxation",
+    "Relaxation",
+    "float",
+    0.01,
+    0.0,
+    1.0,
+    "What it costs, in the same unit, that rows do not receive the same. 0: mass goes where it is "
+    "nearest; large: it spreads evenly over the rows.",
+)
+_WITHIN = Parameter(
+    "within",
+    "Within a cluster",
+    "choice",
+    "nearest",
+    help="nearest: the rows nearest to a target. random: all alike.",
+    choices=("nearest", "random"),
 )
 
 _RULES = (
@@ -180,6 +208,63 @@ _RULES = (
         needs_target=True,
         cost="O(M n d + r u d) for r rows reached among u prefetched, mostly far less",
         source="arXiv 2410.11303 (KNN-KDE)",
+    ),
+    Rule(
+        id="round-robin",
+        label="Round robin",
+        summary="The target examples take turns, and each takes the row nearest to it that is "
+        "still free.",
+        family="target-driven",
+        function=target_rules.round_robin,
+        needs_target=True,
+        cost="O(M n d + b), and as much again each time that a target runs out of neighbours",
+        source="arXiv 2503.01807 (RDS+); arXiv 2602.14696 (greedy round robin)",
+    ),
+    Rule(
+        id="doubly-greedy",
+        label="Doubly greedy",
+        summary="Takes the rows nearest to any target example, whichever it is.",
+        family="target-driven",
+        function=target_rules.doubly_greedy,
+        needs_target=True,
+        cost="O(M n d + n log n)",
+        source="arXiv 2602.14696 (doubly greedy)",
+    ),
+    Rule(
+        id="mean-similarity",
+        label="Mean similarity",
+        summary="Takes the rows that are most similar to the target examples on average.",
+        family="target-driven",
+        function=target_rules.mean_similarity,
+        needs_target=True,
+        cost="O(n d + n log n)",
+        source="standard",
+    ),
+    Rule(
+        id="uot",
+        label="Unbalanced transport (UOT)",
+        summary="Each target example sends its mass to near rows, and rows are drawn in "
+        "proportion to what they receive.",
+        family="target-driven",
+        function=uot.uot,
+        parameters=(_ENTROPY, _RELAXATION),
+        expert=(_MAX_NEIGHBORS,),
+        needs_target=True,
+        cost="O(M n d + M u) a step, for u rows prefetched; memory O(M u)",
+        source="arXiv 2602.14696 (UOT); solved by sinkhorn_unbalanced of POT",
+    ),
+    Rule(
+        id="target-kmeans",
+        label="k-means by target",
+        summary="Each cluster gives its share of the target examples; within it, the rows nearest "
+        "to them.",
+        family="target-driven",
+        function=target_rules.target_kmeans,
+        parameters=(_WITHIN,),
+        needs_target=True,
+        needs_clusters=True,
+        cost="O(n d + M k d + M r d) for r rows in the clusters of targets",
+        source="standard",
     ),
 )
 RULES: dict[str, Rule] = {rule.id: rule for rule in _RULES}

@@ -11,8 +11,9 @@ from core.neighbors import exact_neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.density import KernelDensity
+from core.selection.nearest import filled_note, inclusion, nearest_target, vectors_of
 from core.selection.reasons import Pulls, Reasons
-from core.selection.sampling import inclusion_probabilities, merge_pinned, systematic
+from core.selection.sampling import systematic
 from core.selection.transport import PathPoint, TransportPath
 
 # Pairs of a target and a neighbour that may be looked at: some 2 GB.
@@ -89,8 +90,9 @@ def transport_path(
     """
     features, candidates, targets = problem.features, problem.candidates, problem.targets
     assert features is not None and targets is not None
-    base = features if len(candidates) == len(features) else features[candidates]
-    near = exact_neighbors(targets, base, max_neighbors, progress=progress)
+    near = exact_neighbors(
+        targets, vectors_of(problem, candidates), max_neighbors, progress=progress
+    )
     rows = candidates[near.indices]
     if scale == "auto":
         mean = float(near.distances.mean(dtype=np.float64))
@@ -142,17 +144,9 @@ def _select(
     )
     reach = _reach(problem, lay, diversity_weight, scale, max_neighbors)
     point = reach.point
-    inclusion, filled = _inclusion(problem, point)
-    taken = systematic(inclusion, problem.generator)
+    chances, filled = inclusion(problem, _spread_out(problem, point))
+    taken = systematic(chances, problem.generator)
     rows = problem.candidates[taken]
-    fill_note = (
-        (
-            f"{filled:,} rows lie beyond the neighbours of all targets; "
-            "the nearest ones fill the budget.",
-        )
-        if filled
-        else ()
-    )
     settings: dict[str, Any] = {
         "diversity_weight": point.diversity_weight,
         "diversity_weight_asked": diversity_weight,
@@ -165,11 +159,11 @@ def _select(
         settings |= {"sigma": sigma, "density_neighbors": density_neighbors}
     return Selection(
         rows=rows,
-        probabilities=inclusion[taken],
-        support=int(np.count_nonzero(inclusion)),
+        probabilities=chances[taken],
+        support=int(np.count_nonzero(chances)),
         reasons=Reasons(pinned=problem.is_pinned[taken], pulls=_pulls(problem, reach, rows)),
         distribution=_spread_out(problem, reach.asked),
-        notes=reach.notes + fill_note,
+        notes=reach.notes + filled_note(filled),
         settings=settings,
     )
 
@@ -227,21 +221,6 @@ def _most_neighbors(problem: Problem) -> int:
     return min(len(problem.candidates), max(1, _MOST_PAIRS // len(problem.targets)))
 
 
-def _inclusion(problem: Problem, point: PathPoint) -> tuple[Numbers, int]:
-    """Inclusion probability of each candidate, and how many had to be filled up from beyond."""
-    weights = _spread_out(problem, point)
-    free = ~problem.is_pinned
-    wanted = problem.budget - int(np.count_nonzero(problem.is_pinned))
-    missing = wanted - int(np.count_nonzero(weights[free]))
-    if missing <= 0:
-        return merge_pinned(problem.is_pinned, inclusion_probabilities(weights[free], wanted)), 0
-    inclusion = (problem.is_pinned | (weights > 0)).astype(np.float64)
-    beyond = np.flatnonzero(inclusion == 0)
-    _, distances = _nearest_target(problem, problem.candidates[beyond])
-    inclusion[beyond[np.argsort(distances, kind="stable")[:missing]]] = 1.0
-    return inclusion, missing
-
-
 def _spread_out(problem: Problem, point: PathPoint) -> Numbers:
     """The point's probabilities, one for each candidate."""
     spread = np.zeros(len(problem.candidates))
@@ -249,14 +228,8 @@ def _spread_out(problem: Problem, point: PathPoint) -> Numbers:
     return spread
 
 
-def _nearest_target(problem: Problem, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    assert problem.features is not None and problem.targets is not None
-    near = exact_neighbors(problem.features[rows], problem.targets, 1)
-    return near.indices[:, 0], near.distances[:, 0]
-
-
 def _pulls(problem: Problem, reach: _Reach, rows: Rows) -> Pulls:
     places, targets, shares = reach.path.pulls(reach.point, rows)
-    nearest, distances = _nearest_target(problem, rows)
+    nearest, distances = nearest_target(problem, rows)
     starts = np.searchsorted(places, np.arange(len(rows) + 1))
     return Pulls(starts, targets, shares, nearest, distances)

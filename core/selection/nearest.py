@@ -1,0 +1,61 @@
+"""What the target-driven rules share: the target nearest to a row, and filling up by it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.neighbors import exact_neighbors
+from core.progress import Progress, silent
+from core.selection.base import Numbers, Problem, Rows
+from core.selection.sampling import inclusion_probabilities, merge_pinned
+
+
+def vectors_of(problem: Problem, rows: Rows) -> NDArray[np.floating]:
+    """The features of different rows, ascending; no copy when they are all rows."""
+    assert problem.features is not None
+    return problem.features if len(rows) == len(problem.features) else problem.features[rows]
+
+
+def nearest_target(
+    problem: Problem, rows: Rows, *, progress: Progress = silent
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The target nearest to each row, the lower one among equals, and the L2 distance to it."""
+    assert problem.targets is not None
+    near = exact_neighbors(vectors_of(problem, rows), problem.targets, 1, progress=progress)
+    return near.indices[:, 0], near.distances[:, 0]
+
+
+def inclusion(problem: Problem, weights: Numbers) -> tuple[Numbers, int]:
+    """Inclusion probability of each candidate, in proportion to its weight.
+
+    Where fewer candidates than the budget have a weight, all of them are certain, and the rows
+    nearest to a target fill the budget.
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : float64 ndarray of shape (candidates,)
+
+    Returns
+    -------
+    float64 ndarray of shape (candidates,), and how many rows were filled up.
+    """
+    free = ~problem.is_pinned
+    wanted = problem.budget - int(np.count_nonzero(problem.is_pinned))
+    missing = wanted - int(np.count_nonzero(weights[free]))
+    if missing <= 0:
+        return merge_pinned(problem.is_pinned, inclusion_probabilities(weights[free], wanted)), 0
+    chances = (problem.is_pinned | (weights > 0)).astype(np.float64)
+    beyond = np.flatnonzero(chances == 0)
+    _, distances = nearest_target(problem, problem.candidates[beyond])
+    chances[beyond[np.argsort(distances, kind="stable")[:missing]]] = 1.0
+    return chances, missing
+
+
+def filled_note(filled: int) -> tuple[str, ...]:
+    """What to say of so many rows that filled the budget."""
+    if not filled:
+        return ()
+    return (
+        f"{filled:,} rows lie beyond the neighbours of all targets; "
+        "the nearest ones fill the budget.",
+    )
