@@ -46,8 +46,9 @@ def select_array_files(
     Raises
     ------
     InputError
-        A file cannot be read or written, or the rule refuses its options.
+        A file cannot be read or written, or is to be both, or the rule refuses its options.
     """
+    _check_places([pool, target, quality, by], out, probabilities)
     chosen = select_arrays(
         _load(pool),
         _load(target) if target else None,
@@ -66,6 +67,17 @@ def select_array_files(
         chosen.notes,
         str(out),
     )
+
+
+def _check_places(read: list[Path | None], out: Path, probabilities: Path | None) -> None:
+    """Refuse to write over what is read, or one result over the other."""
+    inputs = {path.resolve() for path in read if path}
+    for option, path in (("out", out), ("probabilities", probabilities)):
+        if path and path.resolve() in inputs:
+            raise InputError(f"{path} is an input; write to another file.", option=option)
+    if probabilities and probabilities.resolve() == out.resolve():
+        wrong = f"{out} cannot hold both results; give two files."
+        raise InputError(wrong, option="probabilities")
 
 
 def _load(path: Path) -> NDArray[Any]:

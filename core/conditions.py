@@ -84,6 +84,18 @@ def check_condition(
     """
     if len(condition) > _LONGEST:
         raise InputError(f"The condition is longer than {_LONGEST:,} characters; shorten it.")
+    try:
+        return _checked(connection, condition, own, originals)
+    except RecursionError:
+        raise InputError(f"{_REFUSED}; this one is nested too deeply.") from None
+
+
+def _checked(
+    connection: "duckdb.DuckDBPyConnection",
+    condition: str,
+    own: Collection[str],
+    originals: Collection[str],
+) -> Condition:
     tree = _parse(connection, f"SELECT 1 FROM pool WHERE ({condition}\n)")  # noqa: S608
     # Only read, not run. What closes the parenthesis and opens another fails inside brackets.
     inside = _parse(connection, f"SELECT [{condition}\n]")["select_list"][0]

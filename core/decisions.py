@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.project import Project
+from core.values import as_rows
 
 ACTIONS = ("drop", "keep", "pin", "unpin")
 
@@ -84,6 +85,8 @@ def decide(
 ) -> Decisions:
     """Append one decision on the rows `chosen` of a pool of `rows` rows; return the new state.
 
+    `chosen` holds row numbers, or is a boolean mask of shape (rows,).
+
     `drop` takes rows out (and unpins them); `keep` drops all other rows; `pin` makes every
     selection take them (and undrops them); `unpin` takes their pin away.
 
@@ -94,12 +97,9 @@ def decide(
     """
     if action not in ACTIONS:
         raise InputError(f"Unknown decision {action!r}; use one of {', '.join(ACTIONS)}.")
-    chosen = np.unique(np.asarray(chosen, np.int64))
+    chosen = as_rows(chosen, rows)
     if not len(chosen):
         raise InputError(f"No rows to {action}; choose at least one.")
-    if chosen[0] < 0 or chosen[-1] >= rows:
-        bad = chosen[0] if chosen[0] < 0 else chosen[-1]
-        raise InputError(f"There is no row {bad}; the pool has rows 0 to {rows - 1}.")
     mask = np.zeros(rows, bool)
     mask[chosen] = True
     blob = zlib.compress(np.packbits(mask).tobytes(), 1)

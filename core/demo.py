@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import InputError
+from core.paths import user_path
 from core.progress import Progress, silent
 from core.project import Project, file_sha256, write_json
 
@@ -58,7 +59,7 @@ def build_demo(
         `root` holds something else, or a project of another pool.
     """
     started = time.monotonic()
-    done = Path(root).expanduser().absolute() / STAMP
+    done = user_path(root).absolute() / STAMP
     if done.is_file():
         rows = int(json.loads(done.read_text(encoding="utf-8"))["rows"])
         return DemoReport(str(root), rows, time.monotonic() - started)

@@ -15,6 +15,7 @@ from core.duplicates import first_rows
 from core.errors import InputError
 from core.inputs import Input, find_inputs
 from core.parts import PartWriter
+from core.paths import user_path
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder, file_sha256, fingerprint, write_json
 from core.reading import ReadOptions, Rejection, Tally, read_rows
@@ -78,7 +79,7 @@ def init_pool(
     started = time.perf_counter()
     options = ReadOptions(format, dict(columns), limit)
     inputs = find_inputs(files)
-    path = Path(root).expanduser().absolute()
+    path = user_path(root).absolute()
     existed, fresh = path.exists(), not (path / "project.db").exists()
     project = Project.create(path)
     with project.writing("init"):

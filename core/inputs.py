@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.paths import user_path
 from core.records import FIELDS
 
 HUB_PREFIX = "hf://"
@@ -91,7 +92,7 @@ def find_inputs(files: Sequence[str | Path]) -> list[Input]:
 
 
 def _find_local(name: str) -> list[Input]:
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_file():
         return [Input(name, "file", path)]
     if not path.is_dir():
@@ -112,7 +113,7 @@ def _find_local(name: str) -> list[Input]:
             f"The folder {name} holds no data; give a folder of {KNOWN_KINDS} files, or one "
             "saved by datasets."
         )
-    return [Input(str(p), "file", p) for p in inside]
+    return [Input(str(user_path(p)), "file", p) for p in inside]
 
 
 def saved_files(folder: Path) -> list[Path]:

@@ -153,11 +153,12 @@ def contact(points: np.ndarray, labels: np.ndarray, groups: int) -> np.ndarray:
     size = np.bincount(label, minlength=groups).astype(np.float64)
 
     # Group histogram on the grid, one row a cell.
-    flat = (cell[:, 0] * _CELLS + cell[:, 1]) * groups + label
+    stride = _CELLS + 2  # a free cell at both ends, or opposite edges of the map would touch
+    flat = (cell[:, 0] * stride + cell[:, 1] + 1) * groups + label
     occupied, count = np.unique(flat, return_counts=True)
     where, who = np.divmod(occupied, groups)
-    starts = np.searchsorted(where, np.arange(_CELLS**2 + _CELLS + 3))
-    beside = [dx * _CELLS + dy for dx in (0, 1) for dy in (-1, 0, 1) if (dx, dy) >= (0, 0)]
+    starts = np.searchsorted(where, np.arange((_CELLS + 1) * stride + 1))
+    beside = [dx * stride + dy for dx in (0, 1) for dy in (-1, 0, 1) if (dx, dy) >= (0, 0)]
     for step in beside:
         # Each (cell, group) with every group of the cell `step` further on.
         first = starts[where + step]

@@ -75,8 +75,10 @@ def peek(
         left = _ROWS
         for chunk in islice(read_input(one, [*columns.values()]), _CHUNKS):
             rows = chunk.rows[:left]
+            last = chunk.lines[left] if len(chunk.rows) > left else float("inf")
             left -= len(rows)
-            reasons += [issue.reason for issue in chunk.issues[:_ROWS]]
+            before = [issue.reason for issue in chunk.issues if issue.line < last]
+            reasons += before[:_ROWS]
             seen |= dict.fromkeys(chunk.columns or [name for row in rows for name in row])
             for row in rows:
                 try:

@@ -18,6 +18,7 @@ from typing import Any
 import filelock
 
 from core.errors import BusyError, InputError, command
+from core.paths import user_path
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -123,7 +124,7 @@ class Project:
         InputError
             `root` is a file, or a folder that holds something else.
         """
-        path = Path(root).expanduser().absolute()
+        path = user_path(root).absolute()
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; give a folder for the project.")
         fresh = not (path / "project.db").exists()
@@ -149,7 +150,7 @@ class Project:
         InputError
             There is no project at `root`, or a newer Winnow made it.
         """
-        path = Path(root).expanduser().absolute()
+        path = user_path(root).absolute()
         if not (path / "project.db").is_file():
             raise InputError(f"No project at {path}; run {command('init', root, 'FILE')}.")
         project = cls(path)

@@ -13,6 +13,7 @@ from core.clusters import load_clusters
 from core.decisions import Decisions
 from core.errors import InputError
 from core.features import load_features
+from core.paths import user_path
 from core.pool import Pool
 from core.project import Project, atomic_file
 from core.selection import find_rule
@@ -155,6 +156,8 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         No such file, not YAML, not a recipe, from a newer Winnow, or a part of it is missing or
         cannot be what it is.
     """
+    if not user_path(path).is_file():
+        raise InputError(f"There is no file {path}; check the path.")
     try:
         recipe = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -162,14 +165,28 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         raise InputError(f"Cannot read the recipe {path}: {why}.") from None
     if not isinstance(recipe, dict) or "winnow_recipe" not in recipe:
         raise InputError(f"{path} is not a Winnow recipe; give a recipe.yaml of an export or run.")
-    if recipe["winnow_recipe"] != RECIPE_VERSION:
+    if type(recipe["winnow_recipe"]) is not int or recipe["winnow_recipe"] != RECIPE_VERSION:
         raise InputError(f"{path} has recipe version {recipe['winnow_recipe']}; update Winnow.")
     wrong = _wrong(recipe, _SHAPE, "")
     if wrong:
         raise InputError(f"The recipe {path} cannot be used: {wrong}.")
+    _fill(recipe, _SHAPE)
     selection = recipe["selection"]
     find_rule(selection["method"]).resolve(selection["parameters"])
     return recipe
+
+
+def _fill(part: dict[str, Any], shape: dict[str, Any]) -> None:
+    """Give what may be missing one form: a whole section is left out, a value is None."""
+    for key, inner in shape.items():
+        name = key.removesuffix("?")
+        if part.get(name) is None:
+            if isinstance(inner, dict):
+                part.pop(name, None)
+            else:
+                part[name] = None
+        elif isinstance(inner, dict):
+            _fill(part[name], inner)
 
 
 def _wrong(value: Any, shape: Any, name: str) -> str:

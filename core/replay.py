@@ -13,9 +13,10 @@ from core.decisions import decide
 from core.errors import InputError
 from core.features import embed
 from core.ingest import init_pool
+from core.paths import user_path
 from core.progress import Progress, silent
 from core.project import Project, file_sha256
-from core.recipe import read_recipe
+from core.recipe import package_versions, read_recipe
 from core.runs import select
 from core.target_features import import_target_features
 from core.targets import add_target, add_target_from_rows
@@ -81,11 +82,12 @@ def replay(
         if "clusters" in recipe:
             made = recipe["clusters"]
             cluster(project, k=made["k"], seed=made["seed"], progress=progress)
-        _repeat_decisions(project, pool["rows"], recipe["decisions"])
+        _repeat_decisions(project, read.rows, recipe["decisions"])
         if "target" in recipe:
             _rebuild_target(project, recipe["target"], target_files, beside)
-        options = {key: wanted[key] for key in ("method", "target", "quality", "seed", "name")}
-        options["by"] = wanted.get("by")
+        options = {
+            key: wanted[key] for key in ("method", "target", "quality", "by", "seed", "name")
+        }
         report = select(
             project, budget=wanted["budget"], progress=progress, **options, **wanted["parameters"]
         )
@@ -113,7 +115,7 @@ def _find(entry: dict[str, Any], beside: Path) -> str:
     recorded = str(entry["path"])
     if recorded.startswith("hf://"):
         return recorded
-    places = (Path(recorded), beside / Path(recorded).name)
+    places = (user_path(recorded), beside / Path(recorded).name)
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise InputError(
@@ -160,8 +162,6 @@ def _repeat_decisions(project: Project, rows: int, made: dict[str, str]) -> None
 
 def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> str:
     """Name the likeliest cause of different rows."""
-    from core.recipe import package_versions
-
     if selected != recipe["result"]["selected"]:
         return f"{selected:,} rows came out and the recipe had {recipe['result']['selected']:,}."
     wanted = recipe.get("features", {}).get("fingerprint")
@@ -170,7 +170,7 @@ def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> 
     now = package_versions()
     changed = [
         f"{name} {then} → {now[name]}"
-        for name, then in recipe.get("versions", {}).items()
+        for name, then in (recipe["versions"] or {}).items()
         if name in now and now[name] != then
     ]
     if changed:

@@ -51,7 +51,7 @@ def _embed(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     if options.get("features"):
         source = Path(options["features"])
         return import_features(project, source, column=options.get("column"), progress=progress)
-    options = {key: options[key] for key in ("encoder", "device") if key in options}
+    options = {key: value for key, value in options.items() if key not in ("features", "column")}
     return embed(project, progress=progress, **options)
 
 

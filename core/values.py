@@ -42,6 +42,31 @@ def decode_ranges(text: str) -> NDArray[np.int64]:
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
+def as_rows(rows: Any, count: int) -> NDArray[np.int64]:
+    """Row numbers, ascending and different, from numbers or from a mask of all rows.
+
+    Parameters
+    ----------
+    rows : array-like of integers of any shape, or of booleans of shape (count,).
+    count : rows that there are.
+
+    Raises
+    ------
+    InputError
+        It is neither, or a number is not that of a row.
+    """
+    array = np.asarray(rows)
+    if array.dtype == bool and array.shape == (count,):
+        return np.flatnonzero(array)
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"Rows are given as whole numbers or a mask of {count:,} booleans.")
+    found = np.unique(array)
+    if len(found) and (found[0] < 0 or found[-1] >= count):
+        bad = found[0] if found[0] < 0 else found[-1]
+        raise InputError(f"There is no row {bad}; the pool has rows 0 to {count - 1}.")
+    return found.astype(np.int64)
+
+
 def plain(value: Any) -> Any:
     """Turn NumPy values, tuples and paths into what JSON and YAML know."""
     if isinstance(value, dict):

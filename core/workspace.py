@@ -1,5 +1,6 @@
 """The Python API: a project with every stage as a method."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,12 +125,19 @@ class Workspace:
 
 
 def create_project(
-    root: str | Path, *files: str | Path, progress: Progress = silent, **options: Any
+    root: str | Path,
+    *files: str | Path | Sequence[str | Path],
+    progress: Progress = silent,
+    **options: Any,
 ) -> Workspace:
-    """Read a pool into a new project; options as for `core.ingest.init_pool`."""
+    """Read a pool from one or several files into a new project.
+
+    Options are those of `core.ingest.init_pool`; a list of files will do too.
+    """
     from core.stages import run_stage
 
-    run_stage("init", root, {"files": [str(file) for file in files], **options}, progress=progress)
+    listed = [one for file in files for one in ([file] if isinstance(file, str | Path) else file)]
+    run_stage("init", root, {"files": [*map(str, listed)], **options}, progress=progress)
     return open_project(root, progress=progress)
 
 

@@ -17,7 +17,8 @@ from pages.ui.selection import RowSelection, clear_selection, select_rows, selec
 from pages.ui.state import ProjectView, current_view, project_names
 from pages.ui.text import as_text
 
-_SAMPLES = 4
+_SAMPLES = 3
+_CARD_HEIGHT = 330
 _TOP_CLUSTERS = 3
 _PAGE_ROWS = 12
 LAST_RUN = "Last run"
@@ -51,43 +52,59 @@ def _on_event(view: ProjectView, event: MapEvent) -> None:
         apply_event(view, event)
 
 
+def _render_card(view: ProjectView, chosen: RowSelection | None) -> None:
+    """The row that was clicked, or the selection, or how to make one."""
+    assert view.pool is not None
+    picked = st.session_state.get("picked")
+    if isinstance(picked, int) and picked < view.pool.rows:
+        _render_picked(view, picked)
+    elif chosen:
+        _render_selection(view, chosen)
+    else:
+        st.markdown("**Nothing selected**")
+        st.caption(
+            "Draw a lasso or a box around rows, click a title on the map, search, or tick "
+            "clusters below. Click a point to read its row."
+        )
+
+
 def _render_selection(view: ProjectView, chosen: RowSelection) -> None:
     pool, clusters = view.pool, view.clusters
     assert pool is not None and clusters is not None
     count = len(chosen.rows)
-    with st.container(border=True):
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown(f"**{count:,} rows selected**", width="content")
-            st.button(
-                "",
-                key="clear-selection",
-                icon=":material/close:",
-                type="tertiary",
-                help="Select nothing",
-                on_click=clear_selection,
-            )
-        sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
-        top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
-        st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
-        picks = np.random.default_rng(count).choice(
-            chosen.rows, min(_SAMPLES, count), replace=False
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown(f"**{count:,} rows selected**", width="content")
+        st.button(
+            "",
+            key="clear-selection",
+            icon=":material/close:",
+            type="tertiary",
+            help="Select nothing",
+            on_click=clear_selection,
         )
-        for prompt in pool.page(np.sort(picks))["prompt"]:
-            st.text(_first_line(prompt))
-        with st.container(horizontal=True, gap="small"):
-            for label, action, help_text in (
-                (f"Drop {count:,}", "drop", "Take these rows out; Ctrl+Z brings them back."),
-                ("Keep only", "keep", "Drop all other rows; Ctrl+Z brings them back."),
-                ("Pin", "pin", "Every selection must take these rows."),
-            ):
-                st.button(
-                    label,
-                    key=f"decide-{action}",
-                    type="primary" if action == "drop" else "secondary",
-                    help=help_text,
-                    on_click=_decide,
-                    args=(view, action, chosen),
-                )
+    sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
+    top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
+    st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
+    picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), replace=False)
+    for prompt in pool.page(np.sort(picks))["prompt"]:
+        st.text(_first_line(prompt))
+    pin = ("Pin", "pin", "Every selection must take these rows.")
+    if view.decisions.pinned[chosen.rows].all():
+        pin = ("Unpin", "unpin", "Selections need not take these rows any more.")
+    with st.container(horizontal=True, gap="small"):
+        for label, action, help_text in (
+            (f"Drop {count:,}", "drop", "Take these rows out; Ctrl+Z brings them back."),
+            ("Keep only", "keep", "Drop all other rows; Ctrl+Z brings them back."),
+            pin,
+        ):
+            st.button(
+                label,
+                key=f"decide-{action}",
+                type="primary" if action == "drop" else "secondary",
+                help=help_text,
+                on_click=_decide,
+                args=(view, action, chosen),
+            )
 
 
 def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
@@ -98,7 +115,7 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
         st.toast(as_text(error), icon=":material/error:")
         return
     clear_selection()
-    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned"}[action]
+    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned", "unpin": "Unpinned"}[action]
     st.toast(f"{verb} {len(chosen.rows):,} rows. Ctrl+Z takes it back.")
 
 
@@ -161,14 +178,15 @@ def _render_clusters(view: ProjectView) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        height=520,
+        height=360,
         alt="Clusters with their sizes and the share of rows kept",
-        key="cluster-list",
+        key=f"cluster-list-{clusters.fingerprint}",
     )
     ticked = tuple(int(order[i]) for i in event.selection.rows)
-    if ticked == st.session_state.get("clusters-ticked", ()):
+    known = f"ticked-{clusters.fingerprint}"
+    if ticked == st.session_state.get(known, ()):
         return
-    st.session_state["clusters-ticked"] = ticked
+    st.session_state[known] = ticked
     if ticked:
         rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
         select_rows(view, rows, "clusters " + ", ".join(clusters.titles[i] for i in ticked))
@@ -178,13 +196,12 @@ def _render_clusters(view: ProjectView) -> None:
 
 
 def _render_picked(view: ProjectView, row: int) -> None:
-    with st.container(border=True):
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown(f"**Row {row:,}**", width="content")
-            if st.button("", icon=":material/close:", type="tertiary", help="Close the row"):
-                st.session_state.pop("picked", None)
-                st.rerun()
-        render_row(view, row)
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown(f"**Row {row:,}**", width="content")
+        if st.button("", icon=":material/close:", type="tertiary", help="Close the row"):
+            st.session_state.pop("picked", None)
+            st.rerun()
+    render_row(view, row)
 
 
 def _first_line(text: str, limit: int = 70) -> str:
@@ -207,11 +224,9 @@ def render() -> None:
     canvas, panel = st.columns([0.72, 0.28], gap="medium")
     chosen = selected(view)
     with panel:
-        picked = st.session_state.get("picked")
-        if chosen:
-            _render_selection(view, chosen)
-        if isinstance(picked, int) and picked < view.pool.rows:
-            _render_picked(view, picked)
+        # Always of one height: what stands below must not move under the pointer.
+        with st.container(border=True, height=_CARD_HEIGHT):
+            _render_card(view, chosen)
         _render_search(view)
         _render_clusters(view)
     with canvas:

@@ -87,7 +87,8 @@ def _render_rows(view: ProjectView, pool: Pool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Search the rows", type="search", placeholder="A word or a phrase")
         sources = st.multiselect("Sources", pool.sources().names, placeholder="All sources")
-    number = st.session_state.get("pool_page", 1)
+    asked = f"{view.project.name}-{words}-{'-'.join(sources)}"
+    number = st.session_state.get(f"pool-page-{asked}", 1)
     offset = (number - 1) * _PAGE_ROWS
     try:
         found = pool.search(words, sources=sources, limit=_PAGE_ROWS, offset=offset)
@@ -101,14 +102,14 @@ def _render_rows(view: ProjectView, pool: Pool) -> None:
     render_table(
         view,
         table[["row", "source", "prompt", "answer", "n_chars"]],
-        key=f"pool-rows-{number}-{words}-{'-'.join(sources)}",
+        key=f"pool-rows-{number}-{asked}",
         alt="Rows of the pool; a click on one opens it",
     )
     pages = -(-found.total // _PAGE_ROWS)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{found.total:,} row{'s' if found.total > 1 else ''}", width="content")
         if pages > 1:
-            st.pagination(pages, key="pool_page")
+            st.pagination(pages, key=f"pool-page-{asked}")
 
 
 def render() -> None:

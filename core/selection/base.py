@@ -262,10 +262,11 @@ def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> i
     if (ratio is None) == (budget is None):
         raise InputError("Give either a ratio or a budget.")
     if budget is not None:
-        if budget < 1:
-            raise InputError(f"The budget must be at least 1 row, not {budget}.", option="budget")
-        return budget
-    if ratio is None or not 0 < ratio <= 1:
+        if not isinstance(budget, int | np.integer) or budget < 1:
+            wrong = f"The budget must be a whole number of at least 1 row, not {budget}."
+            raise InputError(wrong, option="budget")
+        return int(budget)
+    if not isinstance(ratio, int | float | np.number) or not 0 < ratio <= 1:
         wrong = f"The ratio must be above 0 and at most 1, not {ratio}."
         raise InputError(wrong, option="ratio")
     return max(1, round(ratio * pool_rows))

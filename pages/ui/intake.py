@@ -15,6 +15,7 @@ from core import jobs
 from core.errors import InputError, WinnowError
 from core.inputs import HUB_PREFIX
 from core.jobs import Step
+from core.paths import user_path
 from core.peek import Peek, peek
 from core.project import Project
 from core.records import COLUMN_ROLES, FORMATS
@@ -129,7 +130,9 @@ def _render_source(source: _Source) -> None:
 
 
 def _peek(source: _Source, format_name: str, columns: dict[str, str]) -> Peek:
-    key = (source.files, format_name, tuple(columns.items()))
+    local = [file for file in map(Path, source.files) if file.is_file()]
+    changed = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in local)
+    key = (source.files, changed, format_name, tuple(columns.items()))
     known = st.session_state.get("peeked")
     if known is None or known[0] != key:
         with st.spinner("Looking at the first rows …", show_time=True):
@@ -221,7 +224,7 @@ def _kept(project: Project, source: _Source) -> list[str]:
 
 def _allowed(text: str) -> Path:
     """Resolve a typed path; only folders that the user opened to the page are read."""
-    path = Path(text).expanduser().resolve()
+    path = user_path(text).resolve()
     extra = [Path(part) for part in os.environ.get("WINNOW_DATA", "").split(os.pathsep) if part]
     if not any(path.is_relative_to(root.resolve()) for root in (Path.home(), Path.cwd(), *extra)):
         raise InputError(

@@ -34,6 +34,7 @@ def select_rows(
     view: ProjectView, rows: NDArray[np.int64], origin: str, op: Op = "replace"
 ) -> None:
     """Replace the selection by `rows`, add them, or take them away."""
+    st.session_state.pop("picked", None)  # an open row gives way to the selection
     now = selected(view)
     before = now.rows if now else np.empty(0, np.int64)
     if op != "replace" and now and now.origin != origin:

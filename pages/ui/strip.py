@@ -19,6 +19,10 @@ from pages.ui.text import as_text
 _POLL_SECONDS = 0.7
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
+_OF_ONE_PROJECT = (
+    *("picked", "map-search", "map-searched", "selected-page"),
+    *("method", "target", "quality", "run", "newest_run"),
+)
 STEP_TITLES = {
     "init": "Reading rows",
     "embed": "Embedding rows",
@@ -45,8 +49,7 @@ def render() -> None:
             label_visibility="collapsed",
             width=220,
         )
-        if st.query_params.get("project") != st.session_state["project"]:
-            st.query_params["project"] = st.session_state["project"]
+        _follow(st.session_state["project"])
         view = current_view()
         if view and st.button("New pool", icon=":material/add:", help="Read other rows."):
             open_project(NEW_PROJECT)
@@ -55,6 +58,16 @@ def render() -> None:
             _render_kept(view)
         if view:
             _watch(view)
+
+
+def _follow(project: str) -> None:
+    """Write the project into the address, and forget what was open in another one."""
+    if st.query_params.get("project") != project:
+        st.query_params["project"] = project
+    if st.session_state.setdefault("followed", project) != project:
+        st.session_state["followed"] = project
+        for key in _OF_ONE_PROJECT:
+            st.session_state.pop(key, None)
 
 
 def _first(names: list[str]) -> int:

@@ -53,10 +53,7 @@ def _render_add(view: ProjectView) -> None:
 def _add_upload(view: ProjectView, name: str) -> None:
     upload = st.file_uploader("File", key="target-file")
     if st.button("Add", disabled=not (upload and name), key="add-upload") and upload:
-        check_name(name)
-        path = view.project.inputs_dir / f"target-{name}-{Path(upload.name).name}"
-        _write(path, upload.getvalue())
-        _done(add_target(view.project, name, [str(path)]).rows, name)
+        _add_file(view, name, Path(upload.name).name, upload.getvalue())
 
 
 def _add_pasted(view: ProjectView, name: str) -> None:
@@ -70,10 +67,7 @@ def _add_pasted(view: ProjectView, name: str) -> None:
         lines = [line for line in text.splitlines() if line.strip()]
         if not all(line.lstrip().startswith("{") for line in lines):
             lines = [json.dumps({"text": line}, ensure_ascii=False) for line in lines]
-        check_name(name)
-        path = view.project.inputs_dir / f"target-{name}-{secrets.token_hex(3)}.jsonl"
-        _write(path, "\n".join(lines).encode())
-        _done(add_target(view.project, name, [str(path)]).rows, name)
+        _add_file(view, name, "pasted.jsonl", "\n".join(lines).encode())
 
 
 def _add_rows(view: ProjectView, name: str) -> None:
@@ -90,9 +84,18 @@ def _add_rows(view: ProjectView, name: str) -> None:
         _done(add_target_from_rows(view.project, name, rows).rows, name)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _add_file(view: ProjectView, name: str, file: str, data: bytes) -> None:
+    """Keep the rows in the project, where a recipe finds them again, and make a set of them."""
+    check_name(name)
+    path = view.project.inputs_dir / f"target-{name}-{secrets.token_hex(3)}-{file}"
     with atomic_file(path) as temporary:
         temporary.write_bytes(data)
+    try:
+        rows = add_target(view.project, name, [str(path)]).rows
+    except WinnowError:
+        path.unlink()
+        raise
+    _done(rows, name)
 
 
 def _done(rows: int, name: str) -> None:
