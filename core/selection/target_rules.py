@@ -226,13 +226,13 @@ def _quota_notes(
     if not short:
         return ()
     clusters = "1 cluster has" if short == 1 else f"{short:,} clusters have"
+    share = "its share" if short == 1 else "their share"
     beyond = int((quotas - pinned)[votes == 0].sum())
-    rest = (
-        f"{beyond:,} rows come from the clusters nearest to the targets."
-        if beyond
-        else "the other clusters with targets give more."
-    )
-    return (f"{clusters} fewer rows than their share of the targets asks for; {rest}",)
+    rest = "the other clusters with targets give more."
+    if beyond:
+        rows = "1 row comes" if beyond == 1 else f"{beyond:,} rows come"
+        rest = f"{rows} from the clusters nearest to the targets."
+    return (f"{clusters} fewer rows than {share} of the targets asks for; {rest}",)
 
 
 def _drawn(problem: Problem, group: NDArray[np.int64], wanted: Counts, chances: Numbers) -> Rows:

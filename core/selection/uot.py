@@ -14,7 +14,7 @@ from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 
 _MOST_PAIRS = 1 << 24  # pairs of a target and a neighbour that are looked at: some 2 GB
-_MOST_CELLS = 1 << 26  # targets × rows in the solver, which holds five matrices of them: 2.7 GB
+_MOST_CELLS = 1 << 27  # targets × rows in the solver, which holds five such matrices: 5 GB
 _FARTHEST = 600.0  # exp(-cost / entropy) beyond this is as good as 0 in float64
 _NAMED_SHARE = 0.01  # of a row's mass: targets that send less do not explain it
 _MOST_STEPS = 1_000  # relaxation of 20 entropies needs 250
@@ -81,14 +81,16 @@ def uot(
 
 def _within_memory(near: Neighbors) -> Neighbors:
     """Fewer neighbours of each target, where the solver's matrix would be too large."""
-    count, neighbors = near.indices.shape
-    while (cells := count * len(np.unique(near.indices[:, :neighbors]))) > _MOST_CELLS:
-        if neighbors == 1:
-            raise InputError(
-                f"UOT needs a matrix of {cells:,} numbers for {count:,} target rows, more than the "
-                f"{_MOST_CELLS:,} it may have; take fewer target rows, or another method."
-            )
-        neighbors //= 2
+    count, most = near.indices.shape
+    _, first = np.unique(near.indices.T.ravel(), return_index=True)
+    # How many different rows are among the 1, 2, … nearest ones of all targets.
+    rows = np.cumsum(np.bincount(first // count, minlength=most))
+    neighbors = int(np.searchsorted(rows, _MOST_CELLS // count, side="right"))
+    if not neighbors:
+        raise InputError(
+            f"UOT needs a matrix of {count * rows[0]:,} numbers for {count:,} target rows, more "
+            f"than the {_MOST_CELLS:,} it may have; take fewer target rows, or another method."
+        )
     return Neighbors(near.indices[:, :neighbors], near.distances[:, :neighbors])
 
 
