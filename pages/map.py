@@ -11,10 +11,9 @@ from core.mapevent import MapEvent
 from core.runs import list_runs
 from pages.ui.empty import stop_with
 from pages.ui.mapview import COLORS, apply_event, render_map
-from pages.ui.places import place
 from pages.ui.rows import render_row, render_table
 from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
-from pages.ui.state import ProjectView, current_view, project_names
+from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
 _SAMPLES = 3
@@ -122,6 +121,7 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
 def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
     """The selected rows, a page at a time; a click opens one."""
     assert view.pool is not None
+    st.markdown("**Selected rows**")
     pages = -(-len(chosen.rows) // _PAGE_ROWS)
     number = min(st.session_state.get("selected-page", 1), pages)
     part = chosen.rows[(number - 1) * _PAGE_ROWS : number * _PAGE_ROWS]
@@ -147,6 +147,7 @@ def _render_search(view: ProjectView) -> None:
     found = view.pool.search(words, limit=view.pool.rows).rows
     found = np.sort(found[~view.decisions.dropped[found]])
     if not len(found):
+        clear_selection()
         st.caption(f"No row that is kept holds “{as_text(words)}”.")
         return
     select_rows(view, found, f"search for {words!r}")
@@ -212,8 +213,6 @@ def _first_line(text: str, limit: int = 70) -> str:
 def render() -> None:
     """Draw the page: the map, what is selected on it, and the clusters."""
     view = current_view()
-    if not project_names():
-        st.switch_page(place("pool"))
     if view is None or view.pool is None or not view.mapped:
         stop_with(
             "No map yet",

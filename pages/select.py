@@ -32,17 +32,7 @@ def _render_controls(view: ProjectView) -> None:
     if rule.needs_target:
         options["target"] = targets.render_choice(view)
         ready = options["target"] is not None
-    ratio = st.slider(
-        "Selection ratio",
-        0.1,
-        100.0,
-        5.0,
-        0.1,
-        format="%.1f %%",
-        key="ratio",
-        help="Share of the whole pool; the number of rows is exact.",
-    )
-    budget = max(1, round(ratio / 100 * view.pool.rows))
+    budget = _choose_budget(view.pool.rows)
     kept = len(view.decisions.candidates)
     st.caption(f"{budget:,} rows of {kept:,} that are kept")
     if rule.needs_quality:
@@ -76,11 +66,40 @@ def _render_controls(view: ProjectView) -> None:
         job.alive and job.steps[0].stage == "select" for job in list_jobs(view.project, limit=5)
     )
     label = "Selecting rows …" if busy else "Select rows"
+    if not ready:
+        missing = "a target set" if rule.needs_target else "a quality column"
+        st.caption(f"{rule.label} needs {missing}: choose one above.")
     if st.button(
         label, type="primary", width="stretch", disabled=busy or not ready or budget > kept
     ) and start_job(view, f"Select with {rule.label}", [Step("select", options)]):
         st.session_state["run_expected"] = True
         st.rerun()
+
+
+def _choose_budget(rows: int) -> int:
+    """A share of the pool by the slider, or a number of rows."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ratio = st.slider(
+            "Selection ratio",
+            0.1,
+            100.0,
+            5.0,
+            0.1,
+            format="%.1f %%",
+            key="ratio",
+            help="Share of the whole pool; the number of rows is exact.",
+        )
+        exact = st.number_input(
+            "Rows",
+            1,
+            rows,
+            None,
+            placeholder="by ratio",
+            width=90,
+            key="budget",
+            help="An exact number, in place of the ratio.",
+        )
+    return exact or max(1, round(ratio / 100 * rows))
 
 
 def _choose_quality(pool: Pool) -> str | None:
@@ -183,7 +202,7 @@ def _render_chosen(view: ProjectView, run: Run) -> None:
     key = f"chosen-page-{run.id}-{run.report.rows_sha256[:8]}"
     start = (st.session_state.get(key, 1) - 1) * _PAGE_ROWS
     # Likeliest first: the rows that the rule wanted most.
-    order = table["probability"].combine_chunks().to_numpy().argsort(kind="stable")[::-1]
+    order = (-table["probability"].combine_chunks().to_numpy()).argsort(kind="stable")
     part = table.take(order[start : start + _PAGE_ROWS])
     shown = pool.page(part["row"].to_pylist())[["row", "source", "prompt"]]
     shown["why"] = part["why"].to_pylist()

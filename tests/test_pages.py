@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from core import jobs
+from core.clusters import load_clusters
 from core.decisions import load_decisions
 from core.pool import Pool
 from core.project import Project
 from core.records import COLUMN_ROLES
 from core.runs import list_runs, load_run, select
+from core.targets import list_targets
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SECONDS = 60
@@ -58,7 +61,7 @@ def wait_for_jobs(root):
 @pytest.mark.parametrize(
     ("page", "hint"),
     [
-        ("map", "A new pool"),
+        ("map", "No map yet"),
         ("select", "No pool yet"),
         ("export", "No pool yet"),
         ("pool", "A new pool"),
@@ -98,12 +101,50 @@ def test_undo_in_the_strip_takes_a_decision_back(mapped_root, monkeypatch):
 
 def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    app.session_state["cluster-list"] = {"selection": {"rows": [0, 1], "columns": []}}
+    fingerprint = load_clusters(Project.open(mapped_root)).fingerprint
+    app.session_state[f"cluster-list-{fingerprint}"] = {
+        "selection": {"rows": [0, 1], "columns": []}
+    }
     app.run()
     assert "120 rows selected" in texts(app)
     button(app, "Drop 120").click().run()
     state = load_decisions(Project.open(mapped_root), 240)
     assert int(state.dropped.sum()) == 120 and state.log[0].origin.startswith("clusters ")
+
+
+def test_what_is_open_in_one_project_is_not_in_another(mapped_root, monkeypatch):
+    shutil.copytree(mapped_root, mapped_root.with_name("other"))
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.text_input(key="map-search").set_value("nebula").run()
+    app.session_state["picked"] = 17
+    app.run()
+    assert "Row 17" in texts(app)
+    app.selectbox(key="project").set_value("other").run()
+    assert "Row 17" not in texts(app) and "Nothing selected" in texts(app)
+    assert app.text_input(key="map-search").value == ""
+
+
+def test_a_project_that_is_not_there_is_not_another_one(mapped_root, monkeypatch):
+    monkeypatch.setenv("WINNOW_PROJECTS", str(mapped_root.parent))
+    app = AppTest.from_file(str(APP), default_timeout=SECONDS)
+    app.query_params["project"] = "nonesuch"
+    app.run()
+    assert "There is no project nonesuch here" in texts(app)
+    assert "project" not in app.query_params
+    app.selectbox(key="project").set_value("planted").run()
+    assert "nonesuch" not in texts(app) and app.query_params["project"] == "planted"
+
+
+def test_a_broken_line_among_pasted_targets_is_named(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    app.segmented_control[0].set_value("Paste").run()
+    next(t for t in app.text_input if "target set" in t.label).set_value("mine").run()
+    app.text_area(key="target-text").set_value('write a poem\n{"broken').run()
+    app.button(key="add-pasted").click().run()
+    assert 'This line is no valid JSON: {"broken' in texts(app)
+    app.text_area(key="target-text").set_value('write a poem\n{"text": "sing"}').run()
+    app.button(key="add-pasted").click().run()
+    assert {info.name: info.rows for info in list_targets(Project.open(mapped_root))}["mine"] == 2
 
 
 def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypatch):
@@ -189,6 +230,7 @@ def test_a_pool_that_cannot_be_read_leaves_a_way_out(tmp_path, monkeypatch):
 
 def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setattr("pages.ui.intake._is_private", lambda: False)
     app = open_app(tmp_path / "home", monkeypatch, "pool", project=None)
     next(t for t in app.text_input if "path" in t.label).set_value("/etc/passwd").run()
     assert "/etc/passwd is outside" in texts(app)

@@ -54,8 +54,8 @@ def render(view: ProjectView | None) -> None:
     path = st.text_input(
         "… or a path on this machine, or a hub data set",
         placeholder="/data/pool.jsonl   or   hf://owner/name@train",
-        help="Paths below your home folder, this checkout, or a folder that the environment "
-        "variable WINNOW_DATA names.",
+        help="A file, or a folder of files. A server that others can open reads only below your "
+        "home folder, its checkout, and folders that the environment variable WINNOW_DATA names.",
     )
     try:
         source = _source(uploads, path.strip())
@@ -64,7 +64,15 @@ def render(view: ProjectView | None) -> None:
         else:
             _render_source(source)
     except WinnowError as error:
-        st.error(as_text(error))
+        st.error(as_text(_for_page(str(error))))
+
+
+def _for_page(text: str) -> str:
+    """A message that names uploads as the user knows them, without hints for the command line."""
+    text = re.sub(r" \(--column [^)]*\)", "", text)
+    for folder in st.session_state.get("staged", {}).values():
+        text = text.replace(f"{folder.name}/", "")
+    return text
 
 
 def _source(uploads: list[UploadedFile], path: str) -> _Source | None:
@@ -160,14 +168,15 @@ def _render_columns(found: Peek) -> dict[str, str]:
 
 def _render_peek(found: Peek) -> None:
     if not found.good:
+        why = f"None of the first {found.rejected:,} rows can be used: {_for_page(found.reason)}."
         st.warning(
-            f"None of the first {found.rejected:,} rows can be used: {as_text(found.reason)}."
-            if found.rejected
-            else "There are no rows in it.",
-            icon=":material/info:",
+            as_text(why) if found.rejected else "There are no rows in it.", icon=":material/info:"
         )
         return
-    formats = ", ".join(found.formats)
+    formats = ", ".join(
+        f"{name} ({count})" if len(found.formats) > 1 else name
+        for name, count in found.formats.items()
+    )
     text = f"Read as **{formats}**; the first rows:"
     if found.rejected:
         text = (
@@ -226,13 +235,20 @@ def _allowed(text: str) -> Path:
     """Resolve a typed path; only folders that the user opened to the page are read."""
     path = user_path(text).resolve()
     extra = [Path(part) for part in os.environ.get("WINNOW_DATA", "").split(os.pathsep) if part]
-    if not any(path.is_relative_to(root.resolve()) for root in (Path.home(), Path.cwd(), *extra)):
+    roots = (Path.home(), Path.cwd(), *extra)
+    if not _is_private() and not any(path.is_relative_to(root.resolve()) for root in roots):
         raise InputError(
-            f"{path} is outside your home folder and this checkout; name its folder in WINNOW_DATA."
+            f"{path} is outside your home folder and this checkout; start the server with the "
+            "environment variable WINNOW_DATA naming its folder."
         )
     if not path.exists():
         raise InputError(f"There is nothing at {path}; check the path.")
     return path
+
+
+def _is_private() -> bool:
+    """Whether only this machine can open the page: then it may read what its user may."""
+    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1")
 
 
 def _checked_name(name: str) -> str:

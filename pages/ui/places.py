@@ -5,22 +5,27 @@ from importlib import import_module
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from pages.ui.state import project_names
+
 _PLACES = {
     "pool": ("Pool", ":material/database:"),
     "map": ("Map", ":material/bubble_chart:"),
     "select": ("Select", ":material/filter_alt:"),
     "export": ("Export", ":material/file_export:"),
 }
-_HOME = "map"
 
 
 def place(name: str) -> StreamlitPage:
     """The page of that name, to link or switch to. It is imported here: pages link in circles."""
     title, icon = _PLACES[name]
-    render = import_module(f"pages.{name}").render
-    return st.Page(render, title=title, url_path=name, icon=icon, default=name == _HOME)
+    return st.Page(import_module(f"pages.{name}").render, title=title, url_path=name, icon=icon)
 
 
 def places() -> list[StreamlitPage]:
-    """Every page."""
-    return [place(name) for name in _PLACES]
+    """Every page. The bare address leads on: a default page could not have one of its own."""
+    front = st.Page(_lead_on, title="Winnow", url_path="home", default=True, visibility="hidden")
+    return [front, *map(place, _PLACES)]
+
+
+def _lead_on() -> None:
+    st.switch_page(place("map" if project_names() else "pool"))

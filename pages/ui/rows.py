@@ -57,7 +57,7 @@ def render_table(
     def clicked() -> None:
         cells = st.session_state[key].selection.cells
         if cells:
-            st.session_state[f"{key}-open"] = int(table["row"].iloc[cells[0][0]])
+            st.session_state[f"{key}-open"] = cells[0][0]
 
     st.dataframe(
         table,
@@ -78,10 +78,13 @@ def render_table(
     )
     opened = st.session_state.pop(f"{key}-open", None)
     if opened is not None:
-        show_row(view, opened)
+        picked = table.iloc[opened]
+        show_row(view, int(picked["row"]), str(picked.get("why", "")))
 
 
 @st.dialog("Row", width="large")
-def show_row(view: ProjectView, row: int) -> None:
-    """Open a row in a dialog."""
+def show_row(view: ProjectView, row: int, why: str = "") -> None:
+    """Open a row in a dialog, with the reason why it was chosen."""
+    if why:
+        st.markdown(f"**Why it was chosen:** {as_text(why)}")
     render_row(view, row)

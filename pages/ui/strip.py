@@ -39,12 +39,11 @@ STEP_TITLES = {
 def render() -> None:
     """Draw the strip and choose the project that the page will show."""
     names = project_names()
-    _choose_next(names)
+    _choose(names)
     with st.container(horizontal=True, vertical_alignment="center", key="strip"):
         st.selectbox(
             "Project",
             [*names, NEW_PROJECT],
-            index=_first(names),
             key="project",
             label_visibility="collapsed",
             width=220,
@@ -58,11 +57,20 @@ def render() -> None:
             _render_kept(view)
         if view:
             _watch(view)
+    if st.session_state["project"] != NEW_PROJECT:
+        st.session_state["unknown"] = ""
+    if st.session_state["unknown"]:
+        st.warning(
+            f"There is no project {as_text(st.session_state['unknown'])} here; choose another one "
+            "above, or read a new pool."
+        )
 
 
 def _follow(project: str) -> None:
     """Write the project into the address, and forget what was open in another one."""
-    if st.query_params.get("project") != project:
+    if project == NEW_PROJECT:
+        st.query_params.pop("project", None)
+    elif st.query_params.get("project") != project:
         st.query_params["project"] = project
     if st.session_state.setdefault("followed", project) != project:
         st.session_state["followed"] = project
@@ -70,17 +78,21 @@ def _follow(project: str) -> None:
             st.session_state.pop(key, None)
 
 
-def _first(names: list[str]) -> int:
-    """Place of the project that the address names; the first one otherwise."""
+def _choose(names: list[str]) -> None:
+    """Set what the select box shows: what a page asked for, what it showed, or the address."""
+    options = [*names, NEW_PROJECT]
+    asked = st.session_state.pop("next_project", None)
+    if asked in options:
+        st.session_state["project"] = asked
+    if st.session_state.get("project") in options:
+        return
     wanted = st.query_params.get("project", "")
-    return names.index(wanted) if wanted in names else 0
-
-
-def _choose_next(names: list[str]) -> None:
-    """Take the project that a page asked for; before the widget is drawn."""
-    wanted = st.session_state.pop("next_project", None)
-    if wanted in names or wanted == NEW_PROJECT:
-        st.session_state["project"] = wanted
+    # An unknown one must not become another one, whose rows might then be dropped.
+    st.session_state["unknown"] = wanted if wanted not in names else ""
+    if wanted:
+        st.session_state["project"] = wanted if wanted in names else NEW_PROJECT
+    else:
+        st.session_state["project"] = options[0]
 
 
 def _render_kept(view: ProjectView) -> None:
@@ -169,15 +181,12 @@ def _render_end(view: ProjectView, job: Job) -> None:
     """Say how the last job ended, until it is dismissed; a success needs no click."""
     if job.state.status == "done" or jobs.is_dismissed(job):
         return
-    words = {
-        "failed": job.state.error,
-        "died": job.state.error,
-        "cancelled": "Cancelled; what was finished is kept.",
-    }
+    if job.state.status == "cancelled":
+        icon, words = ":gray[:material/cancel:]", "cancelled; what was finished is kept."
+    else:
+        icon, words = ":red[:material/error:]", job.state.error
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":red[:material/error:] **{as_text(job.title)}**: {as_text(words[job.state.status])}"
-        )
+        st.markdown(f"{icon} **{as_text(job.title)}**: {as_text(words)}")
         with st.popover("Log"):
             st.code(job.log() or "The log is empty.", language=None, height=300)
         if job.state.status != "failed":  # the same settings would fail again

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import WinnowError
+from core.errors import InputError, WinnowError
 from core.project import atomic_file
 from core.targets import add_target, add_target_from_rows, check_name, list_targets
 from core.values import decode_ranges
@@ -28,7 +28,10 @@ def render_choice(view: ProjectView) -> str | None:
         placeholder="None yet: add one below",
         key="target",
     )
-    with st.popover("Add a target set", icon=":material/add:", width="stretch"):
+    # Another key for each number of sets: it is closed again once one was added.
+    with st.popover(
+        "Add a target set", icon=":material/add:", width="stretch", key=f"add-target-{len(known)}"
+    ):
         _render_add(view)
     return chosen
 
@@ -36,9 +39,15 @@ def render_choice(view: ProjectView) -> str | None:
 def _render_add(view: ProjectView) -> None:
     st.caption("A few rows like those that you want more of: 10 to 200 are plenty.")
     how = st.segmented_control(
-        "How", ["Upload", "Paste", "From the pool"], default="Upload", label_visibility="collapsed"
+        "How",
+        ["Upload", "Paste", "From the pool"],
+        default="Upload",
+        required=True,
+        label_visibility="collapsed",
     )
-    name = st.text_input("Name of the target set", max_chars=40, placeholder="my-target")
+    name = st.text_input(
+        "Name of the target set", max_chars=40, placeholder="Needed: letters, digits, - and _"
+    )
     try:
         if how == "Upload":
             _add_upload(view, name)
@@ -64,10 +73,18 @@ def _add_pasted(view: ProjectView, name: str) -> None:
         placeholder="Natalia sold clips to 48 of her friends in April …",
     )
     if st.button("Add", disabled=not (text.strip() and name), key="add-pasted"):
-        lines = [line for line in text.splitlines() if line.strip()]
-        if not all(line.lstrip().startswith("{") for line in lines):
-            lines = [json.dumps({"text": line}, ensure_ascii=False) for line in lines]
+        lines = [_as_json(line) for line in text.splitlines() if line.strip()]
         _add_file(view, name, "pasted.jsonl", "\n".join(lines).encode())
+
+
+def _as_json(line: str) -> str:
+    if not line.lstrip().startswith("{"):
+        return json.dumps({"text": line}, ensure_ascii=False)
+    try:
+        json.loads(line)
+    except ValueError:
+        raise InputError(f"This line is no valid JSON: {line.strip()[:60]}") from None
+    return line
 
 
 def _add_rows(view: ProjectView, name: str) -> None:

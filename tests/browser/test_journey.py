@@ -149,6 +149,13 @@ def test_every_page_in_light_and_dark(serve, open_page, home, theme):
     assert shade > 200 if theme == "light" else shade < 50
 
 
+@pytest.mark.parametrize("name", ["", "pool", "map", "select", "export"])
+def test_the_first_address_that_a_new_server_gets_is_known(name, serve, open_page, home):
+    page = visit(serve, open_page, home, name)
+    expect(page.get_by_text("kept 240 of 240")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_markup_in_rows_is_shown_as_text(serve, open_page, tmp_path):
     row = {
         "instruction": '<img src=x onerror="window.bad=1"> **not bold** [x](javascript:bad)',
