@@ -89,7 +89,7 @@ _ENTROPY = Parameter(
     "entropy",
     "Entropy",
     "float",
-    0.05,
+    0.02,
     0.01,
     1.0,
     "In units of the mean distance from the targets to their neighbours: a row that much farther "

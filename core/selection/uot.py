@@ -34,7 +34,8 @@ def uot(
     every target sends its whole mass, while rows may receive more or less than an even share.
     D is the L2 distance in units of its mean over the prefetched pairs, a and b are uniform over
     the targets and over the rows that are a neighbour of any; other pairs carry nothing. As UOT of
-    arXiv 2602.14696, which takes the rows of the largest mass instead of drawing.
+    arXiv 2602.14696, whose code takes the rows of the largest mass instead of drawing; its entropy
+    of 0.01 on (1 − cosine) / 2 is about 0.02 here.
 
     Notes
     -----
