@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core import cli_decisions, cli_select
-from core.console import ProjectArgument, SeedOption, console, run_app
+from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError, command
 from core.values import decode_ranges
 
@@ -146,8 +146,17 @@ def cluster(
     k: Annotated[str, typer.Option(metavar="auto|N", help="Number of clusters.")] = "auto",
     seed: SeedOption = 0,
 ) -> None:
-    """Group the rows into titled clusters."""
-    console.stage("cluster", project, k=_auto_or_int("--k", k), seed=seed)
+    """Group the rows into titled clusters and list them."""
+    console.stage("cluster", project, text=_clusters, k=_auto_or_int("--k", k), seed=seed)
+
+
+def _clusters(report: dict[str, Any]) -> str:
+    listed = [
+        {"cluster": number, "rows": rows, "title": title}
+        for number, (rows, title) in enumerate(zip(report["sizes"], report["titles"], strict=True))
+    ]
+    facts = {key: report[key] for key in ("k", "silhouette", "seconds")}
+    return "\n".join([*pairs(facts), "", *aligned(listed)])
 
 
 @app.command(name="map")

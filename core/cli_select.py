@@ -1,7 +1,7 @@
 """The commands that choose rows: in a project, and from plain arrays."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,8 @@ MethodOption = Annotated[
         metavar="METHOD",
         help="tsds-kde, tsds-uniform, round-robin, doubly-greedy, mean-similarity, uot, "
         "target-kmeans, kmeans-random, kmeans-closest, kmeans-median, kmq, "
-        "stratified or random; see the command `methods`.",
+        "k-center, facility-location, deita, qdit, stratified or random; see the command "
+        "`methods`.",
     ),
 ]
 RatioOption = Annotated[
@@ -38,6 +39,18 @@ QuotasOption = Annotated[
         help="kmeans, kmq, stratified: proportional to the rows of a group, or equal.",
     ),
 ]
+DuplicateOption = Annotated[
+    float | None,
+    typer.Option(metavar="COS", help="tsds-kde, deita: more similar rows are near-duplicates."),
+]
+EpsilonOption = Annotated[
+    float | None,
+    typer.Option(metavar="E", help="facility-location, qdit: error of sampling; 0: all rows."),
+]
+QualityWeightOption = Annotated[
+    float | None,
+    typer.Option(metavar="A", help="qdit: from 0, coverage alone, to 1, quality alone."),
+]
 
 
 def select(
@@ -50,14 +63,13 @@ def select(
     ] = None,
     diversity_weight: DiversityOption = None,
     scale: ScaleOption = None,
-    duplicate_cosine: Annotated[
-        float | None,
-        typer.Option(metavar="COS", help="tsds-kde: more similar rows are near-duplicates."),
-    ] = None,
+    duplicate_cosine: DuplicateOption = None,
     quality: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="kmq: a column of numbers, the higher the better."),
+        typer.Option(metavar="COLUMN", help="kmq, deita, qdit: numbers, higher is better."),
     ] = None,
+    quality_weight: QualityWeightOption = None,
+    epsilon: EpsilonOption = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="stratified: what groups the rows; default: source."),
@@ -70,10 +82,12 @@ def select(
 ) -> None:
     """Choose a subset and store it as a run."""
     _one_size(ratio, budget)
-    given = {
+    given: dict[str, Any] = {
         "diversity_weight": diversity_weight,
         "scale": _scale(scale),
         "duplicate_cosine": duplicate_cosine,
+        "quality_weight": quality_weight,
+        "epsilon": epsilon,
         "quotas": quotas,
     }
     console.stage(
@@ -120,8 +134,12 @@ def select_arrays(
         typer.Option(metavar="K", help="tsds-kde: neighbours in a density; 0 for all."),
     ] = None,
     quality: Annotated[
-        Path | None, typer.Option(metavar="Q.npy", help="kmq: quality of each row, 0 or more.")
+        Path | None,
+        typer.Option(metavar="Q.npy", help="kmq, deita, qdit: quality of each row."),
     ] = None,
+    duplicate_cosine: DuplicateOption = None,
+    quality_weight: QualityWeightOption = None,
+    epsilon: EpsilonOption = None,
     by: Annotated[
         Path | None, typer.Option(metavar="G.npy", help="stratified: the group of each row.")
     ] = None,
@@ -135,12 +153,15 @@ def select_arrays(
     from core.array_files import select_array_files
 
     _one_size(ratio, budget)
-    given = {
+    given: dict[str, Any] = {
         "diversity_weight": diversity_weight,
         "scale": _scale(scale),
         "sigma": sigma,
         "max_neighbors": max_neighbors,
         "density_neighbors": density_neighbors,
+        "duplicate_cosine": duplicate_cosine,
+        "quality_weight": quality_weight,
+        "epsilon": epsilon,
         "quotas": quotas,
     }
     console.report(

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
@@ -34,11 +34,20 @@ class Console:
         self._shown = time.monotonic()
         self._line_open = False
 
-    def stage(self, stage: str, root: str, /, **options: Any) -> None:
-        """Run a stage of `core.stages` with progress and print its report."""
-        from core.stages import run_stage
+    def stage(
+        self,
+        stage: str,
+        root: str,
+        /,
+        *,
+        text: Callable[[dict[str, Any]], str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Run a stage with progress and print its report, to a person as what `text` says."""
+        from core.stages import report_as_dict, run_stage
 
-        self.report(run_stage(stage, root, options, progress=self.progress))
+        report = report_as_dict(run_stage(stage, root, options, progress=self.progress))
+        self.values(report, text(report) if text and not self.json else None)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Show progress on stderr, a few times a second."""
@@ -65,7 +74,7 @@ class Console:
         self, key: str, rows: list[dict[str, Any]], columns: Sequence[str], empty: str
     ) -> None:
         """Print like things: under `key` in JSON; these columns, or that there are none, else."""
-        lines = _aligned([{name: row[name] for name in columns} for row in rows])
+        lines = aligned([{name: row[name] for name in columns} for row in rows])
         self.values({key: rows}, "\n".join(lines) or empty)
 
     def values(self, values: dict[str, Any], text: str | None = None) -> None:
@@ -74,7 +83,7 @@ class Console:
         if self.json:
             text = json.dumps(values, ensure_ascii=False)
         elif text is None:
-            text = "\n".join(_pairs(values))
+            text = "\n".join(pairs(values))
         self._stdout.write(text + "\n")
         self._stdout.flush()
 
@@ -114,7 +123,10 @@ console = Console()
 def run_app(app: typer.Typer, arguments: list[str]) -> int:
     """Run a Typer app and turn every way in which it can end into an exit code."""
     console.json = "--json" in arguments
-    arguments = [argument for argument in arguments if argument != "--json"] or ["--help"]
+    arguments = [argument for argument in arguments if argument != "--json"]
+    if not arguments and console.json:
+        return console.failure("Give a command; --help lists them.", InputError.exit_code)
+    arguments = arguments or ["--help"]
     if {"--help", "-h"} & set(arguments):
         return _invoke(app, arguments)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -161,7 +173,7 @@ def _sentence(error: WinnowError) -> str:
     return f"--{option.replace('_', '-')}: {error}" if option else str(error)
 
 
-def _pairs(values: dict[str, Any]) -> list[str]:
+def pairs(values: dict[str, Any]) -> list[str]:
     """A line for each name that has a value; further lines of a value stand below its first."""
     shown = {_words(key): _readable(key, value) for key, value in values.items()}
     shown = {key: text for key, text in shown.items() if text}
@@ -170,7 +182,7 @@ def _pairs(values: dict[str, Any]) -> list[str]:
     return [f"{key:<{width}}  {text.replace(chr(10), below)}" for key, text in shown.items()]
 
 
-def _aligned(rows: list[dict[str, Any]]) -> list[str]:
+def aligned(rows: list[dict[str, Any]]) -> list[str]:
     """Lines of a table, its head first; a column without values is left out."""
     cells = [
         [_readable(key, value).replace("\n", ", ") for key, value in row.items()] for row in rows
@@ -204,7 +216,7 @@ def _listed(key: str, values: list[Any]) -> str:
     """Tables and texts on lines of their own, numbers in one."""
     first, more = values[:LIST_ROWS], len(values) - LIST_ROWS
     if values and isinstance(values[0], dict):
-        lines = _aligned(first)
+        lines = aligned(first)
     else:
         lines = [_readable(key, value) for value in first]
     if more > 0:

@@ -67,9 +67,13 @@ def import_target_features(project: Project, target: Target, source: str | Path)
 
     features = load_features(project)
     vectors = read_vectors(source, rows=len(target.texts), dim=features.dim)
-    path = _path(project, features, target)
+    path, described = _path(project, features, target), describe_file(Path(source))
+    if path.is_file() and _described(path).get("sha256") != described["sha256"]:
+        raise InputError(
+            f"The target set {target.name} has other vectors already; choose another name."
+        )
     _save(path, vectors)
-    write_json(path.with_suffix(".json"), describe_file(Path(source)))
+    write_json(path.with_suffix(".json"), described)
 
 
 def _save(path: Path, vectors: NDArray[np.float32]) -> None:
@@ -100,10 +104,16 @@ def _encode(features: Features, target: Target, progress: Progress) -> NDArray[n
 
 def imported_from(project: Project, name: str) -> dict[str, Any] | None:
     """Return path, sha256 and bytes of the file that a target's vectors came from, if they did."""
-    path = _path(project, load_features(project), load_target(project, name)).with_suffix(".json")
-    if not path.is_file():
-        return None
-    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    path = _path(project, load_features(project), load_target(project, name))
+    return _described(path) or None
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The file that vectors came from; {} when they were encoded here."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return {}
+    described: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
     return described
 
 

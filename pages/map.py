@@ -17,7 +17,7 @@ from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
 _SAMPLES = 3
-_CARD_HEIGHT = 330
+_CARD_HEIGHT = 345
 _TOP_CLUSTERS = 3
 _PAGE_ROWS = 12
 LAST_RUN = "Last run"

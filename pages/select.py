@@ -188,7 +188,7 @@ def _render_result(view: ProjectView, run: Run) -> None:
             "random": st.column_config.TextColumn("Random %", width=85),
         },
         hide_index=True,
-        height=min(38 + 35 * len(shares), 430),
+        height=min(38 + 34 * len(shares), 430),
         alt="Sources of the selection beside those of the pool and of Random",
     )
 

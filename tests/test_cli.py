@@ -114,7 +114,7 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
         (["undo", "ROOT"], "nothing to undo"),
         (["init", "ROOT", "nowhere.jsonl"], "."),
         (["embed", "nowhere"], "No project at .*; run `python -m core init nowhere FILE`"),
-        (["replay", "nowhere.yaml"], "Cannot read the recipe"),
+        (["replay", "nowhere.yaml"], "There is no file nowhere.yaml"),
         (["nonsense"], "No such command"),
         (["select", "ROOT"], "--method"),
     ],
