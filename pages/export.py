@@ -8,11 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.export import EXPORT_FORMATS, Preview, preview
-from core.jobs import Step, list_jobs
+from core.jobs import Step
 from core.runs import Run, list_runs
 from pages.ui.empty import stop_with
 from pages.ui.state import ProjectView, current_view
-from pages.ui.strip import start_job
+from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
 
 
@@ -60,14 +60,14 @@ def _render_choice(view: ProjectView, runs: list[Run]) -> tuple[Run, dict[str, o
 def _render_write(view: ProjectView, run: Run, options: dict[str, object], shown: Preview) -> None:
     refused = bool(shown.unfit) and not options.get("lossy")
     out = Path(str(options["out"]))
-    busy = any(job.alive and job.steps[0].stage == "export" for job in list_jobs(view.project, 5))
-    label = "Writing the files …" if busy else "Write the files"
+    at_work = busy(view, "export")
+    label = "Writing the files …" if at_work else "Write the files"
     if st.button(
-        label, type="primary", disabled=busy or refused, width="stretch", key="write"
+        label, type="primary", disabled=at_work or refused, width="stretch", key="write"
     ) and start_job(view, f"Export {run.id}", [Step("export", options)]):
         st.session_state["exported"] = str(out)
         st.rerun()
-    if not out.exists() or busy:
+    if not out.exists() or at_work:
         return
     files = sorted(path for path in out.parent.rglob("*") if path.is_file())
     size = sum(path.stat().st_size for path in files)

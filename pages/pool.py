@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core import jobs
 from core.errors import WinnowError
 from core.figures import length_histogram
 from core.jobs import Step
@@ -11,7 +10,7 @@ from pages.ui import intake
 from pages.ui.places import place
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView, current_view
-from pages.ui.strip import start_job
+from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
 
 _PAGE_ROWS = 25
@@ -41,7 +40,7 @@ def _render_report(pool: Pool) -> None:
 
 def _render_build(view: ProjectView, pool: Pool) -> None:
     """The one thing to do next: build the map, look at it, or improve it."""
-    busy = any(job.alive for job in jobs.list_jobs(view.project, limit=3))
+    at_work = busy(view)
     if not view.mapped:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             encoder = st.segmented_control(
@@ -54,8 +53,8 @@ def _render_build(view: ProjectView, pool: Pool) -> None:
                 "second and is good for a first look. Automatic takes MiniLM if a short trial "
                 "says that it is done within two minutes here.",
             )
-            label = "Building the map …" if busy else "Build the map"
-            if st.button(label, type="primary", disabled=busy) and start_job(
+            label = "Building the map …" if at_work else "Build the map"
+            if st.button(label, type="primary", disabled=at_work) and start_job(
                 view,
                 "Build the map",
                 [Step("embed", {"encoder": encoder}), Step("cluster"), Step("map")],
@@ -72,7 +71,7 @@ def _render_build(view: ProjectView, pool: Pool) -> None:
                 width=520,
             )
             if st.button(
-                "Improve with MiniLM in the background", disabled=busy, icon=":material/upgrade:"
+                "Improve with MiniLM in the background", disabled=at_work, icon=":material/upgrade:"
             ) and start_job(
                 view, "Improve the map with MiniLM", [Step("upgrade", {"encoder": "minilm"})]
             ):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.jobs import Step, list_jobs
+from core.jobs import Step
 from core.pool import Pool
 from core.runs import Run, delete_run, list_runs
 from core.selection import RULES, Rule
@@ -14,7 +14,7 @@ from pages.ui.mapview import render_run_map
 from pages.ui.parameters import render_parameters
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView, current_view
-from pages.ui.strip import start_job
+from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
 
 _PAGE_ROWS = 12
@@ -62,15 +62,13 @@ def _render_controls(view: ProjectView) -> None:
         options["name"] = name
     if budget > kept:
         st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
-    busy = any(
-        job.alive and job.steps[0].stage == "select" for job in list_jobs(view.project, limit=5)
-    )
-    label = "Selecting rows …" if busy else "Select rows"
+    at_work = busy(view, "select")
+    label = "Selecting rows …" if at_work else "Select rows"
     if not ready:
         missing = "a target set" if rule.needs_target else "a quality column"
         st.caption(f"{rule.label} needs {missing}: choose one above.")
     if st.button(
-        label, type="primary", width="stretch", disabled=busy or not ready or budget > kept
+        label, type="primary", width="stretch", disabled=at_work or not ready or budget > kept
     ) and start_job(view, f"Select with {rule.label}", [Step("select", options)]):
         st.session_state["run_expected"] = True
         st.rerun()

@@ -97,6 +97,7 @@ def test_takes_every_float_type(dtype, method):
         method=method,
         ratio=0.1,
         quality=np.arange(300),
+        strata=np.array(["a", "b", "c"] * 100),
         seed=3,
     )
     assert chosen.rows.dtype == np.int64 and len(np.unique(chosen.rows)) == 30

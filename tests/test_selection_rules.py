@@ -26,6 +26,10 @@ TARGETS = FEATURES[[3, 50, 120]]
 STRATA = Strata("source", np.arange(ROWS) % 7 % 3, ("a", "b", "c", "none of it"))
 # The others draw: another seed, another choice.
 DETERMINISTIC = {
+    "k-center",
+    "facility-location",  # this few rows are not sampled
+    "deita",
+    "qdit",
     "kmeans-closest",
     "kmeans-median",
     "round-robin",
@@ -281,6 +285,10 @@ def test_why():
         "kmeans-random": "uniform draw in cluster",
         "kmeans-closest": "rows); distance to the centroid",
         "kmeans-median": "rows); distance from the median one",
+        "k-center": "; distance to the nearest row chosen before",
+        "facility-location": "; similarity added",
+        "deita": "; quality ",
+        "qdit": "; coverage and quality added",
         "kmq": "quality",
         "tsds-kde": "pulled by target",
     }.items():
@@ -314,6 +322,11 @@ def test_why():
         ("stratified", {"strata": None}, {}, "--by COLUMN"),
         ("kmeans-random", {}, {"quotas": "half"}, "one of proportional, equal, got half"),
         ("kmq", {"quality": None}, {}, "--quality COLUMN"),
+        ("deita", {"quality": None}, {}, "--quality COLUMN"),
+        ("qdit", {"quality": np.where(np.arange(ROWS) == 9, np.nan, 1.0)}, {}, "Row 9 has no"),
+        ("qdit", {}, {"quality_weight": 1.1}, "Quality weight must be between 0.0 and 1.0"),
+        ("facility-location", {}, {"epsilon": 1}, "Sampling error must be"),
+        ("k-center", {"features": None}, {}, "needs features"),
         ("kmq", {"quality": np.where(np.arange(ROWS) == 9, np.nan, 1.0)}, {}, "Row 9 has no"),
         ("kmq", {"quality": np.where(np.arange(ROWS) == 9, -1.0, 1.0)}, {}, "Row 9 has quality -1"),
         ("kmq", {}, {"temperature": -1}, "Temperature must be between 0.0 and 10.0"),

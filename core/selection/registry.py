@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import InputError
 from core.progress import Progress, silent
-from core.selection import kmeans_rules, target_rules, tsds, uot
+from core.selection import cover, kmeans_rules, quality_rules, target_rules, tsds, uot
 from core.selection.base import Parameter, Problem, Rule, Selection
 from core.values import check_seed
 
@@ -73,6 +73,30 @@ _QUOTAS = Parameter(
     help="proportional: by the number of its rows. equal: the same for all, as far as they have "
     "rows.",
     choices=("proportional", "equal"),
+)
+_NEAR_COPY = replace(
+    _DUPLICATE_COSINE,
+    default=0.9,
+    help="A row with this cosine or more to one taken before is left out.",
+)
+_EPSILON = Parameter(
+    "epsilon",
+    "Sampling error",
+    "float",
+    0.1,
+    0.0,
+    0.9,
+    "ε: above 5,000 rows each choice looks at random rows, as many as lower the guarantee by ε at "
+    "most. 0: at all rows, which is slow.",
+)
+_QUALITY_WEIGHT = Parameter(
+    "quality_weight",
+    "Quality weight",
+    "float",
+    0.5,
+    0.0,
+    1.0,
+    "α: 0 covers the pool alone, 1 takes the best rows alone.",
 )
 _STRATUM_QUOTAS = replace(_QUOTAS, label="Quota of a group")
 _TEMPERATURE = Parameter(
@@ -183,6 +207,55 @@ _RULES = (
         needs_quality=True,
         cost="O(n log n + k log k)",
         source="arXiv 2409.11378 (kMQ); drawn by systematic sampling",
+    ),
+    Rule(
+        id="k-center",
+        label="k-center",
+        summary="Takes the row farthest from all that are chosen, again and again, so that none is "
+        "far from a chosen one.",
+        family="diversity-first",
+        function=cover.k_center,
+        needs_features=True,
+        cost="O(n b d) for b rows",
+        source="Gonzalez 1985; Sener & Savarese, arXiv 1708.00489 (greedy)",
+    ),
+    Rule(
+        id="facility-location",
+        label="Facility location",
+        summary="Takes rows so that every row of the pool has a similar one among them.",
+        family="diversity-first",
+        function=cover.facility_location,
+        expert=(_EPSILON,),
+        needs_features=True,
+        cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
+        source="lazy greedy (Minoux 1978); stochastic greedy, arXiv 1409.7938",
+    ),
+    Rule(
+        id="deita",
+        label="Deita",
+        summary="Takes the best rows by a quality column, and none that is much like one taken "
+        "before.",
+        family="diversity-first",
+        function=quality_rules.deita,
+        parameters=(_NEAR_COPY,),
+        needs_features=True,
+        needs_quality=True,
+        cost="O(n b d) at most, for b rows",
+        source="arXiv 2312.15685 (score-first, diversity-aware selection)",
+    ),
+    Rule(
+        id="qdit",
+        label="QDIT",
+        summary="Takes rows that are good by a quality column and cover the pool, weighed against "
+        "each other.",
+        family="diversity-first",
+        function=quality_rules.qdit,
+        parameters=(_QUALITY_WEIGHT,),
+        expert=(_EPSILON,),
+        needs_features=True,
+        needs_quality=True,
+        cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
+        source="arXiv 2311.14736, both terms scaled to [0, 1]",
     ),
     Rule(
         id="tsds-uniform",

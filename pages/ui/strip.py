@@ -4,7 +4,7 @@ import streamlit as st
 
 from core import jobs
 from core.decisions import redo, undo
-from core.errors import InputError
+from core.errors import InputError, WinnowError
 from core.jobs import Job
 from pages.ui.places import place
 from pages.ui.state import (
@@ -196,13 +196,20 @@ def _render_end(view: ProjectView, job: Job) -> None:
 
 def _resume(view: ProjectView, job: Job) -> None:
     jobs.dismiss(job)
-    start_job(view, job.title, list(job.steps[job.state.step :]))
+    try:
+        jobs.resume(view.project, job)
+    except WinnowError as error:
+        st.toast(as_text(error), icon=":material/error:")
+
+
+def busy(view: ProjectView, stage: str | None = None) -> bool:
+    """Whether a job works in this project; with `stage`, one that began with it."""
+    recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
+    return any(job.alive and stage in (None, job.steps[0].stage) for job in recent)
 
 
 def start_job(view: ProjectView, title: str, steps: list[jobs.Step]) -> Job | None:
     """Start a job for this project, or say in one sentence why not."""
-    from core.errors import WinnowError
-
     try:
         return jobs.start(view.project, title, steps)
     except WinnowError as error:
