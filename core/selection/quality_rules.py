@@ -1,0 +1,117 @@
+"""Rules that go by quality and leave out what is much like rows that they have (Deita, QDIT)."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from core.errors import InputError
+from core.progress import Progress, silent
+from core.selection.base import Numbers, Problem, Rows, Selection
+from core.selection.cover import greedy, in_order
+from core.selection.rows import Vectors, gather
+
+_BLOCK = 512  # rows that are compared with all taken ones together
+_TILE = 8192  # taken rows at a time
+_ROUNDING = 1e-6  # of the cosine of copies
+
+
+def deita(problem: Problem, *, duplicate_cosine: float, progress: Progress = silent) -> Selection:
+    """Go down by quality and take each row that is not much like one taken before.
+
+    The order is by the quality alone, where the paper multiplies two scores; equal ones by row.
+    Where this takes too few rows, the best of the others follow.
+    """
+    quality = finite_quality(problem, "Deita")
+    rows = gather(problem, "Deita", as_unit=True)
+    pinned = np.flatnonzero(problem.is_pinned)
+    down = np.argsort(-quality, kind="stable")
+    down = down[~problem.is_pinned[down]]
+    taken = np.empty(problem.budget, np.int64)
+    taken[: len(pinned)] = pinned
+    kept = np.empty((problem.budget, rows.shape[1]), np.float32)
+    kept[: len(pinned)] = rows[pinned]
+    count, most = len(pinned), duplicate_cosine - _ROUNDING
+    for start in range(0, len(down), _BLOCK):
+        if count == problem.budget:
+            break
+        progress(count, problem.budget, "comparing rows with better ones")
+        block = down[start : start + _BLOCK]
+        block = block[_largest_cosine(rows[block], kept[:count]) < most]
+        new = _unlike(rows[block], most, problem.budget - count)
+        taken[count : count + len(new)] = block[new]
+        kept[count : count + len(new)] = rows[block[new]]
+        count += len(new)
+    notes: tuple[str, ...] = ()
+    if count < problem.budget:
+        missing = problem.budget - count
+        rest = down[~np.isin(down, taken[:count])]
+        taken[count:] = rest[:missing]
+        notes = (
+            f"Only {count:,} rows have no more similar row before them; the last {missing:,} are "
+            "the best of the others.",
+        )
+    values = quality[taken]
+    return replace(in_order(problem, taken, values, "quality"), notes=notes)
+
+
+def qdit(
+    problem: Problem, *, quality_weight: float, epsilon: float, progress: Progress = silent
+) -> Selection:
+    """Choose greedily by (1 − α) · coverage + α · quality.
+
+    Coverage is the mean over the candidates of the largest cosine to a chosen row (below 0: 0),
+    quality the mean over the chosen rows of a quality that is scaled to [0, 1] over the
+    candidates: each of the two ends at 1 at most, whatever the numbers of rows.
+    """
+    quality = finite_quality(problem, "QDIT")
+    rows = gather(problem, "QDIT", as_unit=True)
+    low, high = quality.min(), quality.max()
+    scaled = (quality / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0 * quality
+    found = greedy(
+        problem,
+        rows,
+        weight=(1 - quality_weight) / len(rows),
+        bonus=quality_weight / problem.budget * scaled,
+        epsilon=epsilon,
+        progress=progress,
+    )
+    return replace(
+        in_order(problem, found.order, found.values, "coverage and quality added"),
+        settings={"rows_looked_at": found.sample or len(rows)},
+    )
+
+
+def finite_quality(problem: Problem, label: str) -> Numbers:
+    """Return the candidates' quality; InputError where there is none or one is not finite."""
+    if problem.quality is None:
+        raise InputError(f"{label} goes by quality; give a column of numbers (--quality COLUMN).")
+    quality = np.asarray(problem.quality, np.float64)[problem.candidates]
+    bad = ~np.isfinite(quality)
+    if bad.any():
+        row = problem.candidates[bad.argmax()]
+        raise InputError(
+            f"Row {row} has no finite quality ({quality[bad.argmax()]}); "
+            "fill the gaps or drop those rows."
+        )
+    return quality
+
+
+def _largest_cosine(rows: Vectors, others: Vectors) -> Vectors:
+    largest = np.full(len(rows), -np.inf, np.float32)
+    for start in range(0, len(others), _TILE):
+        np.maximum(largest, (rows @ others[start : start + _TILE].T).max(axis=1), out=largest)
+    return largest
+
+
+def _unlike(rows: Vectors, most: float, wanted: int) -> Rows:
+    """Places of rows, in order, that have a cosine below `most` to all that are taken before."""
+    cosines = rows @ rows.T
+    largest = np.full(len(rows), -np.inf, np.float32)
+    taken: list[int] = []
+    for place in range(len(rows)):
+        if len(taken) == wanted:
+            break
+        if largest[place] < most:
+            taken.append(place)
+            np.maximum(largest, cosines[place], out=largest)
+    return np.array(taken, np.int64)
