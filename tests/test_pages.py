@@ -177,6 +177,28 @@ def test_select_makes_the_run_that_the_engine_would_make(mapped_root, monkeypatc
     assert dict(zip(sources["source"], sources["selected"], strict=True))["cooking"] == 100
 
 
+def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    app.selectbox(key="method").set_value("stratified").run()
+    assert app.selectbox(key="by").options == ["source", "instruction", "output", "score"]
+    button(app, "Select rows").click().run()
+    assert wait_for_jobs(mapped_root).state.status == "done"
+    app.selectbox(key="method").set_value("deita").run()
+    app.selectbox(key="quality").set_value("score").run()
+    button(app, "Select rows").click().run()
+    job = wait_for_jobs(mapped_root)
+    assert job.state.status == "done", (job.state, job.log())
+    assert job.steps[0].options["quality"] == "score" and "by" not in job.steps[0].options
+    for method in ("qdit", "k-center", "facility-location", "kmeans-closest", "kmeans-median"):
+        app.selectbox(key="method").set_value(method).run()
+        assert not app.exception and not app.error
+        assert not button(app, "Select rows").disabled
+    assert {run.report.method for run in list_runs(Project.open(mapped_root))} == {
+        "stratified",
+        "deita",
+    }
+
+
 def test_the_newest_run_is_shown_and_an_older_one_can_be_chosen(mapped_root, monkeypatch):
     project = Project.open(mapped_root)
     for name in ("first", "second"):

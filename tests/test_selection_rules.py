@@ -150,6 +150,11 @@ def test_quota_of_a_stratum():
     quota = np.count_nonzero(STRATA.codes[selection.rows] == code)
     name = STRATA.names[code]
     assert selection.why[0] == f"uniform draw in source {name} ({quota} of {sizes[code]} rows)"
+    long = Strata("prompt", np.zeros(ROWS, int), ("word " * 20,))
+    assert (
+        "in prompt word word word word word word word word… ("
+        in (solve("stratified", problem(9, strata=long)).why[0])
+    )
 
 
 @pytest.mark.parametrize("rule", ["kmeans-closest", "kmeans-median"])
@@ -284,7 +289,7 @@ def test_why():
         "stratified": "uniform draw in source",
         "kmeans-random": "uniform draw in cluster",
         "kmeans-closest": "rows); distance to the centroid",
-        "kmeans-median": "rows); distance from the median one",
+        "kmeans-median": "rows); distance to the centroid differs from the median by",
         "k-center": "; distance to the nearest row chosen before",
         "facility-location": "; similarity added",
         "deita": "; quality ",

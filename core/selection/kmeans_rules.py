@@ -20,6 +20,7 @@ from core.selection.sampling import (
 )
 
 _BLOCK = 16_384  # rows of a cluster at a time
+_NAME = 40  # characters of a group's name in a reason
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,16 @@ def stratified(problem: Problem, *, quotas: str, progress: Progress = silent) ->
     assert strata is not None  # solve() looked
     shares = _shares(replace(problem, labels=strata.codes), quotas)
     selection = _draw(problem, shares, lambda rows, _: np.ones(len(rows)), None)
-    names = tuple(f"{strata.by} {name}" for name in strata.names)
+    names = tuple(f"{strata.by} {_short(name)}" for name in strata.names)
     return replace(
         selection,
         reasons=replace(selection.reasons, strata=names),
         settings={"by": strata.by, "strata": len(shares.names)},
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else name[: _NAME - 1].rstrip() + "…"
 
 
 def kmeans_closest(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
@@ -78,7 +83,11 @@ def kmeans_median(problem: Problem, *, quotas: str, progress: Progress = silent)
         return np.abs(distances - np.median(distances))
 
     return _nearest(
-        problem, quotas, beside_median, "distance from the median one to the centroid", progress
+        problem,
+        quotas,
+        beside_median,
+        "distance to the centroid differs from the median by",
+        progress,
     )
 
 

@@ -47,8 +47,8 @@ def deita(problem: Problem, *, duplicate_cosine: float, progress: Progress = sil
         rest = down[~np.isin(down, taken[:count])]
         taken[count:] = rest[:missing]
         notes = (
-            f"Only {count:,} rows have no more similar row before them; the last {missing:,} are "
-            "the best of the others.",
+            f"Only {count:,} rows have a cosine below {duplicate_cosine:g} to those taken before "
+            f"them; the last {missing:,} are the best of the others.",
         )
     values = quality[taken]
     return replace(in_order(problem, taken, values, "quality"), notes=notes)
