@@ -23,7 +23,7 @@ _FETCHED = 256  # rows whose similarities are computed together
 _CHOOSING = "choosing rows that cover the others"
 _SOON = 0.95  # of the value of the last choice: a row of less is not looked at for a while
 _LIKELY = 1024
-_AHEAD = 2048  # rows that are drawn together, for as many choices as that makes
+_AHEAD = 1024  # rows that are drawn together, for as many choices as that makes
 
 
 def in_order(problem: Problem, order: Rows, values: Numbers, measure: str) -> Selection:
@@ -158,7 +158,9 @@ def greedy(
     if len(rows) > _ALL_ROWS and epsilon > 0 and wanted:
         sample = math.ceil(free / wanted * math.log(1 / epsilon))
         sample = sample if sample < free else 0
-    draws = _draws(known, sample, problem.generator) if sample else None
+    # No more together than can be kept until they are looked at.
+    ahead = min(_AHEAD, cover.slots)
+    draws = _draws(known, sample, ahead, problem.generator) if sample else None
     order, values = np.empty(wanted, np.int64), np.empty(wanted)
     looked = np.full(len(rows), -1)  # the last choice for which each row was looked at
     last = np.inf
@@ -191,11 +193,13 @@ class _Drawn:
     soon: Rows
 
 
-def _draws(known: Numbers, sample: int, generator: np.random.Generator) -> Iterator[_Drawn]:
+def _draws(
+    known: Numbers, sample: int, ahead: int, generator: np.random.Generator
+) -> Iterator[_Drawn]:
     """Yield what is drawn for each choice; rows that are chosen have the value -inf."""
     while True:
         free = np.flatnonzero(known > -np.inf)
-        together = free[generator.integers(len(free), size=(max(1, _AHEAD // sample), sample))]
+        together = free[generator.integers(len(free), size=(max(1, ahead // sample), sample))]
         soon = np.unique(together)
         for one in together:
             now = np.unique(one)
@@ -241,10 +245,10 @@ class _Cover:
     def __init__(self, rows: Vectors) -> None:
         self._level = np.zeros(len(rows), np.float32)
         self._products = _Products(rows)
-        slots = min(len(rows), max(_FETCHED, _KEPT_BYTES // (4 * len(rows))))
-        self._kept = np.empty((slots, len(rows)), np.float32)
+        self.slots = min(len(rows), max(_FETCHED, _KEPT_BYTES // (4 * len(rows))))
+        self._kept = np.empty((self.slots, len(rows)), np.float32)
         self._slot = np.full(len(rows), -1)
-        self._held = np.full(slots, -1)  # whose similarities are in each slot
+        self._held = np.full(self.slots, -1)  # whose similarities are in each slot
         self._next = 0
 
     def has(self, row: int) -> bool:
