@@ -17,8 +17,8 @@ def largest_remainder(
     """Share `total` whole rows in proportion to the weights, within bounds; the sum is exact.
 
     Each group gets the whole part of its share; the rows that are left go to the largest
-    remainders, to the lower group among equals. What a group cannot give is shared again among
-    the others in proportion to their weights.
+    remainders, among equals to the group that has more to give, then to the lower one. What a
+    group cannot give is shared again among the others in proportion to their weights.
 
     Parameters
     ----------
@@ -49,5 +49,5 @@ def largest_remainder(
     remainders = np.where(whole < caps, shares - whole, -1.0)
     left = total - int(whole.sum())
     if left > 0:
-        whole[np.argsort(-remainders, kind="stable")[:left]] += 1
+        whole[np.lexsort((-caps, -remainders))[:left]] += 1
     return whole

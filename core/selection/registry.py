@@ -8,135 +8,9 @@ import numpy as np
 from core.errors import InputError
 from core.progress import Progress, silent
 from core.selection import cover, kmeans_rules, quality_rules, target_rules, tsds, uot
-from core.selection.base import Parameter, Problem, Rule, Selection
+from core.selection import parameters as options
+from core.selection.base import Problem, Rule, Selection
 from core.values import check_seed
-
-_DIVERSITY_WEIGHT = Parameter(
-    "diversity_weight",
-    "Diversity weight",
-    "float",
-    0.5,
-    0.0,
-    0.99,
-    "λ = 1 − α. At 0 only the rows nearest to the targets are chosen; towards 1 the choice spreads "
-    "over more of their neighbours.",
-    below=1.0,
-)
-_SCALE = Parameter(
-    "scale",
-    "Scale of distances",
-    "scale",
-    "auto",
-    help="C: the distance that weighs as much as one unit of diversity. auto: the mean distance "
-    "from the targets to their neighbours.",
-)
-_DUPLICATE_COSINE = Parameter(
-    "duplicate_cosine",
-    "Near-duplicate above cosine",
-    "float",
-    0.95,
-    0.0,
-    1.0,
-    "Rows with a cosine above this count as near-duplicates and share their mass. "
-    "1: only density 1, as Uniform.",
-)
-_SIGMA = Parameter(
-    "sigma",
-    "Kernel width",
-    "float",
-    None,
-    0.0,
-    help="σ as an L2 distance, instead of the near-duplicate cosine c: σ² = 2 (1 − c) on unit "
-    "vectors. 0: every density is 1.",
-)
-_MAX_NEIGHBORS = Parameter(
-    "max_neighbors",
-    "Neighbours of a target",
-    "int",
-    5000,
-    1,
-    help="K: how many nearest rows of each target may be chosen at most.",
-)
-_DENSITY_NEIGHBORS = Parameter(
-    "density_neighbors",
-    "Neighbours in a density",
-    "int",
-    0,
-    0,
-    help="How many nearest rows count in a row's density, itself among them. 0: all.",
-)
-_QUOTAS = Parameter(
-    "quotas",
-    "Quota of a cluster",
-    "choice",
-    "proportional",
-    help="proportional: by the number of its rows. equal: the same for all, as far as they have "
-    "rows.",
-    choices=("proportional", "equal"),
-)
-_NEAR_COPY = replace(
-    _DUPLICATE_COSINE,
-    default=0.9,
-    help="A row with this cosine or more to one taken before is left out.",
-)
-_EPSILON = Parameter(
-    "epsilon",
-    "Sampling error",
-    "float",
-    0.1,
-    0.0,
-    0.9,
-    "ε: above 5,000 rows each choice looks at random rows, as many as lower the guarantee by ε at "
-    "most. 0: at all rows, which is slow.",
-)
-_QUALITY_WEIGHT = Parameter(
-    "quality_weight",
-    "Quality weight",
-    "float",
-    0.5,
-    0.0,
-    1.0,
-    "α: 0 covers the pool alone, 1 takes the best rows alone.",
-)
-_STRATUM_QUOTAS = replace(_QUOTAS, label="Quota of a group")
-_TEMPERATURE = Parameter(
-    "temperature",
-    "Temperature",
-    "float",
-    0.0,
-    0.0,
-    10.0,
-    "0: in proportion to quality itself. Above 0: to exp(quality / temperature), so that a lower "
-    "temperature prefers the best more.",
-)
-_ENTROPY = Parameter(
-    "entropy",
-    "Entropy",
-    "float",
-    0.02,
-    0.01,
-    1.0,
-    "In units of the mean distance from the targets to their neighbours: a row that much farther "
-    "gets a third of the mass. Small: only the nearest rows; large: also farther ones.",
-)
-_RELAXATION = Parameter(
-    "relaxation",
-    "Relaxation",
-    "float",
-    0.01,
-    0.0,
-    1.0,
-    "What it costs, in the same unit, that rows do not receive the same. 0: mass goes where it is "
-    "nearest; large: it spreads evenly over the rows.",
-)
-_WITHIN = Parameter(
-    "within",
-    "Within a cluster",
-    "choice",
-    "nearest",
-    help="nearest: the rows nearest to a target. random: all alike.",
-    choices=("nearest", "random"),
-)
 
 _RULES = (
     Rule(
@@ -155,7 +29,7 @@ _RULES = (
         "random within it.",
         family="baseline",
         function=kmeans_rules.stratified,
-        parameters=(_STRATUM_QUOTAS,),
+        parameters=(options.STRATUM_QUOTAS,),
         needs_strata=True,
         cost="O(n + k log k) for k groups",
         source="standard",
@@ -166,7 +40,7 @@ _RULES = (
         summary="Each cluster gives its share of the rows, drawn at random within it.",
         family="diversity-first",
         function=kmeans_rules.kmeans_random,
-        parameters=(_QUOTAS,),
+        parameters=(options.QUOTAS,),
         needs_clusters=True,
         cost="O(n + k log k)",
         source="arXiv 2409.11378 (kM-random)",
@@ -177,7 +51,7 @@ _RULES = (
         summary="Each cluster gives its share of the rows, those closest to its centroid.",
         family="diversity-first",
         function=kmeans_rules.kmeans_closest,
-        parameters=(_QUOTAS,),
+        parameters=(options.QUOTAS,),
         needs_features=True,
         needs_clusters=True,
         cost="O(n d + n log n)",
@@ -190,7 +64,7 @@ _RULES = (
         "centroid.",
         family="diversity-first",
         function=kmeans_rules.kmeans_median,
-        parameters=(_QUOTAS,),
+        parameters=(options.QUOTAS,),
         needs_features=True,
         needs_clusters=True,
         cost="O(n d + n log n)",
@@ -202,7 +76,7 @@ _RULES = (
         summary="Each cluster gives its share of the rows; within it, better rows are more likely.",
         family="diversity-first",
         function=kmeans_rules.kmq,
-        parameters=(_QUOTAS, _TEMPERATURE),
+        parameters=(options.QUOTAS, options.TEMPERATURE),
         needs_clusters=True,
         needs_quality=True,
         cost="O(n log n + k log k)",
@@ -225,7 +99,7 @@ _RULES = (
         summary="Takes rows so that every row of the pool has a similar one among them.",
         family="diversity-first",
         function=cover.facility_location,
-        expert=(_EPSILON,),
+        expert=(options.EPSILON,),
         needs_features=True,
         cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
         source="lazy greedy (Minoux 1978); stochastic greedy, arXiv 1409.7938",
@@ -237,7 +111,7 @@ _RULES = (
         "before.",
         family="diversity-first",
         function=quality_rules.deita,
-        parameters=(_NEAR_COPY,),
+        parameters=(options.NEAR_COPY,),
         needs_features=True,
         needs_quality=True,
         cost="O(n b d) at most, for b rows",
@@ -250,8 +124,8 @@ _RULES = (
         "each other.",
         family="diversity-first",
         function=quality_rules.qdit,
-        parameters=(_QUALITY_WEIGHT,),
-        expert=(_EPSILON,),
+        parameters=(options.QUALITY_WEIGHT,),
+        expert=(options.EPSILON,),
         needs_features=True,
         needs_quality=True,
         cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
@@ -263,8 +137,8 @@ _RULES = (
         summary="Takes rows near the target examples, spread evenly over each one's neighbours.",
         family="target-driven",
         function=tsds.knn_uniform,
-        parameters=(_DIVERSITY_WEIGHT, _SCALE),
-        expert=(_MAX_NEIGHBORS,),
+        parameters=(options.DIVERSITY_WEIGHT, options.SCALE),
+        expert=(options.MAX_NEIGHBORS,),
         needs_target=True,
         cost="O(M n d + M K log(M K))",
         source="arXiv 2410.11303 (KNN-Uniform)",
@@ -276,8 +150,8 @@ _RULES = (
         "chance.",
         family="target-driven",
         function=tsds.knn_kde,
-        parameters=(_DIVERSITY_WEIGHT, _SCALE, _DUPLICATE_COSINE),
-        expert=(_SIGMA, _MAX_NEIGHBORS, _DENSITY_NEIGHBORS),
+        parameters=(options.DIVERSITY_WEIGHT, options.SCALE, options.DUPLICATE_COSINE),
+        expert=(options.SIGMA, options.MAX_NEIGHBORS, options.DENSITY_NEIGHBORS),
         needs_target=True,
         cost="O(M n d + r u d) for r rows reached among u prefetched, mostly far less",
         source="arXiv 2410.11303 (KNN-KDE)",
@@ -320,8 +194,8 @@ _RULES = (
         "proportion to what they receive.",
         family="target-driven",
         function=uot.uot,
-        parameters=(_ENTROPY, _RELAXATION),
-        expert=(_MAX_NEIGHBORS,),
+        parameters=(options.ENTROPY, options.RELAXATION),
+        expert=(options.MAX_NEIGHBORS,),
         needs_target=True,
         cost="O(M n d + M u) a step, for u rows prefetched; memory O(M u)",
         source="arXiv 2602.14696 (UOT); solved by sinkhorn_unbalanced of POT",
@@ -333,7 +207,7 @@ _RULES = (
         "to them.",
         family="target-driven",
         function=target_rules.target_kmeans,
-        parameters=(_WITHIN,),
+        parameters=(options.WITHIN,),
         needs_target=True,
         needs_clusters=True,
         cost="O(n d + M k d + M r d) for r rows in the clusters of targets",
