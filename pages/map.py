@@ -17,7 +17,7 @@ from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
 _SAMPLES = 3
-_CARD_HEIGHT = 345
+_CARD_HEIGHT = 330
 _TOP_CLUSTERS = 3
 _PAGE_ROWS = 12
 LAST_RUN = "Last run"
@@ -81,12 +81,6 @@ def _render_selection(view: ProjectView, chosen: RowSelection) -> None:
             help="Select nothing",
             on_click=clear_selection,
         )
-    sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
-    top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
-    st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
-    picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), replace=False)
-    for prompt in pool.page(np.sort(picks))["prompt"]:
-        st.text(_first_line(prompt))
     pin = ("Pin", "pin", "Every selection must take these rows.")
     if view.decisions.pinned[chosen.rows].all():
         pin = ("Unpin", "unpin", "Selections need not take these rows any more.")
@@ -104,6 +98,12 @@ def _render_selection(view: ProjectView, chosen: RowSelection) -> None:
                 on_click=_decide,
                 args=(view, action, chosen),
             )
+    sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
+    top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
+    st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
+    picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), replace=False)
+    for prompt in pool.page(np.sort(picks))["prompt"]:
+        st.text(_first_line(prompt))
 
 
 def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
