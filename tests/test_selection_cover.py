@@ -159,3 +159,13 @@ def test_what_does_not_fit_is_refused_beforehand(rule, monkeypatch):
     given = Problem(np.ones((50, 8), np.float32), np.arange(50), 5, quality=np.ones(50))
     with pytest.raises(InputError, match="would hold 50 vectors of 8 dimensions"):
         solve(rule, given)
+
+
+@pytest.mark.parametrize("rule", ["facility-location", "qdit"])
+def test_hours_of_work_are_refused_beforehand(rule, monkeypatch):
+    monkeypatch.setattr("core.selection.cover._MOST_WORK", 50 * 50 * 3)
+    x = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
+    quality = np.ones(60)
+    assert len(solve(rule, Problem(x, np.arange(50), 5, quality=quality)).rows) == 5
+    with pytest.raises(InputError, match="takes hours on this machine; choose k-center"):
+        solve(rule, Problem(x, np.arange(60), 5, quality=quality))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.errors import InputError
 from core.neighbors import resolve_device
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
@@ -23,6 +24,7 @@ _FETCHED = 256  # rows whose similarities are computed together
 _CHOOSING = "choosing rows that cover the others"
 _SOON = 0.95  # of the value of the last choice: a row of less is not looked at for a while
 _LIKELY = 1024
+_MOST_WORK = 4e14  # products of two numbers: an hour or more on two cores
 _AHEAD = 1024  # rows that are drawn together, for as many choices as that makes
 
 
@@ -158,6 +160,7 @@ def greedy(
     if len(rows) > _ALL_ROWS and epsilon > 0 and wanted:
         sample = math.ceil(free / wanted * math.log(1 / epsilon))
         sample = sample if sample < free else 0
+    _check_work(rows, sample * wanted or free)
     # No more together than can be kept until they are looked at.
     ahead = min(_AHEAD, cover.slots)
     draws = _draws(known, sample, ahead, problem.generator) if sample else None
@@ -183,6 +186,16 @@ def greedy(
             progress(len(pinned) + step, problem.budget, _CHOOSING)
     nothing = np.full(len(pinned), np.nan)
     return Greedy(np.concatenate([pinned, order]), np.concatenate([nothing, values]), sample)
+
+
+def _check_work(rows: Vectors, looked_at: int) -> None:
+    """Refuse what would take hours, before it begins."""
+    pairs = len(rows) * looked_at
+    if pairs * rows.shape[1] > _MOST_WORK and resolve_device("auto") == "cpu":
+        raise InputError(
+            f"This rule would compare {pairs:.0e} pairs of rows, which takes hours on this "
+            "machine; choose k-center or kmeans-closest, or drop rows first."
+        )
 
 
 @dataclass(frozen=True)
