@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_decisions, cli_select
+from core import cli_compare, cli_decisions, cli_select
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError, command
 from core.values import decode_ranges
@@ -184,6 +184,7 @@ def runs(project: ProjectArgument) -> None:
     )
 
 
+cli_compare.register(app)
 cli_decisions.register(app)
 
 

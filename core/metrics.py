@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.neighbors import exact_neighbors
+from core.progress import Progress, silent
 from core.selection.sampling import uniform
 
 Vectors = NDArray[np.floating]
@@ -139,7 +140,7 @@ def distinct(vectors: Vectors) -> NDArray[np.int64]:
     return np.fromiter(seen.values(), np.int64, len(seen))
 
 
-def density(queries: Vectors, pool: Vectors) -> NDArray[np.float64]:
+def density(queries: Vectors, pool: Vectors, *, progress: Progress = silent) -> NDArray[np.float64]:
     """How dense the pool is around rows of it: NovelSum's factor, with its exponent of 0.5.
 
     One over the root of the mean squared distance to the 10 nearest other rows.
@@ -155,8 +156,8 @@ def density(queries: Vectors, pool: Vectors) -> NDArray[np.float64]:
     -------
     float64 ndarray of shape (n_queries,)
     """
-    near = exact_neighbors(queries, pool, 1 + _DENSITY_NEIGHBORS).distances[:, 1:]
-    squared = np.square(near, dtype=np.float64)
+    near = exact_neighbors(queries, pool, 1 + _DENSITY_NEIGHBORS, progress=progress)
+    squared = np.square(near.distances[:, 1:], dtype=np.float64)
     means = squared.mean(axis=1) if squared.shape[1] else np.zeros(len(queries))
     return 1 / np.sqrt(means + _REGULARIZATION)
 
@@ -179,8 +180,8 @@ def novelsum(chosen: Vectors, positions: NDArray[np.int64], densities: Vectors) 
     -----
     As the authors' code computes it, with the paper's exponents: 1 for the proximity, 0.5 for the
     density of 10 neighbours. The density is that of the row whose novelty it is, the row itself
-    has no rank, and weights and rows are averaged, so that subsets of any size compare.
-    Costs O(m n (dim + log n)).
+    has no rank, and the mean is taken over ranks and rows. It still falls as a subset grows, so
+    compare it with Random at the same budget. Costs O(m n (dim + log n)).
     """
     if len(chosen) < 2:
         return math.nan
@@ -257,8 +258,8 @@ def evenness(codes: Codes, groups: int) -> float:
         return math.nan
     shares = np.bincount(codes, minlength=groups) / len(codes)
     shares = shares[shares > 0]
-    # Rounding may leave it a little outside.
-    return float(np.clip(-(shares * np.log(shares)).sum() / np.log(groups), 0, 1))
+    # Rounding may leave it a little above.
+    return min(1.0, float((shares * np.log(1 / shares)).sum() / np.log(groups)))
 
 
 def target_knn(chosen: Vectors, targets: Vectors) -> float:

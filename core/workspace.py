@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.clusters import Clusters
+    from core.compare import Comparison
     from core.decisions import Decisions
     from core.features import Features
     from core.pool import Pool
@@ -122,6 +123,12 @@ class Workspace:
         from core.runs import list_runs
 
         return list_runs(self.project)
+
+    def compare(self, *runs: str, **options: Any) -> "Comparison":
+        """Set runs side by side; see `core.compare.compare_runs`."""
+        from core.compare import compare_runs
+
+        return compare_runs(self.project, runs, progress=self.progress, **options)
 
 
 def create_project(

@@ -1,0 +1,179 @@
+"""Runs side by side on the planted project: metrics, Random beside them, and overlaps."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from core import cli
+from core.compare import compare_runs
+from core.decisions import decide, load_decisions
+from core.errors import InputError
+from core.features import load_features
+from core.metrics import METRICS, novelsum, target_knn, vendi
+from core.pool import Pool
+from core.project import Project
+from core.runs import load_run, select
+from core.selection import Problem, solve
+from core.target_features import encode_target
+
+TARGET = {"target_knn", "target_ot"}
+GROUPS = {"clusters_covered", "cluster_entropy", "source_entropy"}
+
+
+@pytest.fixture
+def project(mapped_root):
+    """Runs: near (like cooking), spread and plain of 24 rows, small of 6."""
+    project = Project.open(mapped_root)
+    select(project, method="tsds-kde", budget=24, target="cooking", name="near")
+    select(project, method="k-center", budget=24, name="spread")
+    select(project, method="random", budget=24, seed=3, name="plain")
+    select(project, method="random", budget=6, name="small")
+    return project
+
+
+def density_of(rows, vectors):
+    """One over the root of the mean square to the ten nearest others, by all distances."""
+    squares = np.square(vectors[rows][:, None] - vectors[None]).sum(axis=2, dtype=np.float64)
+    return 1 / np.sqrt(np.sort(squares, axis=1)[:, 1:11].mean(axis=1))
+
+
+def test_metrics_are_those_of_the_chosen_rows_and_of_random_at_the_budget(project):
+    found = compare_runs(project, ["near", "small"])
+    vectors, goal = load_features(project).vectors, encode_target(project, "cooking")
+    rows = load_run(project, "near").rows
+    chosen, lengths = vectors[rows], Pool.open(project).lengths()
+    assert set(found.metrics["near"]) == set(METRICS)
+    assert set(found.metrics["small"]) == set(METRICS) - TARGET
+    near = found.metrics["near"]
+    assert near["vendi"] == pytest.approx(vendi(chosen), rel=1e-5)
+    assert near["target_knn"] == pytest.approx(target_knn(chosen, goal), rel=1e-5)
+    assert near["characters"] == pytest.approx(lengths[rows].mean())
+    densities = density_of(rows, vectors)
+    assert near["novelsum"] == pytest.approx(novelsum(chosen, np.arange(24), densities), rel=1e-4)
+    draws = [
+        solve("random", Problem(None, np.arange(240), budget=24, seed=seed)).rows
+        for seed in range(5)
+    ]
+    means = [lengths[drawn].mean() for drawn in draws]
+    assert found.random["near"]["characters"].mean == pytest.approx(np.mean(means))
+    assert found.random["near"]["characters"].sd == pytest.approx(np.std(means))
+    of_target = [target_knn(vectors[drawn], goal) for drawn in draws]
+    assert found.random["near"]["target_knn"].mean == pytest.approx(np.mean(of_target), rel=1e-5)
+    assert set(found.random["small"]) == set(METRICS) - TARGET
+
+
+def test_each_rule_is_good_at_what_it_is_for(project):
+    found = compare_runs(project, ["near", "spread"])
+    near, spread = found.metrics["near"], found.metrics["spread"]
+    assert near["target_knn"] < found.random["near"]["target_knn"].mean
+    assert near["target_ot"] < found.random["near"]["target_ot"].mean
+    assert spread["coverage_radius"] < found.random["spread"]["coverage_radius"].mean
+    assert (near["clusters_covered"], spread["clusters_covered"]) == (0.25, 1)
+    assert near["cluster_entropy"] == near["source_entropy"] == 0
+
+
+def test_runs_of_one_budget_share_random(project):
+    found = compare_runs(project, ["near", "spread", "plain"], seeds=2)
+    assert found.random["spread"] == found.random["plain"]
+    common = set(METRICS) - TARGET
+    near = found.random["near"]
+    assert {name: near[name] for name in common} == found.random["plain"]
+
+
+def test_overlaps_are_set_operations(project):
+    found = compare_runs(project, ["near", "plain", "small"], seeds=1)
+    rows = {name: set(load_run(project, name).rows.tolist()) for name in found.metrics}
+    assert [(o.first, o.second) for o in found.overlaps] == [
+        ("near", "plain"), ("near", "small"), ("plain", "small"),
+    ]  # fmt: skip
+    for o in found.overlaps:
+        a, b = rows[o.first], rows[o.second]
+        assert o.shared.tolist() == sorted(a & b)
+        assert o.only_first.tolist() == sorted(a - b)
+        assert o.only_second.tolist() == sorted(b - a)
+        assert o.share == len(a & b) / min(len(a), len(b))
+
+
+def test_dropped_rows_are_not_covered_and_not_drawn(project):
+    before = compare_runs(project, ["near"], seeds=1)
+    others = np.flatnonzero(
+        load_features(project).vectors @ encode_target(project, "cooking")[0] < 0.5
+    )
+    rows = np.setdiff1d(np.arange(240), load_run(project, "near").rows)
+    decide(project, 240, "drop", np.intersect1d(others, rows), "test")
+    kept = load_decisions(project, 240).candidates
+    assert 24 <= len(kept) < 120
+    after = compare_runs(project, ["near"], seeds=1)
+    assert after.metrics["near"]["coverage_radius"] < before.metrics["near"]["coverage_radius"]
+    assert after.random["near"]["target_knn"].mean < before.random["near"]["target_knn"].mean
+    # Fewer rows are kept than the run has: Random draws from what it chose too.
+    decide(project, 240, "drop", load_run(project, "near").rows[:20], "test")
+    decide(project, 240, "drop", np.setdiff1d(kept, load_run(project, "near").rows), "test")
+    few = compare_runs(project, ["near"], seeds=1)
+    assert few.random["near"]["vendi"].mean == pytest.approx(few.metrics["near"]["vendi"])
+
+
+def test_copies_of_a_row_leave_novelsum_finite(project, monkeypatch):
+    features = load_features(project)
+    copied = np.repeat(features.vectors[::12], 12, axis=0)
+    monkeypatch.setattr(
+        "core.compare.load_features", lambda _: type("Features", (), {"vectors": copied})
+    )
+    found = compare_runs(project, ["plain"], seeds=1).metrics["plain"]
+    assert 0 < found["novelsum"] < 10
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "at least one run"),
+        (["near", "plain", "near"], "'near' is named twice"),
+        (["near", "other"], "No run 'other' in planted; runs: .*near"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_one_sentence(project, names, message):
+    with pytest.raises(InputError, match=message):
+        compare_runs(project, names)
+
+
+@pytest.fixture
+def winnow(project, capfd, monkeypatch):
+    """The command line in this process; returns what it prints."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run(*arguments):
+        assert cli.main([*arguments[:-1], "compare", str(project.root), *arguments[-1]]) == 0
+        return capfd.readouterr().out
+
+    return run
+
+
+def test_a_script_reads_runs_random_and_overlap(project, winnow):
+    printed = winnow("--json", ["near", "plain"])
+    found = compare_runs(project, ["near", "plain"])
+    values = json.loads(printed)
+    assert printed.count("\n") == 1 and set(values) == {"runs", "random", "overlap"}
+    assert values["runs"] == found.metrics
+    vendi_of_random = found.random["plain"]["vendi"]
+    assert values["random"]["plain"]["vendi"] == [vendi_of_random.mean, vendi_of_random.sd]
+    assert values["overlap"] == {"near|plain": found.overlaps[0].share}
+
+
+def test_a_person_reads_a_table_with_random_and_arrows(winnow):
+    lines = winnow(["near", "plain"]).splitlines()
+    assert lines[0].split() == ["near", "plain", "Random"]
+    starts = [lines[0].index(name) for name in ("near", "plain", "Random")]
+    rows = {line[: starts[0]].strip(): line for line in lines[1 : 1 + len(METRICS)]}
+    assert {"NovelSum ↑", "Coverage radius ↓", "Source entropy"} <= set(rows)
+    assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows["Vendi score ↑"][starts[2] :])
+    # Only one of the runs has a target.
+    assert rows["Target to nearest row ↓"][starts[1] : starts[2]].strip() == ""
+    assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0"
+    assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-2])
+
+
+def test_random_stands_once_for_each_budget_and_target(winnow):
+    head = re.split("  +", winnow(["near", "spread", "small"]).splitlines()[0].strip())
+    assert head == ["near", "spread", "small", "Random, 24 rows, cooking", "Random, 6 rows"]
