@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core import metrics
 from core.metrics import METRICS, Subset, measure, measure_target, unit_rows
+from core.selection import Problem, solve
 
 
 def unit(n, dim, seed=0):
@@ -163,6 +164,13 @@ def test_a_sample_is_everything_or_always_the_same():
     some = metrics.sampled(1000, 10)
     assert (np.diff(some) > 0).all() and len(some) == 10
     assert some.tolist() == metrics.sampled(1000, 10).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_is_not_what_random_draws(seed):
+    """Else the rows that coverage looks at would be chosen ones, at a distance of zero."""
+    drawn = solve("random", Problem(None, np.arange(1000), budget=100, seed=seed)).rows
+    assert len(np.intersect1d(drawn, metrics.sampled(1000, 100))) < 30
 
 
 def subset(n, **other):
