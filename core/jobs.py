@@ -122,8 +122,10 @@ def start(project: Project, title: str, steps: list[Step] | tuple[Step, ...]) ->
                     f"{project.name} is in use by the job “{other.title}”; "
                     "wait for it or cancel it."
                 )
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = project.jobs_dir / f"{stamp}-{secrets.token_hex(2)}"
+    # Jobs are listed by name: also those of one second in their order.
+    now = time.time_ns()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
+    folder = project.jobs_dir / f"{stamp}-{now % 10**9:09}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True)
     write_json(
         folder / "job.json",

@@ -144,3 +144,11 @@ def test_newest_first_and_no_job_where_there_is_none(project, tmp_path):
     assert [job.id for job in jobs.list_jobs(project, limit=1)] == [second.id]
     with pytest.raises(InputError, match="No job at"):
         jobs.read_job(tmp_path)
+
+
+def test_jobs_of_one_second_are_listed_newest_first(project):
+    started = [jobs.start(project, f"job {n}", [Step("select")]) for n in range(4)]
+    listed = jobs.list_jobs(project, limit=4)
+    assert [job.id for job in listed] == [job.id for job in started[::-1]]
+    for job in started:
+        wait_for(job, "failed")

@@ -52,13 +52,21 @@ def _round(x):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-def]
-    """Round each of the first `rows` rows to integers of at most `limit`; scales undo it."""
-    width = values.shape[1]
+def _largest(values, rows, tops):  # type: ignore[no-untyped-def]
+    """Largest absolute value of each of the first `rows` rows."""
     for row in range(rows):
         top = np.float32(1e-30)
-        for i in range(width):
+        for i in range(values.shape[1]):
             top = larger(top, abs(values[row, i]))
+        tops[row] = top
+
+
+@_compile
+def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-def]
+    """Round rows to integers of at most `limit`; scales, the rows' largest values, undo it then."""
+    width = values.shape[1]
+    for row in range(rows):
+        top = scales[row]
         scales[row] = top / limit
         factor = limit / top
         for i in range(width):
@@ -66,19 +74,27 @@ def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-de
 
 
 @_compile
-def _gelu(values, rows):  # type: ignore[no-untyped-def]
+def _gelu(values, rows, tops):  # type: ignore[no-untyped-def]
+    """GELU in place, and the largest absolute value of each row."""
     width = values.shape[1]
     end = np.float32(_GELU_END)
     for row in range(rows):
+        top = np.float32(1e-30)
         for i in range(width):
             x = values[row, i]
             c = x if x > -end else -end
             c = c if c < end else end
             u = c * c * np.float32(2 / _GELU_END**2) - np.float32(1)
-            p = _P[10]
-            for k in range(9, -1, -1):
-                p = p * u + _P[k]
-            values[row, i] = x * (np.float32(0.5) + c * p)
+            # In three parts, so that no long chain of operations waits for itself.
+            v = u * u
+            low = (_P[0] + _P[1] * u) + (_P[2] + _P[3] * u) * v
+            middle = (_P[4] + _P[5] * u) + (_P[6] + _P[7] * u) * v
+            high = (_P[8] + _P[9] * u) + _P[10] * v
+            p = low + v * v * (middle + v * v * high)
+            y = x * (np.float32(0.5) + c * p)
+            values[row, i] = y
+            top = larger(top, abs(y))
+        tops[row] = top
 
 
 @_compile
@@ -152,9 +168,8 @@ def _softmax(scores, length, weights):  # type: ignore[no-untyped-def]
         for t in range(span):
             u = larger((scores[r, t] - top) * np.float32(2 / _EXP_END), np.float32(-2))
             u += np.float32(1)
-            q = _Q[5]
-            for k in range(4, -1, -1):
-                q = q * u + _Q[k]
+            v = u * u
+            q = (_Q[0] + _Q[1] * u) + v * ((_Q[2] + _Q[3] * u) + v * (_Q[4] + _Q[5] * u))
             q *= q
             q *= q
             q *= q
@@ -268,7 +283,8 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
     for layer in range(norms.shape[0]):
         for first in range(0, tokens, _BLOCK):
             rows = min(_BLOCK, tokens - first)
-            _quantize(hidden[first : first + rows], limits[0], whole, scales, rows)
+            _largest(hidden[first:], rows, scales)
+            _quantize(hidden[first:], limits[0], whole, scales, rows)
             panels, column_scales, biases = attention
             _linear(
                 whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
@@ -280,17 +296,19 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
         for first in range(0, tokens, _BLOCK):
             rows = min(_BLOCK, tokens - first)
             norm = norms[layer]
+            _largest(context[first:], rows, scales)
             _quantize(context[first:], limits[1], whole, scales, rows)
             panels, column_scales, biases = output
             _linear(whole, scales, rows, panels[layer], column_scales[layer], biases[layer], update)
             add_norm(hidden, update, norm[0], norm[1], epsilon, first, rows)
+            _largest(hidden[first:], rows, scales)
             _quantize(hidden[first:], limits[2], whole, scales, rows)
             panels, column_scales, biases = up
             _linear(
                 whole, scales, rows, panels[layer], column_scales[layer], biases[layer],
                 inner_values,
             )  # fmt: skip
-            _gelu(inner_values, rows)
+            _gelu(inner_values, rows, scales)
             _quantize(inner_values, limits[3], inner_whole, scales, rows)
             panels, column_scales, biases = down
             _linear(
