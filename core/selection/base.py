@@ -251,6 +251,21 @@ class Rule:
         }
 
 
+def finite_quality(problem: Problem, label: str) -> Numbers:
+    """Return the candidates' quality; InputError where there is none or one is not finite."""
+    if problem.quality is None:
+        raise InputError(f"{label} goes by quality; give a column of numbers (--quality COLUMN).")
+    quality = np.asarray(problem.quality, np.float64)[problem.candidates]
+    bad = ~np.isfinite(quality)
+    if bad.any():
+        row = problem.candidates[bad.argmax()]
+        raise InputError(
+            f"Row {row} has no finite quality ({quality[bad.argmax()]}); "
+            "fill the gaps or drop those rows."
+        )
+    return quality
+
+
 def resolve_budget(pool_rows: int, ratio: float | None, budget: int | None) -> int:
     """Turn a ratio of the pool, or a number of rows, into a number of rows.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.progress import Progress, silent
-from core.selection.base import Numbers, Problem, Rows, Selection
+from core.selection.base import Numbers, Problem, Rows, Selection, finite_quality
 from core.selection.quotas import Counts, largest_remainder
 from core.selection.reasons import Reasons
 from core.selection.rows import unit
@@ -164,16 +164,7 @@ def kmq(
 
 
 def _quality(problem: Problem, temperature: float) -> Numbers:
-    if problem.quality is None:
-        raise InputError("kMQ weighs rows by quality; give a column of numbers (--quality COLUMN).")
-    quality = np.asarray(problem.quality, np.float64)[problem.candidates]
-    bad = ~np.isfinite(quality)
-    if bad.any():
-        row = problem.candidates[bad.argmax()]
-        raise InputError(
-            f"Row {row} has no finite quality ({quality[bad.argmax()]}); "
-            "fill the gaps or drop those rows."
-        )
+    quality = finite_quality(problem, "kMQ")
     if temperature == 0 and quality.min(initial=0.0) < 0:
         row = problem.candidates[quality.argmin()]
         raise InputError(

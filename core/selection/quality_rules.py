@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.errors import InputError
 from core.progress import Progress, silent
-from core.selection.base import Numbers, Problem, Rows, Selection
+from core.selection.base import Problem, Rows, Selection, finite_quality
 from core.selection.cover import greedy, in_order
 from core.selection.rows import Vectors, gather
 
@@ -79,21 +78,6 @@ def qdit(
         in_order(problem, found.order, found.values, "coverage and quality added"),
         settings={"rows_looked_at": found.sample or len(rows)},
     )
-
-
-def finite_quality(problem: Problem, label: str) -> Numbers:
-    """Return the candidates' quality; InputError where there is none or one is not finite."""
-    if problem.quality is None:
-        raise InputError(f"{label} goes by quality; give a column of numbers (--quality COLUMN).")
-    quality = np.asarray(problem.quality, np.float64)[problem.candidates]
-    bad = ~np.isfinite(quality)
-    if bad.any():
-        row = problem.candidates[bad.argmax()]
-        raise InputError(
-            f"Row {row} has no finite quality ({quality[bad.argmax()]}); "
-            "fill the gaps or drop those rows."
-        )
-    return quality
 
 
 def _largest_cosine(rows: Vectors, others: Vectors) -> Vectors:
