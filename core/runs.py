@@ -16,16 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.clusters import Clusters, load_clusters
-from core.decisions import Decisions, load_decisions
+from core.clusters import Clusters
 from core.errors import InputError, command
-from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder
 from core.recipe import make_recipe, write_recipe
-from core.selection import Problem, Rule, Selection, Strata, find_rule, resolve_budget, solve
-from core.target_features import encode_target
+from core.selection import Selection
+from core.setup import Setup, set_up
 from core.values import plain
 
 if TYPE_CHECKING:
@@ -123,66 +121,78 @@ def select(
         of range; the budget is larger than what is kept.
     """
     started = time.perf_counter()
-    rule = find_rule(method)
-    project = project.snapshot()
-    pool = Pool.open(project)
-    decisions = load_decisions(project, pool.rows)
-    wanted = resolve_budget(pool.rows, ratio, budget)
     if name is not None:
         _check_name(name)
         with project.database() as db:  # known before the work, and looked at again after it
             _free_id(db, name, method)
-    clusters = load_clusters(project) if project.pointer("features") else None
-    ignored = [
-        f"{rule.label} uses no {what}; it was left out."
-        for what, given, used in (
-            ("target set", target, rule.needs_target),
-            ("quality", quality, rule.needs_quality),
-            ("groups of a column", by, rule.needs_strata),
-        )
-        if given and not used
-    ]
-    target = target if rule.needs_target else None
-    quality = (quality or pool.quality_column()) if rule.needs_quality else None
-    by = (by or "source") if rule.needs_strata else None
-    problem = _problem(
-        project, pool, rule, decisions, clusters, wanted, target, quality, by, seed, progress
+    setup = set_up(
+        project,
+        method=method,
+        ratio=ratio,
+        budget=budget,
+        target=target,
+        quality=quality,
+        by=by,
+        seed=seed,
+        progress=progress,
     )
     progress(0, 0, "selecting rows")
-    selection = solve(method, problem, progress=progress, **parameters)
-    names = pool.sources()
+    selection = setup.solve(progress=progress, **parameters)
+    return store(setup, selection, parameters, name=name, started=started)
+
+
+def store(
+    setup: Setup,
+    selection: Selection,
+    parameters: dict[str, Any],
+    *,
+    name: str | None = None,
+    started: float | None = None,
+) -> RunReport:
+    """Keep a selection of this set-up as a run, with its recipe.
+
+    Parameters
+    ----------
+    parameters : those of the rule that it was made with.
+    name : id of the run; default: the method and a number.
+    started : `time.perf_counter()` when the work began; default: now.
+
+    Raises
+    ------
+    InputError
+        The name is taken, or cannot name a run.
+    """
+    started = time.perf_counter() if started is None else started
+    if name is not None:
+        _check_name(name)
+    rule, problem, clusters = setup.rule, setup.problem, setup.clusters
+    names = setup.pool.sources()
     counts = np.bincount(names.codes[selection.rows], minlength=len(names.names))
     sources = {names.names[i]: int(counts[i]) for i in np.argsort(-counts) if counts[i]}
     # One transaction from the choice of the id to the entry, so that two processes cannot take
     # the same id; a kill in between leaves a folder without an entry, which the next run replaces.
-    with project.database() as db:
+    with setup.project.database() as db:
         db.execute("BEGIN IMMEDIATE")
-        run_id = _free_id(db, name, method)
+        run_id = _free_id(db, name, rule.id)
         report = RunReport(
             run_id,
-            method,
+            rule.id,
             len(selection.rows),
             selection.support,
             rows_sha256(selection.rows),
             sources,
-            (*ignored, *selection.notes),
+            (*setup.notes, *selection.notes),
             plain(selection.settings),
             round(time.perf_counter() - started, 3),
         )
         request = {
-            "method": method,
-            "budget": wanted,
-            "ratio": ratio,
-            "target": target,
-            "quality": quality,
-            "by": by,
-            "seed": seed,
+            **setup.request,
             "name": run_id,
             "parameters": rule.resolve(parameters),  # defaults too: they may change
         }
         uses_features = problem.features is not None
-        recipe = make_recipe(project, decisions, request, asdict(report), uses_features)
-        with atomic_folder(project.artefact("runs", run_id)) as folder:
+        recipe = make_recipe(setup.project, setup.decisions, request, asdict(report), uses_features)
+        with atomic_folder(setup.project.artefact("runs", run_id)) as folder:
             pq.write_table(_table(selection, clusters), folder / "selection.parquet")
             write_recipe(folder / "recipe.yaml", recipe)
         db.execute(
@@ -276,47 +286,6 @@ def export_run(
         about={"run": run_id},
         progress=progress,
     )
-
-
-def _problem(
-    project: Project,
-    pool: Pool,
-    rule: Rule,
-    decisions: Decisions,
-    clusters: Clusters | None,
-    budget: int,
-    target: str | None,
-    quality: str | None,
-    by: str | None,
-    seed: int,
-    progress: Progress,
-) -> Problem:
-    """Gather what the rule needs, and say in one sentence what is missing."""
-    if rule.needs_target and not target:
-        raise InputError(f"{rule.label} needs a target set; give one with --target NAME.")
-    if rule.needs_clusters and clusters is None:
-        made = command("cluster", project.root)
-        raise InputError(f"{rule.label} needs clusters; run {made} first.")
-    vectors = rule.needs_features or rule.needs_target or rule.needs_clusters
-    features = load_features(project).vectors if vectors else None
-    return Problem(
-        features=features,
-        candidates=decisions.candidates,
-        budget=budget,
-        targets=encode_target(project, target, progress=progress)
-        if rule.needs_target and target
-        else None,
-        labels=clusters.labels if clusters else None,
-        strata=_strata(pool, by) if by else None,
-        quality=pool.numbers(quality) if quality else None,
-        pinned=decisions.pinned_rows,
-        seed=seed,
-    )
-
-
-def _strata(pool: Pool, by: str) -> Strata:
-    groups = pool.categories(by)
-    return Strata(by, groups.codes, tuple(groups.names))
 
 
 def _table(selection: Selection, clusters: Clusters | None) -> pa.Table:

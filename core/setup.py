@@ -1,0 +1,133 @@
+"""What a rule is to choose from in a project: gathered in one place for runs and previews."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.clusters import Clusters, load_clusters
+from core.decisions import Decisions, load_decisions
+from core.errors import InputError, command
+from core.features import load_features
+from core.pool import Pool
+from core.progress import Progress, silent
+from core.project import Project
+from core.selection import Problem, Rule, Selection, Strata, find_rule, resolve_budget, solve
+from core.target_features import encode_target
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a rule chooses from, in a project as it stood when it was asked.
+
+    Attributes
+    ----------
+    request : the options of `core.runs.select` as they were resolved, for the recipe.
+    notes : sentences on options that the rule has no use for.
+    """
+
+    project: Project
+    pool: Pool
+    rule: Rule
+    decisions: Decisions
+    clusters: Clusters | None
+    problem: Problem
+    request: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def at(self, *, budget: int, seed: int) -> "Setup":
+        """The same, for another budget and seed."""
+        return replace(
+            self,
+            problem=replace(self.problem, budget=budget, seed=seed),
+            request={**self.request, "budget": budget, "ratio": None, "seed": seed},
+        )
+
+    def solve(self, *, progress: Progress = silent, **parameters: Any) -> Selection:
+        """Choose the rows that a run with these parameters would hold."""
+        return solve(self.rule.id, self.problem, progress=progress, **parameters)
+
+
+def set_up(
+    project: Project,
+    *,
+    method: str,
+    ratio: float | None = None,
+    budget: int | None = None,
+    target: str | None = None,
+    quality: str | None = None,
+    by: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Setup:
+    """Gather what the rule `method` chooses from; options and errors as of `core.runs.select`."""
+    rule = find_rule(method)
+    project = project.snapshot()
+    pool = Pool.open(project)
+    decisions = load_decisions(project, pool.rows)
+    wanted = resolve_budget(pool.rows, ratio, budget)
+    clusters = load_clusters(project) if project.pointer("features") else None
+    ignored = tuple(
+        f"{rule.label} uses no {what}; it was left out."
+        for what, given, used in (
+            ("target set", target, rule.needs_target),
+            ("quality", quality, rule.needs_quality),
+            ("groups of a column", by, rule.needs_strata),
+        )
+        if given and not used
+    )
+    target = target if rule.needs_target else None
+    quality = (quality or pool.quality_column()) if rule.needs_quality else None
+    by = (by or "source") if rule.needs_strata else None
+    problem = _problem(
+        project, pool, rule, decisions, clusters, wanted, target, quality, by, seed, progress
+    )
+    request = {
+        "method": method,
+        "budget": wanted,
+        "ratio": ratio,
+        "target": target,
+        "quality": quality,
+        "by": by,
+        "seed": seed,
+    }
+    return Setup(project, pool, rule, decisions, clusters, problem, request, ignored)
+
+
+def _problem(
+    project: Project,
+    pool: Pool,
+    rule: Rule,
+    decisions: Decisions,
+    clusters: Clusters | None,
+    budget: int,
+    target: str | None,
+    quality: str | None,
+    by: str | None,
+    seed: int,
+    progress: Progress,
+) -> Problem:
+    """Gather what the rule needs, and say in one sentence what is missing."""
+    if rule.needs_target and not target:
+        raise InputError(f"{rule.label} needs a target set; give one with --target NAME.")
+    if rule.needs_clusters and clusters is None:
+        made = command("cluster", project.root)
+        raise InputError(f"{rule.label} needs clusters; run {made} first.")
+    vectors = rule.needs_features or rule.needs_target or rule.needs_clusters
+    features = load_features(project).vectors if vectors else None
+    return Problem(
+        features=features,
+        candidates=decisions.candidates,
+        budget=budget,
+        targets=encode_target(project, target, progress=progress)
+        if rule.needs_target and target
+        else None,
+        labels=clusters.labels if clusters else None,
+        strata=_strata(pool, by) if by else None,
+        quality=pool.numbers(quality) if quality else None,
+        pinned=decisions.pinned_rows,
+        seed=seed,
+    )
+
+
+def _strata(pool: Pool, by: str) -> Strata:
+    groups = pool.categories(by)
+    return Strata(by, groups.codes, tuple(groups.names))
