@@ -11,14 +11,12 @@ from core.clusters import load_clusters
 from core.decisions import load_decisions
 from core.errors import InputError
 from core.features import load_features
-from core.metrics import (
+from core.metrics import Subset, measure, measure_target
+from core.metrics_functions import (
     COVERED_ROWS,
     NOVEL_ROWS,
-    Subset,
     density,
     distinct,
-    measure,
-    measure_target,
     sampled,
     unit_rows,
 )

@@ -11,7 +11,8 @@ from core.compare import compare_runs
 from core.decisions import decide, load_decisions
 from core.errors import InputError
 from core.features import load_features
-from core.metrics import METRICS, novelsum, target_knn, vendi
+from core.metrics import METRICS
+from core.metrics_functions import novelsum, target_knn, vendi
 from core.pool import Pool
 from core.project import Project
 from core.runs import load_run, select

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import metrics
-from core.metrics import METRICS, Subset, measure, measure_target, unit_rows
+from core import metrics_functions as metrics
+from core.metrics import METRICS, Subset, measure, measure_target
+from core.metrics_functions import unit_rows
 from core.selection import Problem, solve
 
 
