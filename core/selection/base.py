@@ -1,18 +1,21 @@
 """What every rule is given, what it gives back, and how a rule describes itself."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.selection.memo import Memo
 from core.selection.reasons import Reasons
 
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ class Problem:
         Candidates that are chosen in any case; they count towards the budget.
     seed : int
         Non-negative.
+    memo : Memo
+        What was worked out from features, candidates and targets; `dataclasses.replace` hands it
+        on, so that another budget or seed need not wait for it again.
     """
 
     features: NDArray[np.floating] | None
@@ -149,6 +155,18 @@ class Problem:
     quality: Numbers | None = None
     pinned: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     seed: int = 0
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gave for `key` and these candidates and targets, or gives now."""
+        return self.memo.get((self._content, key), make)
+
+    @cached_property
+    def _content(self) -> bytes:
+        digest = hashlib.blake2b(self.candidates.tobytes(), digest_size=16)
+        if self.targets is not None:
+            digest.update(np.ascontiguousarray(self.targets).tobytes())
+        return digest.digest()
 
     @cached_property
     def is_pinned(self) -> NDArray[np.bool_]:

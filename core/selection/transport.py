@@ -80,6 +80,16 @@ class Curve:
     effective_sizes: Numbers
 
 
+def numbered(rows: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64]]:
+    """The different rows, ascending, and where each of `rows` is among them.
+
+    As `np.unique` with its inverse; row numbers are small enough for a table in place of a sort.
+    """
+    there = np.zeros(int(rows.max()) + 1, bool)
+    there[rows] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[rows]
+
+
 class TransportPath:
     """All solutions, from pure alignment to the widest spread.
 
@@ -117,8 +127,7 @@ class TransportPath:
         scale: float,
         density: Density | None = None,
     ) -> None:
-        self.union, members = np.unique(rows, return_inverse=True)
-        self._members = members.reshape(rows.shape)
+        self.union, self._members = numbered(rows)
         self._distances = distances.astype(np.float64)
         self.scale = scale
         self._density = density

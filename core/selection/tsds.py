@@ -1,33 +1,77 @@
 """The target-driven rules KNN-Uniform and KNN-KDE: from a problem to the path, and to rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.neighbors import exact_neighbors
+from core.neighbors import Neighbors, exact_neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.density import KernelDensity
 from core.selection.nearest import filled_note, inclusion, nearest_target, vectors_of
 from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
-from core.selection.transport import PathPoint, TransportPath
+from core.selection.transport import PathPoint, TransportPath, numbered
 
 # Pairs of a target and a neighbour that may be looked at: some 2 GB.
 _MOST_PAIRS = 1 << 24
 
 
 @dataclass(frozen=True)
-class _Reach:
-    """Where on the path the rows are drawn, and what is to be said of it."""
+class Terms:
+    """What a path is laid by.
+
+    Attributes
+    ----------
+    scale : "auto" or float
+        C; "auto" is the mean distance from the targets to their prefetched neighbours.
+    max_neighbors : int
+        Neighbours of a target.
+    sigma : float or None
+        Width of the density kernel, in L2 distance; None or 0 makes every density 1.
+    density_neighbors : int
+        Neighbours that count in a density; 0 is all.
+    """
+
+    scale: str | float
+    max_neighbors: int
+    sigma: float | None = None
+    density_neighbors: int = 0
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Terms":
+        """From the resolved parameters of KNN-Uniform or KNN-KDE."""
+        sigma = parameters.get("sigma")
+        if sigma is None and "duplicate_cosine" in parameters:
+            sigma = sigma_of(parameters["duplicate_cosine"])
+        return cls(
+            parameters["scale"],
+            parameters["max_neighbors"],
+            sigma,
+            parameters.get("density_neighbors", 0),
+        )
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """A path, how many neighbours of each target it knows, and what is to be said of it."""
 
     path: TransportPath
+    neighbors: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Where on the path the rows are drawn."""
+
+    laid: _Laid
     asked: PathPoint
     point: PathPoint
-    neighbors: int
     notes: tuple[str, ...]
 
 
@@ -35,35 +79,42 @@ def knn_uniform(
     problem: Problem,
     *,
     diversity_weight: float,
-    scale: str | float,
-    max_neighbors: int,
     progress: Progress = silent,
+    **parameters: Any,
 ) -> Selection:
     """KNN-Uniform of TSDS: near the targets, spread evenly over their neighbours."""
-    return _select(problem, diversity_weight, scale, max_neighbors, None, 0, progress)
+    return _select(problem, diversity_weight, Terms.of(parameters), progress)
 
 
 def knn_kde(
     problem: Problem,
     *,
     diversity_weight: float,
-    scale: str | float,
-    duplicate_cosine: float,
-    sigma: float | None,
-    max_neighbors: int,
-    density_neighbors: int,
     progress: Progress = silent,
+    **parameters: Any,
 ) -> Selection:
     """KNN-KDE of TSDS: as KNN-Uniform, where near-duplicates share the mass of one row."""
-    width = sigma_of(duplicate_cosine) if sigma is None else sigma
-    return _select(
-        problem, diversity_weight, scale, max_neighbors, width, density_neighbors, progress
-    )
+    return _select(problem, diversity_weight, Terms.of(parameters), progress)
 
 
 def sigma_of(cosine: float) -> float:
     """The distance of unit vectors with this cosine: sqrt(2 (1 − c))."""
     return float(np.sqrt(max(0.0, 2 * (1 - cosine))))
+
+
+def lay(problem: Problem, terms: Terms, *, progress: Progress = silent) -> TransportPath:
+    """The path of a problem, as far as the neighbours of `terms` and memory allow."""
+    return _lay(problem, terms, progress).path
+
+
+def first_filling(
+    problem: Problem, terms: Terms, *, progress: Progress = silent
+) -> PathPoint | None:
+    """The point of the smallest diversity weight whose support holds the budget.
+
+    None when the targets' neighbours hold too few rows, however many are looked at.
+    """
+    return _fill(problem, terms, _lay(problem, terms, progress), progress)[1]
 
 
 def transport_path(
@@ -75,32 +126,31 @@ def transport_path(
     density_neighbors: int = 0,
     progress: Progress = silent,
 ) -> TransportPath:
-    """Find the targets' neighbours among the candidates and lay the path.
+    """Find the targets' neighbours among the candidates and lay the path; see `Terms`."""
+    return _path(problem, Terms(scale, max_neighbors, sigma, density_neighbors), progress)
 
-    Parameters
-    ----------
-    problem : Problem
-        With features and targets.
-    scale : "auto" or float
-        C; "auto" is the mean distance from the targets to their prefetched neighbours.
-    sigma : float, optional
-        Width of the density kernel, in L2 distance; None or 0 makes every density 1.
-    max_neighbors, density_neighbors : int
-        Neighbours of a target; neighbours that count in a density (0: all).
-    """
-    features, candidates, targets = problem.features, problem.candidates, problem.targets
-    assert features is not None and targets is not None
-    near = exact_neighbors(
-        targets, vectors_of(problem, candidates), max_neighbors, progress=progress
-    )
-    rows = candidates[near.indices]
-    if scale == "auto":
-        mean = float(near.distances.mean(dtype=np.float64))
-        scale = mean if mean > 0 else 1.0
-    if not sigma:
-        return TransportPath(rows, near.distances, scale=float(scale))
-    kernel = _LazyKernel(features, np.unique(rows), sigma, density_neighbors, progress)
-    return TransportPath(rows, near.distances, scale=float(scale), density=kernel)
+
+def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
+    targets = problem.targets
+    assert targets is not None
+
+    def neighbors() -> Neighbors:
+        base = vectors_of(problem, problem.candidates)
+        return exact_neighbors(targets, base, terms.max_neighbors, progress=progress)
+
+    def path() -> TransportPath:
+        near = problem.remember(("neighbors", terms.max_neighbors), neighbors)
+        rows, distances, scale = problem.candidates[near.indices], near.distances, terms.scale
+        if isinstance(scale, str):
+            mean = float(distances.mean(dtype=np.float64))
+            scale = mean if mean > 0 else 1.0
+        if not terms.sigma:
+            return TransportPath(rows, distances, scale=scale)
+        assert problem.features is not None
+        kernel = _LazyKernel(problem.features, rows, terms.sigma, terms.density_neighbors, progress)
+        return TransportPath(rows, distances, scale=scale, density=kernel)
+
+    return problem.remember(("path", terms), path)
 
 
 class _LazyKernel:
@@ -109,40 +159,28 @@ class _LazyKernel:
     def __init__(
         self,
         features: NDArray[np.floating],
-        union: Rows,
+        rows: Rows,
         sigma: float,
         limit: int,
         progress: Progress,
     ) -> None:
         self._make = partial(KernelDensity, sigma=sigma, limit=limit)
-        self._features, self._union, self._progress = features, union, progress
+        self._features, self._rows, self._progress = features, rows, progress
         self._kernel: KernelDensity | None = None
 
     def __call__(self, members: NDArray[np.int64]) -> Numbers:
-        if self._kernel is None:
-            whole = len(self._union) == len(self._features)
-            self._kernel = self._make(self._features if whole else self._features[self._union])
         self._progress(0, 0, "measuring densities")
+        if self._kernel is None:
+            union = numbered(self._rows)[0]
+            whole = len(union) == len(self._features)
+            self._kernel = self._make(self._features if whole else self._features[union])
         return self._kernel.at(members)
 
 
 def _select(
-    problem: Problem,
-    diversity_weight: float,
-    scale: str | float,
-    max_neighbors: int,
-    sigma: float | None,
-    density_neighbors: int,
-    progress: Progress,
+    problem: Problem, diversity_weight: float, terms: Terms, progress: Progress
 ) -> Selection:
-    lay = partial(
-        transport_path,
-        problem,
-        sigma=sigma,
-        density_neighbors=density_neighbors,
-        progress=progress,
-    )
-    reach = _reach(problem, lay, diversity_weight, scale, max_neighbors)
+    reach = _reach(problem, terms, diversity_weight, progress)
     point = reach.point
     chances, filled = inclusion(problem, _spread_out(problem, point))
     taken = systematic(chances, problem.generator)
@@ -150,13 +188,13 @@ def _select(
     settings: dict[str, Any] = {
         "diversity_weight": point.diversity_weight,
         "diversity_weight_asked": diversity_weight,
-        "scale": reach.path.scale,
-        "max_neighbors": reach.neighbors,
+        "scale": reach.laid.path.scale,
+        "max_neighbors": reach.laid.neighbors,
         "alignment_cost": point.alignment_cost,
         "effective_size": point.effective_size,
     }
-    if sigma is not None:
-        settings |= {"sigma": sigma, "density_neighbors": density_neighbors}
+    if terms.sigma is not None:
+        settings |= {"sigma": terms.sigma, "density_neighbors": terms.density_neighbors}
     return Selection(
         rows=rows,
         probabilities=chances[taken],
@@ -168,51 +206,68 @@ def _select(
     )
 
 
-def _reach(
-    problem: Problem,
-    lay: partial[TransportPath],
-    diversity_weight: float,
-    scale: str | float,
-    max_neighbors: int,
-) -> _Reach:
+def _reach(problem: Problem, terms: Terms, diversity_weight: float, progress: Progress) -> _Reach:
     """Go along the path as far as the budget needs."""
-    wished, most = min(max_neighbors, len(problem.candidates)), _most_neighbors(problem)
-    neighbors = min(wished, most)
-    path = lay(scale=scale, max_neighbors=neighbors)
-    point = asked = path.solve(diversity_weight)
-    wanted = problem.budget - len(problem.pinned)
+    laid = _lay(problem, terms, progress)
+    point = asked = laid.path.solve(diversity_weight)
+    wanted = _wanted(problem)
     reached = point.support - int(np.isin(point.rows, problem.pinned).sum())
     notes: tuple[str, ...] = ()
-    if neighbors < wished:
-        notes += (
-            f"{neighbors:,} neighbours of each target were looked at instead of {wished:,}, so "
-            f"that {len(point.counts):,} targets fit into memory; take fewer targets for more.",
-        )
     if reached < wanted:
-        further = path.smallest_lambda_with_support(wanted, problem.pinned)
-        # So many that one target alone could fill the budget, if memory allows.
-        more = min(problem.budget + 1, most)
-        if further is None and more > neighbors:
-            notes += (
-                f"The {neighbors:,} neighbours of each target hold too few different rows "
-                f"for the budget; {more:,} were looked at.",
-            )
-            neighbors = more
-            # The scale stays, so that diversity weights keep their meaning.
-            path = lay(scale=path.scale, max_neighbors=neighbors)
-            further = path.smallest_lambda_with_support(wanted, problem.pinned)
-        point = further or path.end()
+        laid, further = _fill(problem, terms, laid, progress)
+        point = further or laid.path.end()
         notes += (
             f"Diversity weight moved from {diversity_weight:g} to {point.diversity_weight:.6g}: "
             f"at {diversity_weight:g} only {reached:,} rows are in reach "
             f"for {wanted:,} places.",
         )
-    if point.exhausted and neighbors < len(problem.candidates):
+    if point.exhausted and laid.neighbors < len(problem.candidates):
         notes += (
             f"{point.exhausted:,} of {len(point.counts):,} targets have used up their "
-            f"{neighbors:,} neighbours; take more neighbours or a smaller diversity weight.",
+            f"{laid.neighbors:,} neighbours; take more neighbours or a smaller diversity weight.",
         )
-    return _Reach(path, asked, point, neighbors, notes)
+    return _Reach(laid, asked, point, laid.notes + notes)
+
+
+def _lay(problem: Problem, terms: Terms, progress: Progress) -> _Laid:
+    """The path over the neighbours of `terms`, or as many as memory allows."""
+    assert problem.targets is not None
+    wished = min(terms.max_neighbors, len(problem.candidates))
+    neighbors = min(wished, _most_neighbors(problem))
+    notes: tuple[str, ...] = ()
+    if neighbors < wished:
+        notes = (
+            f"{neighbors:,} neighbours of each target were looked at instead of {wished:,}, so "
+            f"that {len(problem.targets):,} targets fit into memory; take fewer targets for more.",
+        )
+    path = _path(problem, replace(terms, max_neighbors=neighbors), progress)
+    return _Laid(path, neighbors, notes)
+
+
+def _fill(
+    problem: Problem, terms: Terms, laid: _Laid, progress: Progress
+) -> tuple[_Laid, PathPoint | None]:
+    """The first point that fills the budget, over more neighbours if it takes them."""
+    wanted = _wanted(problem)
+    point = laid.path.smallest_lambda_with_support(wanted, problem.pinned)
+    # So many that one target alone could fill the budget, if memory allows.
+    more = min(problem.budget + 1, _most_neighbors(problem))
+    if point is not None or more <= laid.neighbors:
+        return laid, point
+    note = (
+        f"The {laid.neighbors:,} neighbours of each target hold too few different rows "
+        f"for the budget; {more:,} were looked at."
+    )
+    # The scale stays, so that diversity weights keep their meaning.
+    longer = replace(terms, scale=laid.path.scale, max_neighbors=more)
+    path = _path(problem, longer, progress)
+    laid = _Laid(path, more, (*laid.notes, note))
+    return laid, path.smallest_lambda_with_support(wanted, problem.pinned)
+
+
+def _wanted(problem: Problem) -> int:
+    """Places that pinned rows do not take."""
+    return problem.budget - len(problem.pinned)
 
 
 def _most_neighbors(problem: Problem) -> int:
@@ -229,7 +284,7 @@ def _spread_out(problem: Problem, point: PathPoint) -> Numbers:
 
 
 def _pulls(problem: Problem, reach: _Reach, rows: Rows) -> Pulls:
-    places, targets, shares = reach.path.pulls(reach.point, rows)
+    places, targets, shares = reach.laid.path.pulls(reach.point, rows)
     nearest, distances = nearest_target(problem, rows)
     starts = np.searchsorted(places, np.arange(len(rows) + 1))
     return Pulls(starts, targets, shares, nearest, distances)
