@@ -1,25 +1,19 @@
 """Compare: the metrics of runs side by side, beside Random at the same budget."""
 
 import itertools
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.clusters import load_clusters
-from core.decisions import load_decisions
+from core.compare_groups import Groups, count_groups
+from core.compare_measure import Bench, Sample
+from core.decisions import Decisions, load_decisions
 from core.errors import InputError
-from core.features import load_features
-from core.metrics import Subset, measure, measure_target
-from core.metrics_functions import (
-    COVERED_ROWS,
-    NOVEL_ROWS,
-    density,
-    distinct,
-    sampled,
-    unit_rows,
-)
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project
@@ -27,7 +21,6 @@ from core.recipe import read_recipe
 from core.runs import Run, load_run
 from core.selection import Problem, solve
 from core.sources import RANDOM_SEEDS
-from core.target_features import encode_target
 
 Rows = NDArray[np.int64]
 
@@ -63,11 +56,14 @@ class Comparison:
 
     Attributes
     ----------
-    metrics : values by id of `core.metrics.METRICS`; those without a value are left out.
+    metrics : values by id of `core.metrics.METRICS`; those without a value are left out. A run
+        that was not measured yet is left out too, here and in `random`.
     random : the same metrics of Random at the run's budget.
     budgets : rows of each run.
     targets : the target set of each run, None for a rule that uses none.
     overlaps : every pair of runs.
+    sources, clusters : how the rows spread; clusters are None where there are none.
+    drawn : the rows that Random draws for each run with seed 0, ascending.
     """
 
     metrics: dict[str, dict[str, float]]
@@ -75,6 +71,22 @@ class Comparison:
     budgets: dict[str, int]
     targets: dict[str, str | None]
     overlaps: tuple[Overlap, ...]
+    sources: Groups
+    clusters: Groups | None
+    drawn: dict[str, Rows]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether every run has its metrics."""
+        return len(self.metrics) == len(self.budgets)
+
+
+@dataclass(frozen=True)
+class CompareReport:
+    """What a comparison in the background did: the runs that are measured now."""
+
+    runs: tuple[str, ...]
+    seconds: float
 
 
 def compare_runs(
@@ -82,17 +94,20 @@ def compare_runs(
     names: Sequence[str],
     *,
     seeds: int = RANDOM_SEEDS,
+    stored: bool = False,
     progress: Progress = silent,
 ) -> Comparison:
     """Measure runs, and Random at the same budgets, on the features and clusters in use.
 
-    Random draws from the kept rows and from those that the runs chose, which may have been dropped
-    since; it takes the pinned rows, as every run does.
+    Random draws from the kept rows and from those that the run chose, which may have been dropped
+    since; it takes the pinned rows, as every run does. Metrics are kept in the project, so that a
+    second look takes no time while rows, decisions, features and clusters are the same.
 
     Parameters
     ----------
     names : different runs, at least one.
     seeds : draws of Random for each budget, at least 1.
+    stored : take only metrics that are there, and measure nothing.
 
     Raises
     ------
@@ -103,82 +118,57 @@ def compare_runs(
     _check(names, seeds)
     project = project.snapshot()
     runs = [load_run(project, name) for name in names]
-    pool = Pool.open(project)
+    pool, clusters = Pool.open(project), load_clusters(project)
+    decisions = load_decisions(project, pool.rows)
     chosen = {run.id: run.rows for run in runs}
     targets = {run.id: _target(run) for run in runs}
-    budgets = {name: len(rows) for name, rows in chosen.items()}
-    vectors = {
-        name: unit_rows(encode_target(project, name, progress=progress))
-        for name in dict.fromkeys(filter(None, targets.values()))
+    draws = {name: _draws(decisions, rows, seeds) for name, rows in chosen.items()}
+    samples = {
+        name: [Sample(rows, targets[name]) for rows in (chosen[name], *draws[name])]
+        for name in names
     }
-    kept, draws = _draws(project, pool, list(chosen.values()), seeds)
-    every = [*chosen.values(), *itertools.chain.from_iterable(draws.values())]
-    bench = _Bench(project, pool, kept, every, progress)
-
-    def measured(rows: Rows, wanted: set[str | None]) -> dict[str | None, dict[str, float]]:
-        """The metrics of rows for every target set that is wanted, None for those without."""
-        progress(next(count), len(every), "measuring")
-        subset = bench.subset(rows)
-        common = measure(subset)
-        return {
-            target: common | (measure_target(subset.vectors, vectors[target]) if target else {})
-            for target in wanted
-        }
-
-    count = itertools.count()
-    metrics = {
-        name: measured(rows, {targets[name]})[targets[name]] for name, rows in chosen.items()
-    }
-    random = {}
-    for budget, drawn in draws.items():
-        wanted = {targets[name] for name in names if budgets[name] == budget}
-        random[budget] = [measured(rows, wanted) for rows in drawn]
+    bench = Bench(project, pool, decisions.candidates)
+    if not stored:
+        bench.measure([*itertools.chain.from_iterable(samples.values())], progress=progress)
+    metrics, random = {}, {}
+    for name in names:
+        own, *drawn = [bench.known(sample) for sample in samples[name]]
+        of_random = [values for values in drawn if values is not None]
+        if own is not None and len(of_random) == seeds:
+            metrics[name], random[name] = own, _spread(of_random)
+    sources, kept = pool.sources(), decisions.candidates
     return Comparison(
         metrics,
-        {
-            name: _spread([values[targets[name]] for values in random[budgets[name]]])
-            for name in names
-        },
-        budgets,
+        random,
+        {name: len(rows) for name, rows in chosen.items()},
         targets,
         tuple(_overlap(a, b, chosen) for a, b in itertools.combinations(names, 2)),
+        count_groups(sources.codes, tuple(sources.names), kept, chosen),
+        count_groups(clusters.labels, tuple(clusters.titles), kept, chosen) if clusters else None,
+        {name: draws[name][0] for name in names},
     )
 
 
-class _Bench:
-    """What the subsets of one project are measured against."""
-
-    def __init__(
-        self, project: Project, pool: Pool, kept: Rows, every: list[Rows], progress: Progress
-    ) -> None:
-        self._vectors = load_features(project).vectors
-        self._clusters = load_clusters(project)
-        self._sources, self._lengths = pool.sources(), pool.lengths()
-        self._kept = unit_rows(self._vectors[kept[sampled(len(kept), COVERED_ROWS)]])
-        # The pool is searched once, for the rows of all subsets.
-        dense = np.unique(np.concatenate([rows[_novel(rows)] for rows in every]))
-        first = distinct(self._vectors)
-        base = self._vectors if len(first) == len(self._vectors) else self._vectors[first]
-        self._density = np.full(pool.rows, np.nan)
-        self._density[dense] = density(self._vectors[dense], base, progress=progress)
-
-    def subset(self, rows: Rows) -> Subset:
-        novel, clusters = _novel(rows), self._clusters
-        return Subset(
-            vectors=unit_rows(self._vectors[rows]),
-            pool=self._kept,
-            lengths=self._lengths[rows],
-            sources=self._sources.codes[rows],
-            n_sources=len(self._sources.names),
-            novel=novel,
-            density=self._density[rows[novel]],
-            labels=clusters.labels[rows] if clusters else None,
-            n_clusters=len(clusters.sizes) if clusters else 0,
-        )
+def measure_runs(
+    project: Project, *, runs: Sequence[str], progress: Progress = silent
+) -> CompareReport:
+    """Measure runs, so that `compare_runs` answers at once; the stage behind the page."""
+    started = time.perf_counter()
+    compare_runs(project, runs, progress=progress)
+    return CompareReport(tuple(runs), round(time.perf_counter() - started, 3))
 
 
-def _novel(rows: Rows) -> Rows:
-    return sampled(len(rows), NOVEL_ROWS)
+def reasons(run: Run, rows: Rows) -> pa.Table:
+    """Return the columns row, probability, cluster and why of some rows of a run, likeliest first.
+
+    Parameters
+    ----------
+    rows : int64 ndarray
+        Row numbers; those that the run did not choose are left out.
+    """
+    table = run.table
+    table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
+    return table.take(np.argsort(-table["probability"].to_numpy(), kind="stable"))
 
 
 def _check(names: Sequence[str], seeds: int) -> None:
@@ -196,31 +186,17 @@ def _target(run: Run) -> str | None:
     return target
 
 
-def _draws(
-    project: Project, pool: Pool, chosen: list[Rows], seeds: int
-) -> tuple[Rows, dict[int, list[Rows]]]:
-    """The kept rows, and what Random draws at each budget."""
-    decisions = load_decisions(project, pool.rows)
-    eligible = np.union1d(decisions.candidates, np.concatenate(chosen))
-    pinned = decisions.pinned_rows
-    draws = {
-        budget: [
-            solve(
-                "random",
-                Problem(
-                    features=None,
-                    candidates=eligible,
-                    budget=budget,
-                    # More may have been pinned since than the run has rows.
-                    pinned=pinned if len(pinned) <= budget else pinned[:0],
-                    seed=seed,
-                ),
-            ).rows
-            for seed in range(seeds)
-        ]
-        for budget in sorted({len(rows) for rows in chosen})
-    }
-    return decisions.candidates, draws
+def _draws(decisions: Decisions, chosen: Rows, seeds: int) -> list[Rows]:
+    """What Random draws at the budget of a run, once for each seed."""
+    budget, pinned = len(chosen), decisions.pinned_rows
+    problem = Problem(
+        features=None,
+        candidates=np.union1d(decisions.candidates, chosen),
+        budget=budget,
+        # More may have been pinned since than the run has rows.
+        pinned=pinned if len(pinned) <= budget else pinned[:0],
+    )
+    return [solve("random", replace(problem, seed=seed)).rows for seed in range(seeds)]
 
 
 def _spread(values: list[dict[str, float]]) -> dict[str, Spread]:

@@ -28,6 +28,8 @@ from core.metrics_functions import (
 )
 from core.neighbors import exact_neighbors
 
+CHARACTERS_A_TOKEN = 4  # as tokenizers of today cut English
+
 
 @dataclass(frozen=True)
 class Subset:
@@ -209,6 +211,15 @@ _ALL = (
         range="at least 0",
         good="",
         function=lambda s: mean(s.lengths),
+    ),
+    Metric(
+        id="tokens",
+        label="Tokens, estimated",
+        definition=f"Characters of all chosen rows over {CHARACTERS_A_TOKEN}, as for English text; "
+        "other languages need more tokens.",
+        range="at least 0",
+        good="",
+        function=lambda s: float(s.lengths.sum(dtype=np.int64)) / CHARACTERS_A_TOKEN,
     ),
     Metric(
         id="target_knn",

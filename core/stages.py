@@ -108,6 +108,12 @@ def _select(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     return select(Project.open(root), progress=progress, **options)
 
 
+def _compare(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.compare import measure_runs
+
+    return measure_runs(Project.open(root), progress=progress, **options)
+
+
 def _export(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     from core.runs import export_run
 
@@ -128,6 +134,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "map": _map,
     "upgrade": _upgrade,
     "select": _select,
+    "compare": _compare,
     "export": _export,
     "demo": _demo,
 }

@@ -2,12 +2,14 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from core import cli
-from core.compare import compare_runs
+from core import cli, compare_measure
+from core.clusters import cluster, load_clusters
+from core.compare import compare_runs, reasons
 from core.decisions import decide, load_decisions
 from core.errors import InputError
 from core.features import load_features
@@ -15,9 +17,11 @@ from core.metrics import METRICS
 from core.metrics_functions import novelsum, target_knn, vendi
 from core.pool import Pool
 from core.project import Project
-from core.runs import load_run, select
+from core.runs import delete_run, load_run, select
 from core.selection import Problem, solve
+from core.stages import run_stage
 from core.target_features import encode_target
+from core.vectors import import_features
 
 TARGET = {"target_knn", "target_ot"}
 GROUPS = {"clusters_covered", "cluster_entropy", "source_entropy"}
@@ -119,11 +123,104 @@ def test_dropped_rows_are_not_covered_and_not_drawn(project):
 def test_copies_of_a_row_leave_novelsum_finite(project, monkeypatch):
     features = load_features(project)
     copied = np.repeat(features.vectors[::12], 12, axis=0)
-    monkeypatch.setattr(
-        "core.compare.load_features", lambda _: type("Features", (), {"vectors": copied})
-    )
+    copies = SimpleNamespace(vectors=copied, fingerprint="copies")
+    monkeypatch.setattr("core.compare_measure.load_features", lambda _: copies)
     found = compare_runs(project, ["plain"], seeds=1).metrics["plain"]
     assert 0 < found["novelsum"] < 10
+
+
+def test_sources_and_clusters_are_counted_and_set_beside_the_first_run(project):
+    found = compare_runs(project, ["near", "plain"], stored=True)
+    rows = {name: load_run(project, name).rows for name in found.budgets}
+    clusters = load_clusters(project)
+    for groups, codes in (
+        (found.sources, Pool.open(project).sources().codes),
+        (found.clusters, clusters.labels),
+    ):
+        for name, chosen in rows.items():
+            counts = [int((codes[chosen] == i).sum()) for i in range(len(groups.names))]
+            assert groups.counts[name].tolist() == counts
+        changes = groups.changes("plain", "near")
+        assert [c.change for c in changes] == sorted((c.change for c in changes), reverse=True)
+        assert sum(c.before for c in changes) == sum(c.after for c in changes) == 24
+        for one in changes:
+            code = groups.names.index(one.name)
+            assert one.change == pytest.approx(
+                (codes[rows["plain"]] == code).mean() - (codes[rows["near"]] == code).mean()
+            )
+    # near has rows on cooking alone; beside the pool that is three quarters of the shares more.
+    first, *others = found.sources.changes("near")
+    assert (first.name, first.before, first.after, first.change) == ("cooking", 60, 24, 0.75)
+    assert {(o.after, o.change) for o in others} == {(0, -0.25)}
+
+
+def test_rows_that_differ_come_with_reasons_likeliest_first(project):
+    run = load_run(project, "near")
+    (pair,) = compare_runs(project, ["near", "plain"], stored=True).overlaps
+    table = reasons(run, pair.only_first)
+    assert sorted(table["row"].to_pylist()) == pair.only_first.tolist()
+    chances = table["probability"].to_pylist()
+    assert chances == sorted(chances, reverse=True)
+    why = dict(zip(run.table["row"].to_pylist(), run.table["why"].to_pylist(), strict=True))
+    assert table["why"].to_pylist() == [why[row] for row in table["row"].to_pylist()]
+    assert not len(reasons(run, pair.only_second))
+
+
+def measured(monkeypatch):
+    """How many subsets are measured from now on; the list grows."""
+    calls = []
+    for name in ("measure", "measure_target"):
+        of_name = getattr(compare_measure, name)
+        monkeypatch.setattr(
+            compare_measure, name, lambda *given, f=of_name: calls.append(1) or f(*given)
+        )
+    return calls
+
+
+def test_what_was_measured_is_not_measured_again(project, monkeypatch):
+    calls = measured(monkeypatch)
+    assert not compare_runs(project, ["near", "plain"], stored=True).metrics
+    before = compare_runs(project, ["near", "plain"])
+    assert before.is_measured and len(calls) == 12  # plain is one of Random's draws
+    after = compare_runs(project, ["plain", "near"], stored=True)
+    assert (after.metrics, after.random) == (before.metrics, before.random)
+    compare_runs(project, ["plain", "near"])
+    assert len(calls) == 12
+    some = compare_runs(project, ["near", "small"], stored=True)
+    assert set(some.metrics) == {"near"} and not some.is_measured
+    compare_runs(project, ["near", "spread"])
+    assert len(calls) == 13  # Random at this budget is known
+
+
+@pytest.mark.parametrize("change", ["rows", "decisions", "clusters", "features"])
+def test_metrics_are_measured_again_when_what_they_depend_on_changes(project, change):
+    compare_runs(project, ["plain"], seeds=1)
+    if change == "rows":
+        delete_run(project, "plain")
+        select(project, method="random", budget=24, seed=4, name="plain")
+    elif change == "decisions":
+        decide(project, 240, "drop", np.arange(5), "test")
+    elif change == "clusters":
+        cluster(project, k=7)
+    else:
+        vectors = np.random.default_rng(0).normal(size=(240, 5)).astype(np.float32)
+        np.save(project.root / "inputs.npy", vectors)
+        import_features(project, project.root / "inputs.npy")
+    assert not compare_runs(project, ["plain"], seeds=1, stored=True).is_measured
+    assert compare_runs(project, ["plain"], seeds=1).is_measured
+
+
+def test_a_damaged_file_of_metrics_is_made_anew(project):
+    before = compare_runs(project, ["plain"], seeds=1)
+    for file in project.root.glob("metrics/*.json"):
+        file.write_text("{")
+    assert compare_runs(project, ["plain"], seeds=1).metrics == before.metrics
+
+
+def test_the_stage_measures_for_the_page(project):
+    report = run_stage("compare", project.root, {"runs": ["near", "plain"]})
+    assert report.runs == ("near", "plain")
+    assert compare_runs(project, ["near", "plain"], stored=True).is_measured
 
 
 @pytest.mark.parametrize(

@@ -209,10 +209,15 @@ def test_coverage_is_the_distance_of_the_pool_to_the_chosen_rows():
 
 def test_a_metric_without_a_value_is_left_out():
     alone = measure(subset(1, n_sources=1, pool=np.empty((0, 4), np.float32)))
-    assert set(alone) == {"vendi", "near_duplicates", "characters"}
+    assert set(alone) == {"vendi", "near_duplicates", "characters", "tokens"}
 
 
 def test_every_metric_says_what_it_is():
     for metric in METRICS.values():
         assert metric.definition.endswith(".") and metric.range and metric.source
         assert metric.good in ("higher", "lower", "")
+
+
+def test_tokens_are_estimated_from_all_characters():
+    some = subset(6)
+    assert measure(some)["tokens"] == some.lengths.sum() / 4

@@ -1,0 +1,165 @@
+"""Subsets of a project measured, each once: what was measured is kept by all that it depends on."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.clusters import Clusters, load_clusters
+from core.features import Features, load_features
+from core.metrics import METRICS, Subset, measure, measure_target
+from core.metrics_functions import (
+    COVERED_ROWS,
+    NOVEL_ROWS,
+    density,
+    distinct,
+    sampled,
+    unit_rows,
+)
+from core.pool import Pool
+from core.progress import Progress, silent
+from core.project import Project, fingerprint, write_json
+from core.target_features import encode_target, imported_from
+from core.targets import load_target
+
+Rows = NDArray[np.int64]
+Values = dict[str, float]
+_VERSION = 1  # to be raised when a metric is computed in another way
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows to measure, ascending, and the target set for those metrics that need one."""
+
+    rows: Rows
+    target: str | None = None
+
+
+class Bench:
+    """What the subsets of one project are measured against.
+
+    Parameters
+    ----------
+    project : a snapshot, so that features and clusters belong together.
+    kept : int64 ndarray, ascending
+        Rows that could have been chosen.
+    """
+
+    def __init__(self, project: Project, pool: Pool, kept: Rows) -> None:
+        self._project, self._pool, self._kept = project, pool, kept
+        self._features: Features = load_features(project)
+        self._clusters: Clusters | None = load_clusters(project)
+
+    def known(self, sample: Sample) -> Values | None:
+        """Return the metrics of a subset that was measured before, else None."""
+        common = _read(self._common_path(sample))
+        aimed = _read(self._target_path(sample)) if sample.target else {}
+        return None if common is None or aimed is None else common | aimed
+
+    def measure(self, samples: Sequence[Sample], *, progress: Progress = silent) -> None:
+        """Measure the subsets that are not known yet; neighbour searches take nearly all the time.
+
+        Raises
+        ------
+        InputError
+            A target set cannot be encoded with the features in use.
+        """
+        common = _missing({self._common_path(one): one for one in samples})
+        aimed = _missing({self._target_path(one): one for one in samples if one.target})
+        targets = {
+            name: unit_rows(encode_target(self._project, name, progress=progress))
+            for name in dict.fromkeys(one.target for one in aimed.values() if one.target)
+        }
+        count, total = itertools.count(), len(common) + len(aimed)
+        if common:
+            densities = self._densities([one.rows for one in common.values()], progress)
+        for path, one in common.items():
+            progress(next(count), total, "measuring")
+            write_json(path, measure(self._subset(one.rows, densities)))
+        for path, one in aimed.items():
+            progress(next(count), total, "measuring")
+            vectors = unit_rows(self._features.vectors[one.rows])
+            write_json(path, measure_target(vectors, targets[one.target or ""]))
+
+    def _common_path(self, sample: Sample) -> Path:
+        """Where the metrics of a subset are that need no target."""
+        return self._path(self._context, _digest(sample.rows))
+
+    def _target_path(self, sample: Sample) -> Path:
+        assert sample.target is not None
+        return self._path(
+            self._features.fingerprint,
+            _digest(sample.rows),
+            load_target(self._project, sample.target).meta["fingerprint"],
+            imported_from(self._project, sample.target),
+        )
+
+    def _path(self, *parts: object) -> Path:
+        name = fingerprint(_VERSION, sorted(METRICS), *parts)
+        return self._project.artefact("metrics", f"{name}.json")
+
+    @cached_property
+    def _context(self) -> list[str | None]:
+        """All that metrics without a target depend on, beside the rows."""
+        return [
+            self._project.pointer("pool"),
+            self._features.fingerprint,
+            self._clusters.fingerprint if self._clusters else None,
+            _digest(self._kept),
+        ]
+
+    @cached_property
+    def _cover(self) -> NDArray[np.float32]:
+        """The kept rows, or a sample of them, that coverage looks at."""
+        return unit_rows(self._features.vectors[self._kept[sampled(len(self._kept), COVERED_ROWS)]])
+
+    def _densities(self, every: list[Rows], progress: Progress) -> NDArray[np.float64]:
+        """Density of the rows whose novelty is averaged, NaN elsewhere: one search for all."""
+        vectors = self._features.vectors
+        dense = np.unique(np.concatenate([rows[_novel(rows)] for rows in every]))
+        first = distinct(vectors)
+        base = vectors if len(first) == len(vectors) else vectors[first]
+        found = np.full(self._pool.rows, np.nan)
+        found[dense] = density(vectors[dense], base, progress=progress)
+        return found
+
+    def _subset(self, rows: Rows, densities: NDArray[np.float64]) -> Subset:
+        novel, clusters, sources = _novel(rows), self._clusters, self._pool.sources()
+        return Subset(
+            vectors=unit_rows(self._features.vectors[rows]),
+            pool=self._cover,
+            lengths=self._pool.lengths()[rows],
+            sources=sources.codes[rows],
+            n_sources=len(sources.names),
+            novel=novel,
+            density=densities[rows[novel]],
+            labels=clusters.labels[rows] if clusters else None,
+            n_clusters=len(clusters.sizes) if clusters else 0,
+        )
+
+
+def _missing(samples: dict[Path, Sample]) -> dict[Path, Sample]:
+    return {path: sample for path, sample in samples.items() if _read(path) is None}
+
+
+def _read(path: Path) -> Values | None:
+    """Values that were stored; None if they are missing or damaged."""
+    try:
+        values: Values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values
+
+
+def _novel(rows: Rows) -> Rows:
+    return sampled(len(rows), NOVEL_ROWS)
+
+
+def _digest(rows: Rows) -> str:
+    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
