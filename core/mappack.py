@@ -33,7 +33,7 @@ PREAMBLE = struct.Struct("<4sIII")
 
 LIT, DROPPED = 1, 2
 
-Context = Literal["grey", "dim"]
+Context = Literal["grey", "dim", "parts"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def pack(
     alt: str = "",
     caption: str = "",
     legend: bool = True,
+    link: str = "",
 ) -> bytes:
     """Return the message that shows a map.
 
@@ -75,9 +76,10 @@ def pack(
         Rows to show on top and larger.
     dropped : ndarray of shape (n,), bool, optional
         Rows to show as faint grey.
-    context : {"grey", "dim"}, default="grey"
+    context : {"grey", "dim", "parts"}, default="grey"
         How the other rows look when some are lit: grey, with the lit ones in the accent
-        colour (a run), or their own colour faded, with the lit ones in theirs (a lasso).
+        colour (a run); their own colour faded, with the lit ones in theirs (a lasso); or grey,
+        with the lit ones in their own colour (parts of a run).
     lit_label : str, default="chosen"
         What lit means, for the legend.
     targets : ndarray of shape (m, 2), optional
@@ -88,6 +90,8 @@ def pack(
         One short line in the corner.
     legend : bool, default=True
         False leaves it out, where titles or a list beside the map say it already.
+    link : str, default=""
+        Maps on one page with the same link show the same part: who moves one moves all.
 
     Raises
     ------
@@ -156,6 +160,7 @@ def pack(
         "titles": [unit.title(title) for title in titles if math.isfinite(sum(title.at))],
         "alt": alt or f"Map of {n:,} rows.",
         "caption": caption,
+        "link": link or None,
     }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-(PREAMBLE.size + len(text)) % 8)

@@ -136,6 +136,13 @@ def test_arrays_that_do_not_fit_are_refused_in_one_sentence(broken):
         pack(broken.pop("points", points), coloring, **broken)
 
 
+def test_maps_are_linked_by_a_word_in_the_header():
+    points, labels, names = world()
+    coloring = by_category(labels, names, points=points)
+    assert unpack(pack(points, coloring))[0]["link"] is None
+    assert unpack(pack(points, coloring, link="compare"))[0]["link"] == "compare"
+
+
 def test_one_point():
     payload = pack(np.zeros((1, 2)), by_number(np.ones(1)))
     assert unpack(payload)[1].tolist() == [[0, 0]]

@@ -38,7 +38,8 @@ export function showLegend(box, header, look, palette, targets) {
     if (legend.label) rows.push(element("h4", "", legend.label));
     for (const item of legend.entries) rows.push(entry(color(item.group), item.name, item.count));
     if (legend.other) rows.push(entry("var(--line)", "others", legend.other));
-    if (legend.none) rows.push(entry(css(look.grey), "none", legend.none));
+    const none = header.context === "parts" ? "other rows" : "none";
+    if (legend.none) rows.push(entry(css(look.grey), none, legend.none));
   } else if (legend?.kind === "number") {
     if (legend.label) rows.push(element("h4", "", legend.label));
     const ramp = element("div", "ramp");

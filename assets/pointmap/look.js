@@ -16,6 +16,9 @@ function parser() {
 
 const mix = (a, b, share) => a.map((value, i) => Math.round(value + (b[i] - value) * share));
 
+/** Whether the rows that are not lit are a grey ground for those that are. */
+export const isBackdrop = (context) => context === "grey" || context === "parts";
+
 /** Returns { dark, look }: whether the page is dark, and the colours that are no row's own. */
 export function readLook(root) {
   const style = getComputedStyle(root);

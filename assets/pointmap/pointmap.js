@@ -5,7 +5,7 @@ import { Camera } from "./camera.js";
 import { Gestures } from "./gestures.js";
 import { Ink } from "./ink.js";
 import { showLegend } from "./legend.js";
-import { readLook } from "./look.js";
+import { isBackdrop, readLook } from "./look.js";
 import { Nearest } from "./nearest.js";
 import { colors, numbers, readPayload } from "./payload.js";
 import { thin } from "./polygon.js";
@@ -26,6 +26,8 @@ const SLOW = 45; // ms a frame
 const FAST = 24;
 
 const instances = new WeakMap();
+// All maps on the page: those with the same link show the same part.
+const shown = new Set();
 // Views by coordinates, and the tool: a page that is left and opened again looks as before.
 const views = new Map();
 const remembered = { tool: "pan" };
@@ -76,6 +78,7 @@ class PointMap {
       if (this.resize()) this.render();
     };
     window.addEventListener("resize", this.onWindow);
+    shown.add(this);
   }
 
   renderer(canvas) {
@@ -138,7 +141,7 @@ class PointMap {
       this.titled = titles;
       this.titles.set(header.titles);
     }
-    this.titles.box.classList.toggle("quiet", header.context === "grey");
+    this.titles.box.classList.toggle("quiet", isBackdrop(header.context));
     this.root.querySelector(".points").setAttribute("aria-label", header.alt);
     this.stage.setAttribute(
       "aria-label",
@@ -250,11 +253,11 @@ class PointMap {
     const dot = (n) => 1.75 * (1e5 / Math.max(n, 1)) ** 0.23;
     const size = clamp(clamp(dot(header.n), 1.2, 5) * grown, 1, 10);
     // A few chosen rows must be found at a glance; a selected region is seen anyway.
-    const largest = header.context === "grey" ? 6 : 3;
+    const largest = header.context === "dim" ? 3 : 6;
     const litSize = clamp(clamp(dot(header.lit), 2, largest) * grown, size * 1.2, 13);
     // As a backdrop, points are thinner: where they lie close is what should show.
     const alone = clamp(0.72 + 0.1 * Math.log10(1e5 / header.n), 0.6, 0.95);
-    const thick = header.context === "grey" ? 0.6 * alone : alone;
+    const thick = isBackdrop(header.context) ? 0.6 * alone : alone;
     return { size, litSize, alpha: clamp(thick + 0.1 * Math.log2(camera.zoom), thick, 1) };
   }
 
@@ -277,6 +280,25 @@ class PointMap {
     cancelAnimationFrame(this.gliding);
     this.unhover();
     change();
+    this.keepView();
+    this.lead();
+    this.swung = true;
+    this.redraw();
+  }
+
+  /** Moves the maps that are linked with this one; the server hears nothing of it. */
+  lead() {
+    const { link } = this.header;
+    if (!link) return;
+    for (const map of shown) {
+      if (map !== this && map.header?.link === link) map.follow(this.camera);
+    }
+  }
+
+  follow({ x, y, zoom, fitted }) {
+    cancelAnimationFrame(this.gliding);
+    this.unhover();
+    this.camera.view = { x, y, scale: this.camera.home * zoom, fitted };
     this.keepView();
     this.swung = true;
     this.redraw();
@@ -310,6 +332,7 @@ class PointMap {
       camera.y = from.y + (goal.y - from.y) * share;
       camera.scale = scale;
       camera.fitted = t === 1 && fitted;
+      this.lead();
       this.animate();
       if (t < 1) this.gliding = requestAnimationFrame(step);
       else this.keepView();
@@ -437,6 +460,7 @@ class PointMap {
 
   dispose() {
     this.disposed = true;
+    shown.delete(this);
     cancelAnimationFrame(this.waiting);
     cancelAnimationFrame(this.gliding);
     cancelAnimationFrame(this.sketching);

@@ -1,5 +1,7 @@
 // Points without WebGL: squares set in an image, in the same order of layers.
 
+import { isBackdrop } from "./look.js";
+
 const blend = (page, color, share) => page.map((value, i) => value + (color[i] - value) * share);
 const word = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
@@ -49,7 +51,7 @@ export class RasterPoints {
         const x0 = Math.round(left + xy.array[2 * i] * zoom - size / 2);
         const y0 = Math.round(top - xy.array[2 * i + 1] * zoom - size / 2);
         if (x0 < 0 || y0 < 0 || x0 + size > width || y0 + size > height) continue;
-        let color = look.context === "grey" ? grey : own[group.array[i]];
+        let color = isBackdrop(look.context) ? grey : own[group.array[i]];
         if (layer === 2) color = faint;
         if (layer === 1) color = look.context === "grey" ? accent : full[group.array[i]];
         for (let y = y0; y < y0 + size; y++) {

@@ -21,7 +21,7 @@ void main() {
   vec3 own = texelFetch(u_palette, ivec2(group & 255, group >> 8), 0).rgb;
   vec3 color = own;
   float size = u_size, depth = 0.5;
-  if (u_context == 1) color = u_grey;
+  if (u_context == 1 || u_context == 3) color = u_grey;
   if (u_context == 2) color = mix(u_page, own, 0.32);
   if (dropped) { color = mix(u_page, u_grey, 0.45); size *= 0.85; depth = 0.9; }
   if (lit) { color = u_context == 1 ? u_accent : own; size = u_litSize; depth = 0.1; }
@@ -33,7 +33,7 @@ void main() {
   gl_Position = vec4(pixel / u_pixels * 2.0 - 1.0, depth * 2.0 - 1.0, 1.0);
   v_color = color;
   v_radius = diameter * 0.5;
-  v_ring = lit && u_context == 1 ? 1.0 : 0.0;
+  v_ring = lit && u_context != 2 ? 1.0 : 0.0;
   v_alpha = lit ? 1.0 : u_alpha;
   gl_PointSize = diameter + 2.0 * v_ring;
 }`;
@@ -57,7 +57,7 @@ void main() {
   color = vec4(mix(u_page, v_color, v_ring > 0.5 ? inner : 1.0), alpha);
 }`;
 
-const CONTEXTS = { grey: 1, dim: 2 };
+const CONTEXTS = { grey: 1, dim: 2, parts: 3 };
 
 export class WebglPoints {
   /** Throws if the browser has no WebGL 2. */
