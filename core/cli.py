@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_compare, cli_decisions, cli_select
+from core import cli_compare, cli_decisions, cli_select, cli_tradeoff
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError, command
 from core.values import decode_ranges
@@ -166,6 +166,7 @@ def map_(project: ProjectArgument, seed: SeedOption = 0) -> None:
 
 
 cli_select.register(app)
+cli_tradeoff.register(app)
 
 
 @app.command()

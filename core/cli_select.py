@@ -84,7 +84,7 @@ def select(
     _one_size(ratio, budget)
     given: dict[str, Any] = {
         "diversity_weight": diversity_weight,
-        "scale": _scale(scale),
+        "scale": scale_of(scale),
         "duplicate_cosine": duplicate_cosine,
         "quality_weight": quality_weight,
         "epsilon": epsilon,
@@ -155,7 +155,7 @@ def select_arrays(
     _one_size(ratio, budget)
     given: dict[str, Any] = {
         "diversity_weight": diversity_weight,
-        "scale": _scale(scale),
+        "scale": scale_of(scale),
         "sigma": sigma,
         "max_neighbors": max_neighbors,
         "density_neighbors": density_neighbors,
@@ -213,7 +213,8 @@ def _one_size(ratio: float | None, budget: int | None) -> None:
         raise InputError("Give either --ratio or --budget.")
 
 
-def _scale(text: str | None) -> float | str | None:
+def scale_of(text: str | None) -> float | str | None:
+    """What --scale means; InputError when it is neither auto nor a number."""
     if text is None or text == "auto":
         return text
     try:

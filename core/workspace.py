@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.features import Features
     from core.pool import Pool
     from core.runs import Run
+    from core.tradeoff import TradeoffReport
 
 
 class Workspace:
@@ -59,6 +60,12 @@ class Workspace:
     def select(self, *, method: str, **options: Any) -> Any:
         """Choose rows and store them as a run; see `core.runs.select`."""
         return self._run("select", method=method, **options)
+
+    def tradeoff(self, target: str, **options: Any) -> "TradeoffReport":
+        """What a target set offers a budget by diversity weight; see `core.tradeoff.tradeoff`."""
+        from core.tradeoff import tradeoff
+
+        return tradeoff(self.project, target=target, progress=self.progress, **options)
 
     def export(self, run: str, *, format: str, out: str | Path, **options: Any) -> Any:  # noqa: A002
         """Write a run's rows; see `core.runs.export_run`."""

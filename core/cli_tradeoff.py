@@ -1,0 +1,106 @@
+"""The command that shows what a target set offers a budget."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli_select import (
+    BudgetOption,
+    DiversityOption,
+    DuplicateOption,
+    RatioOption,
+    ScaleOption,
+    scale_of,
+)
+from core.console import ProjectArgument, SeedOption, aligned, console
+
+if TYPE_CHECKING:
+    from core.tradeoff import TradeoffReport
+
+_SHOWN_TARGETS = 10
+_TEXT = 60  # characters of a target example in the table
+_EVERY = 3  # points of the curve that are left out between two that are shown
+
+
+def tradeoff(
+    project: ProjectArgument,
+    target: Annotated[str, typer.Option(metavar="NAME", help="The target set to be like.")],
+    method: Annotated[
+        str, typer.Option(metavar="METHOD", help="tsds-kde or tsds-uniform.")
+    ] = "tsds-kde",
+    ratio: RatioOption = None,
+    budget: BudgetOption = None,
+    diversity_weight: DiversityOption = None,
+    scale: ScaleOption = None,
+    duplicate_cosine: DuplicateOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Show cost and reach by diversity weight, and which targets the pool can serve."""
+    from core.project import Project
+    from core.stages import report_as_dict
+    from core.tradeoff import tradeoff as lay_out
+
+    given: dict[str, Any] = {
+        "diversity_weight": diversity_weight,
+        "scale": scale_of(scale),
+        "duplicate_cosine": duplicate_cosine,
+    }
+    report = lay_out(
+        Project.open(project),
+        target=target,
+        method=method,
+        ratio=ratio,
+        budget=budget,
+        seed=seed,
+        progress=console.progress,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    console.values(report_as_dict(report), _text(report))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command()(tradeoff)
+
+
+def _text(report: "TradeoffReport") -> str:
+    points = [
+        {
+            "diversity weight": f"{point.diversity_weight:.2f}",
+            "alignment cost": f"{point.alignment_cost:.3f}",
+            "rows in reach": point.support,
+            "effective size": f"{point.effective_size:,.0f}",
+        }
+        for point in report.curve[::_EVERY]
+    ]
+    smallest = report.smallest_diversity_weight
+    filled = "at no diversity weight" if smallest is None else f"from {smallest:.3f} on"
+    far = [one for one in report.coverage if not one.close]
+    rows = [
+        {
+            "target": one.target,
+            "pulled": one.pulled,
+            "nearest row": one.nearest_row,
+            "cosine": f"{one.cosine:.2f}",
+            "close": "yes" if one.close else "no",
+            "text": " ".join(one.text.split())[:_TEXT],
+        }
+        for one in report.coverage[:_SHOWN_TARGETS]
+    ]
+    return "\n".join(
+        [
+            *aligned(points),
+            "",
+            f"{report.budget:,} rows are in reach {filled}; "
+            f"at {report.diversity_weight:g} there are {report.largest_budget:,}.",
+            *report.notes,
+            *(
+                f"Cosine {pair.cosine:.3f}: rows {pair.rows[0]:,} and {pair.rows[1]:,}."
+                for pair in report.near_duplicates
+            ),
+            "",
+            f"{len(far):,} of {len(report.coverage):,} targets found no close row, that is, none "
+            f"within {report.close_distance:.3f}, where nine in ten rows have another one.",
+            *aligned(rows),
+        ]
+    )

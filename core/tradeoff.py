@@ -1,0 +1,271 @@
+"""The trade-off of TSDS in a project: laid once, then asked for any weight, budget and seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.errors import InputError
+from core.progress import Progress, silent
+from core.project import Project
+from core.runs import rows_sha256
+from core.selection import Curve, Problem, Selection
+from core.selection.tsds import Terms, first_filling, lay
+from core.setup import Setup, set_up
+from core.targets import load_target
+from core.tradeoff_coverage import Coverage, close_distance, cover
+from core.tradeoff_pairs import PairSample, sample_pairs
+
+METHODS = ("tsds-kde", "tsds-uniform")
+RATIO = 0.05  # of the pool, where no budget is given; what the page begins with
+WEIGHTS = np.round(np.arange(0, 0.9901, 0.03), 2)  # of the curve
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the diversity weight and the budget leave each other.
+
+    Attributes
+    ----------
+    smallest_weight : the smallest diversity weight at which enough rows are in reach for the
+        budget; None where that is so at no weight.
+    largest_budget : how many rows are in reach at the diversity weight, pinned ones among them.
+    """
+
+    smallest_weight: float | None
+    largest_budget: int
+
+
+class Tradeoff:
+    """A target set and the path that leads away from it.
+
+    The first question lays the path, which may take seconds; later ones for the same parameters
+    take milliseconds. One thread at a time may ask.
+
+    Parameters
+    ----------
+    setup : Setup
+        Of a TSDS rule; its budget and seed do not matter.
+
+    Raises
+    ------
+    InputError
+        The rule has no path.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        if setup.rule.id not in METHODS:
+            known = " and ".join(METHODS)
+            raise InputError(f"{setup.rule.label} has no trade-off; {known} have.", option="method")
+        self.setup = setup
+
+    def curve(self, parameters: Mapping[str, Any], *, progress: Progress = silent) -> Curve:
+        """Cost, support and effective size at each of `WEIGHTS`."""
+        return lay(self._problem, self._terms(parameters), progress=progress).curve(WEIGHTS)
+
+    def limits(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        diversity_weight: float,
+        budget: int,
+        progress: Progress = silent,
+    ) -> Limits:
+        """What the weight and the budget leave each other."""
+        terms, pinned = self._terms(parameters), self._problem.pinned
+        point = lay(self._problem, terms, progress=progress).solve(diversity_weight)
+        largest = len(np.union1d(point.rows, pinned))
+        smallest: float | None = 0.0
+        if budget > len(pinned):
+            problem = replace(self._problem, budget=budget)
+            filling = first_filling(problem, terms, progress=progress)
+            smallest = filling.diversity_weight if filling else None
+        return Limits(smallest, largest)
+
+    def preview(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        diversity_weight: float,
+        budget: int,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Selection:
+        """The selection that `core.runs.select` would store."""
+        setup = self.setup.at(budget=budget, seed=seed)
+        given = {**parameters, "diversity_weight": diversity_weight}
+        return setup.solve(progress=progress, **given)
+
+    def coverage(self, selection: Selection) -> Coverage:
+        """What each target example found, and how much of the selection it pulled."""
+        return cover(self._problem, selection, self._close)
+
+    @cached_property
+    def pairs(self) -> PairSample:
+        """Pairs of rows near the targets, to see what a cosine means."""
+        return sample_pairs(self._problem)
+
+    @cached_property
+    def _close(self) -> float:
+        return close_distance(self._problem)
+
+    @property
+    def _problem(self) -> Problem:
+        return self.setup.problem
+
+    def _terms(self, parameters: Mapping[str, Any]) -> Terms:
+        return Terms.of(self.setup.rule.resolve(parameters))
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The trade-off at one diversity weight."""
+
+    diversity_weight: float
+    alignment_cost: float
+    support: int
+    effective_size: float
+
+
+@dataclass(frozen=True)
+class TargetReport:
+    """What one target example found; `close` as in `core.tradeoff_coverage.Coverage`."""
+
+    target: int
+    text: str
+    pulled: int
+    nearest_row: int
+    distance: float
+    cosine: float
+    close: bool
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """Two rows of the pool and their cosine."""
+
+    cosine: float
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TradeoffReport:
+    """The trade-off for a budget.
+
+    Attributes
+    ----------
+    diversity_weight : what was asked for.
+    smallest_diversity_weight, largest_budget : see `Limits`.
+    support, alignment_cost, effective_size : of the path where the rows are drawn.
+    rows_sha256 : of the rows that `select` would store for the same options.
+    close_distance : a target with no row within it found no close row.
+    coverage : those that found no close row first.
+    near_duplicates : a pair just above the duplicate cosine and one just below it, if the rule has
+        one and there are such.
+    """
+
+    method: str
+    target: str
+    budget: int
+    diversity_weight: float
+    smallest_diversity_weight: float | None
+    largest_budget: int
+    support: int
+    alignment_cost: float
+    effective_size: float
+    rows_sha256: str
+    notes: tuple[str, ...]
+    curve: tuple[CurvePoint, ...]
+    close_distance: float
+    coverage: tuple[TargetReport, ...]
+    near_duplicates: tuple[PairReport, ...]
+
+
+def tradeoff(
+    project: Project,
+    *,
+    target: str,
+    method: str = METHODS[0],
+    ratio: float | None = None,
+    budget: int | None = None,
+    diversity_weight: float | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    **parameters: Any,
+) -> TradeoffReport:
+    """Lay the path to a target set, and say what it offers a budget.
+
+    Parameters
+    ----------
+    ratio, budget : as in `core.runs.select`; without both, 5 % of the pool.
+    diversity_weight : where to draw the rows; default: that of the rule.
+    **parameters : the rule's own, as in `core.runs.select`.
+
+    Raises
+    ------
+    InputError
+        The rule has no path, and what `core.runs.select` refuses.
+    """
+    if ratio is None and budget is None:
+        ratio = RATIO
+    setup = set_up(
+        project,
+        method=method,
+        target=target,
+        ratio=ratio,
+        budget=budget,
+        seed=seed,
+        progress=progress,
+    )
+    found, wanted = Tradeoff(setup), setup.problem.budget
+    given = {} if diversity_weight is None else {"diversity_weight": diversity_weight}
+    resolved = setup.rule.resolve({**parameters, **given})
+    weight = resolved.pop("diversity_weight")
+    at: dict[str, Any] = {"diversity_weight": weight, "budget": wanted, "progress": progress}
+    selection = found.preview(resolved, seed=seed, **at)
+    limits = found.limits(resolved, **at)
+    curve = found.curve(resolved, progress=progress)
+    coverage = found.coverage(selection)
+    texts = load_target(setup.project, target).texts
+    line = resolved.get("duplicate_cosine")
+    return TradeoffReport(
+        method=method,
+        target=target,
+        budget=wanted,
+        diversity_weight=weight,
+        smallest_diversity_weight=limits.smallest_weight,
+        largest_budget=limits.largest_budget,
+        support=selection.support,
+        alignment_cost=selection.settings["alignment_cost"],
+        effective_size=selection.settings["effective_size"],
+        rows_sha256=rows_sha256(selection.rows),
+        notes=(*setup.notes, *selection.notes),
+        curve=tuple(
+            CurvePoint(*values)
+            for values in zip(
+                curve.diversity_weights.tolist(),
+                curve.alignment_costs.tolist(),
+                curve.supports.tolist(),
+                curve.effective_sizes.tolist(),
+                strict=True,
+            )
+        ),
+        close_distance=coverage.close_distance,
+        coverage=tuple(
+            TargetReport(
+                target=one,
+                text=texts[one],
+                pulled=int(coverage.pulled[one]),
+                nearest_row=int(coverage.nearest[one]),
+                distance=float(coverage.distances[one]),
+                cosine=float(coverage.cosines[one]),
+                close=bool(coverage.close[one]),
+            )
+            for one in coverage.order.tolist()
+        ),
+        near_duplicates=()
+        if line is None
+        else tuple(PairReport(pair.cosine, pair.rows) for pair in found.pairs.around(line)),
+    )
