@@ -1,5 +1,6 @@
 """The command that sets runs side by side."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,9 +8,10 @@ import typer
 from core.console import ProjectArgument, console
 
 if TYPE_CHECKING:
-    from core.compare import Comparison, Spread
+    from core.compare import Comparison
+    from core.compare_groups import Groups
 
-_ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+_CHANGES = 3  # of each kind in a sentence
 
 
 def compare(
@@ -17,19 +19,37 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN", help="Names of the runs, at least one.")
     ],
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a report that any browser opens, in one file."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that is there.")
+    ] = False,
 ) -> None:
     """Set the metrics of runs side by side, with Random's."""
     from core.compare import compare_runs
     from core.project import Project
+    from core.report import report_place, write_report
 
-    found = compare_runs(Project.open(project), runs, progress=console.progress)
-    random = {
-        name: {metric: [spread.mean, spread.sd] for metric, spread in of_run.items()}
-        for name, of_run in found.random.items()
+    opened = Project.open(project)
+    place = report_place(html, overwrite=overwrite) if html else None
+    found = compare_runs(opened, runs, progress=console.progress)
+    values = {
+        "runs": found.metrics,
+        "random": {
+            name: {metric: [spread.mean, spread.sd] for metric, spread in of_run.items()}
+            for name, of_run in found.random.items()
+        },
+        "overlap": {f"{pair.first}|{pair.second}": pair.share for pair in found.overlaps},
+        "sources": _counts(found.sources),
+        "clusters": _counts(found.clusters),
     }
-    overlap = {f"{pair.first}|{pair.second}": pair.share for pair in found.overlaps}
-    values = {"runs": found.metrics, "random": random, "overlap": overlap}
-    console.values(values, _text(found))
+    text = _text(found)
+    if place:
+        values["html"] = str(write_report(opened, found, place))
+        text += f"\n\nThe report is in {values['html']}."
+    console.values(values, text)
 
 
 def register(app: typer.Typer) -> None:
@@ -37,19 +57,26 @@ def register(app: typer.Typer) -> None:
     app.command()(compare)
 
 
+def _counts(groups: "Groups | None") -> dict[str, dict[str, int]]:
+    """Rows of each run by source or cluster."""
+    if groups is None:
+        return {}
+    return {
+        run: {name: int(rows) for name, rows in zip(groups.names, counts, strict=True) if rows}
+        for run, counts in groups.counts.items()
+    }
+
+
 def _text(found: "Comparison") -> str:
     """A table with a line for each metric, the shared rows, and what the arrows mean."""
-    from core.metrics import METRICS
+    from core.compare_table import metric_table
 
-    random = _random_columns(found)
-    lines = [["", *found.metrics, *random]]
-    for metric in METRICS.values():
-        own = [_number(of_run.get(metric.id)) for of_run in found.metrics.values()]
-        if any(own):
-            drawn = [_spread(of_random.get(metric.id)) for of_random in random.values()]
-            lines.append([f"{metric.label} {_ARROWS[metric.good]}".rstrip(), *own, *drawn])
+    table = metric_table(found)
+    lines = [["", *table.runs, *table.random]]
+    for line in table.lines:
+        lines.append([line.label, *(cell.text for cell in line.cells), *line.random])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
+    text = [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
@@ -58,30 +85,19 @@ def _text(found: "Comparison") -> str:
         f"{pair.share:.0%} of the smaller."
         for pair in found.overlaps
     ]
-    return "\n".join([*table, "", *shared, "↑ higher is better, ↓ lower is better."])
+    base, *others = found.budgets
+    gained = [_gained(found.sources, "Sources", name, base) for name in others]
+    return "\n".join([*text, "", *shared, *gained, "↑ higher is better, ↓ lower is better."])
 
 
-def _random_columns(found: "Comparison") -> dict[str, dict[str, "Spread"]]:
-    """Random once for the runs of one budget and target set, under a name that tells them apart."""
-    kinds = {
-        (found.budgets[name], found.targets[name]): found.random[name] for name in found.random
-    }
-    aimed = {budget for budget, target in kinds if target}
-    # Random without a target says nothing that it does not say beside one.
-    kinds = {kind: of_kind for kind, of_kind in kinds.items() if kind[1] or kind[0] not in aimed}
-    if len(kinds) == 1:
-        return {"Random": next(iter(kinds.values()))}
-    return {
-        f"Random, {budget:,} rows" + (f", {target}" if target else ""): of_kind
-        for (budget, target), of_kind in kinds.items()
-    }
+def _gained(groups: "Groups", what: str, run: str, base: str) -> str:
+    """Where a run has more of its rows than the first one, and where fewer."""
+    changes = [one for one in groups.changes(run, base) if abs(one.change) >= 0.0005]
+    more = [one for one in changes if one.change > 0][:_CHANGES]
+    fewer = [one for one in changes[::-1] if one.change < 0][:_CHANGES]
+    said = [f"{one.name} {_signed(100 * one.change)}" for one in more + fewer]
+    return f"{what} of {run} against {base}, in points: {', '.join(said) or 'no change'}."
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _spread(spread: "Spread | None") -> str:
-    return f"{_number(spread.mean)} ± {spread.sd:.2g}" if spread else ""
+def _signed(points: float) -> str:
+    return f"{points:+.1f}".replace("-", "−")

@@ -189,9 +189,11 @@ def _target(run: Run) -> str | None:
 def _draws(decisions: Decisions, chosen: Rows, seeds: int) -> list[Rows]:
     """What Random draws at the budget of a run, once for each seed."""
     budget, pinned = len(chosen), decisions.pinned_rows
+    eligible = ~decisions.dropped
+    eligible[chosen] = True
     problem = Problem(
         features=None,
-        candidates=np.union1d(decisions.candidates, chosen),
+        candidates=np.flatnonzero(eligible),
         budget=budget,
         # More may have been pinned since than the run has rows.
         pinned=pinned if len(pinned) <= budget else pinned[:0],

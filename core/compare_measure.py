@@ -55,6 +55,7 @@ class Bench:
         self._project, self._pool, self._kept = project, pool, kept
         self._features: Features = load_features(project)
         self._clusters: Clusters | None = load_clusters(project)
+        self._goals: dict[str, list[object]] = {}
 
     def known(self, sample: Sample) -> Values | None:
         """Return the metrics of a subset that was measured before, else None."""
@@ -92,13 +93,18 @@ class Bench:
         return self._path(self._context, _digest(sample.rows))
 
     def _target_path(self, sample: Sample) -> Path:
-        assert sample.target is not None
-        return self._path(
-            self._features.fingerprint,
-            _digest(sample.rows),
-            load_target(self._project, sample.target).meta["fingerprint"],
-            imported_from(self._project, sample.target),
-        )
+        return self._path(self._goal(sample.target), _digest(sample.rows))
+
+    def _goal(self, target: str | None) -> list[object]:
+        """All that metrics of a target set depend on, beside the rows."""
+        assert target is not None
+        if target not in self._goals:
+            self._goals[target] = [
+                self._features.fingerprint,
+                load_target(self._project, target).meta["fingerprint"],
+                imported_from(self._project, target),
+            ]
+        return self._goals[target]
 
     def _path(self, *parts: object) -> Path:
         name = fingerprint(_VERSION, sorted(METRICS), *parts)

@@ -137,6 +137,12 @@ class Workspace:
 
         return compare_runs(self.project, runs, progress=self.progress, **options)
 
+    def report(self, *runs: str, out: str | Path, overwrite: bool = False) -> Path:
+        """Write a comparison of runs as one HTML file; see `core.report.report_runs`."""
+        from core.report import report_runs
+
+        return report_runs(self.project, runs, out=out, overwrite=overwrite, progress=self.progress)
+
 
 def create_project(
     root: str | Path,

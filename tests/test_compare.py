@@ -252,11 +252,15 @@ def test_a_script_reads_runs_random_and_overlap(project, winnow):
     printed = winnow("--json", ["near", "plain"])
     found = compare_runs(project, ["near", "plain"])
     values = json.loads(printed)
-    assert printed.count("\n") == 1 and set(values) == {"runs", "random", "overlap"}
+    assert printed.count("\n") == 1 and list(values) == [
+        "runs", "random", "overlap", "sources", "clusters",
+    ]  # fmt: skip
     assert values["runs"] == found.metrics
     vendi_of_random = found.random["plain"]["vendi"]
     assert values["random"]["plain"]["vendi"] == [vendi_of_random.mean, vendi_of_random.sd]
     assert values["overlap"] == {"near|plain": found.overlaps[0].share}
+    assert values["sources"]["near"] == {"cooking": 24}
+    assert sum(values["clusters"]["plain"].values()) == 24
 
 
 def test_a_person_reads_a_table_with_random_and_arrows(winnow):
@@ -269,7 +273,8 @@ def test_a_person_reads_a_table_with_random_and_arrows(winnow):
     # Only one of the runs has a target.
     assert rows["Target to nearest row ↓"][starts[1] : starts[2]].strip() == ""
     assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0"
-    assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-2])
+    assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-3])
+    assert re.fullmatch(r"Sources of plain against near, in points: .*cooking −[\d.]+\.", lines[-2])
 
 
 def test_random_stands_once_for_each_budget_and_target(winnow):

@@ -1,0 +1,105 @@
+"""A comparison as a table of texts: what the command line, the page and the report show."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.compare import Comparison, Spread
+from core.metrics import METRICS, Metric
+
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric of one run.
+
+    Attributes
+    ----------
+    text : the value, "" where there is none.
+    delta : its difference to the first run's with a sign, "" for that run itself.
+    verdict : whether the difference is for the better; "" where no way is.
+    """
+
+    text: str
+    delta: str = ""
+    verdict: Literal["better", "worse", ""] = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A metric of all runs, and of Random (mean ± standard deviation)."""
+
+    metric: Metric
+    cells: tuple[Cell, ...]
+    random: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name, with an arrow to the good side."""
+        return f"{self.metric.label} {ARROWS[self.metric.good]}".rstrip()
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """Lines for the metrics that any run has; the runs that were measured, Random after them."""
+
+    runs: tuple[str, ...]
+    random: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def metric_table(found: Comparison) -> MetricTable:
+    """Set the metrics of the measured runs side by side, the differences to the first one."""
+    random = _random_columns(found)
+    lines = []
+    for metric in METRICS.values():
+        values = [of_run.get(metric.id) for of_run in found.metrics.values()]
+        if all(value is None for value in values):
+            continue
+        first, *others = values
+        cells = [Cell(number(first)), *(_cell(metric, value, first) for value in others)]
+        drawn = (_spread(of_random.get(metric.id)) for of_random in random.values())
+        lines.append(Line(metric, tuple(cells), tuple(drawn)))
+    return MetricTable(tuple(found.metrics), tuple(random), tuple(lines))
+
+
+def number(value: float | None) -> str:
+    """A metric's value as a person reads it; "" for none."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _cell(metric: Metric, value: float | None, first: float | None) -> Cell:
+    if value is None or first is None:
+        return Cell(number(value))
+    change = value - first
+    if number(value) == number(first):
+        return Cell(number(value), "=")
+    verdict: Literal["better", "worse", ""] = ""
+    if metric.good:
+        verdict = "better" if (change > 0) == (metric.good == "higher") else "worse"
+    return Cell(number(value), f"{'+' if change > 0 else '−'}{number(abs(change))}", verdict)
+
+
+def _spread(spread: Spread | None) -> str:
+    if not spread:
+        return ""
+    sd = f"{spread.sd:.2g}" if spread.sd < 100 else f"{spread.sd:,.0f}"
+    return f"{number(spread.mean)} ± {sd}"
+
+
+def _random_columns(found: Comparison) -> dict[str, dict[str, Spread]]:
+    """Random once for the runs of one budget and target set, under a name that tells them apart."""
+    kinds = {
+        (found.budgets[name], found.targets[name]): found.random[name] for name in found.random
+    }
+    aimed = {budget for budget, target in kinds if target}
+    # Random without a target says nothing that it does not say beside one.
+    kinds = {kind: of_kind for kind, of_kind in kinds.items() if kind[1] or kind[0] not in aimed}
+    if len(kinds) == 1:
+        return {"Random": next(iter(kinds.values()))}
+    return {
+        f"Random, {budget:,} rows" + (f", {target}" if target else ""): of_kind
+        for (budget, target), of_kind in kinds.items()
+    }
