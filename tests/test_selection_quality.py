@@ -44,8 +44,8 @@ def down_by_quality(problem, most):
 def test_deita_goes_down_and_leaves_out_what_is_alike(data, most, block):
     given = small(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.selection.quality_rules._BLOCK", block)
-        patch.setattr("core.selection.quality_rules._TILE", 4)
+        patch.setattr("core.selection.alike._BLOCK", block)
+        patch.setattr("core.selection.alike._TILE", 4)
         selection = solve("deita", given, duplicate_cosine=most)
     taken, rest = down_by_quality(given, most)
     assert in_order(selection).tolist() == taken + rest

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.selection.memo import Memo
 from core.selection.reasons import Reasons
+
+if TYPE_CHECKING:
+    from core.selection.constraints import Constraints
 
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -144,6 +147,8 @@ class Problem:
     memo : Memo
         What was worked out from features, candidates and targets; `dataclasses.replace` hands it
         on, so that another budget or seed need not wait for it again.
+    constraints : Constraints or None
+        What the chosen rows must obey beside all that; `solve` sees to it, not the rules.
     """
 
     features: NDArray[np.floating] | None
@@ -156,6 +161,7 @@ class Problem:
     pinned: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     seed: int = 0
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+    constraints: "Constraints | None" = None
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for `key` and these candidates and targets, or gives now."""

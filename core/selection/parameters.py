@@ -130,3 +130,24 @@ WITHIN = Parameter(
     help="nearest: the rows nearest to a target. random: all alike.",
     choices=("nearest", "random"),
 )
+# Of every rule: see core.selection.constraints.
+MAX_COSINE = Parameter(
+    "max_cosine",
+    "Near-duplicate cap",
+    "float",
+    None,
+    0.0,
+    1.0,
+    "No two chosen rows have a cosine above this, unless both are pinned. The rule's other rows "
+    "take the places.",
+)
+SEMDEDUP = Parameter(
+    "semdedup",
+    "SemDeDup",
+    "float",
+    None,
+    0.0,
+    1.0,
+    "Before the rule: of rows of a cluster with a cosine above this, only the one farthest from "
+    "the centroid can be chosen (arXiv 2303.09540).",
+)

@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from core.progress import Progress, silent
-from core.selection.base import Problem, Rows, Selection, finite_quality
+from core.selection.alike import ROUNDING, Apart
+from core.selection.base import Problem, Selection, finite_quality
 from core.selection.cover import greedy, in_order
-from core.selection.rows import Vectors, gather
+from core.selection.rows import gather
 
-_BLOCK = 512  # rows that are compared with all taken ones together
-_TILE = 8192  # taken rows at a time
-_ROUNDING = 1e-6  # of the cosine of copies
+_BLOCK = 512  # rows between two reports of progress
 
 
 def deita(problem: Problem, *, duplicate_cosine: float, progress: Progress = silent) -> Selection:
@@ -27,18 +26,16 @@ def deita(problem: Problem, *, duplicate_cosine: float, progress: Progress = sil
     down = down[~problem.is_pinned[down]]
     taken = np.empty(problem.budget, np.int64)
     taken[: len(pinned)] = pinned
-    kept = np.empty((problem.budget, rows.shape[1]), np.float32)
-    kept[: len(pinned)] = rows[pinned]
-    count, most = len(pinned), duplicate_cosine - _ROUNDING
+    count = len(pinned)
+    apart = Apart(rows.shape[1], duplicate_cosine - ROUNDING)
+    apart.add(rows[pinned])
     for start in range(0, len(down), _BLOCK):
         if count == problem.budget:
             break
         progress(count, problem.budget, "comparing rows with better ones")
         block = down[start : start + _BLOCK]
-        block = block[_largest_cosine(rows[block], kept[:count]) < most]
-        new = _unlike(rows[block], most, problem.budget - count)
+        new = apart.take(rows[block], problem.budget - count)
         taken[count : count + len(new)] = block[new]
-        kept[count : count + len(new)] = rows[block[new]]
         count += len(new)
     notes: tuple[str, ...] = ()
     if count < problem.budget:
@@ -78,24 +75,3 @@ def qdit(
         in_order(problem, found.order, found.values, "coverage and quality added"),
         settings={"rows_looked_at": found.sample or len(rows)},
     )
-
-
-def _largest_cosine(rows: Vectors, others: Vectors) -> Vectors:
-    largest = np.full(len(rows), -np.inf, np.float32)
-    for start in range(0, len(others), _TILE):
-        np.maximum(largest, (rows @ others[start : start + _TILE].T).max(axis=1), out=largest)
-    return largest
-
-
-def _unlike(rows: Vectors, most: float, wanted: int) -> Rows:
-    """Places of rows, in order, that have a cosine below `most` to all that are taken before."""
-    cosines = rows @ rows.T
-    largest = np.full(len(rows), -np.inf, np.float32)
-    taken: list[int] = []
-    for place in range(len(rows)):
-        if len(taken) == wanted:
-            break
-        if largest[place] < most:
-            taken.append(place)
-            np.maximum(largest, cosines[place], out=largest)
-    return np.array(taken, np.int64)

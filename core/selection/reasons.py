@@ -1,6 +1,8 @@
 """Why each row was chosen: arrays first, sentences from them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,20 @@ class Pulls:
         first = np.full(len(some), -1, np.int64)
         first[some] = self.targets[self.starts[:-1][some]]
         return first
+
+    def take(self, places: NDArray[np.int64]) -> "Pulls":
+        """The pulls of some rows, in this order."""
+        counts = np.diff(self.starts)[places]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        inside = np.arange(starts[-1]) - np.repeat(starts[:-1], counts)
+        those = np.repeat(self.starts[places], counts) + inside
+        return Pulls(
+            starts,
+            self.targets[those],
+            self.shares[those],
+            self.nearest[places],
+            self.distances[places],
+        )
 
     def of(self, row: int) -> NDArray[np.int64]:
         """The targets that pulled the row at this place, the strongest first."""
@@ -79,6 +95,24 @@ class Reasons:
     measure: str = ""
     value: NDArray[np.float64] | None = None
 
+    def take(self, places: NDArray[np.int64]) -> "Reasons":
+        """The reasons of some rows, in this order."""
+
+        def some(array: NDArray[Any] | None) -> Any:
+            return None if array is None else array[places]
+
+        return replace(
+            self,
+            pinned=self.pinned[places],
+            cluster=some(self.cluster),
+            quota=some(self.quota),
+            size=some(self.size),
+            quality=some(self.quality),
+            pulls=None if self.pulls is None else self.pulls.take(places),
+            rank=some(self.rank),
+            value=some(self.value),
+        )
+
     def render(self, probabilities: NDArray[np.float64]) -> tuple[str, ...]:
         """One sentence for each row, given its inclusion probability."""
         return tuple(
@@ -117,6 +151,48 @@ class Reasons:
         number = int(self.cluster[row])
         name = f"cluster {number}" if self.strata is None else self.strata[number]
         return f"{name} ({self.quota[row]} of {self.size[row]} rows)"
+
+
+def join_reasons(parts: Sequence[Reasons]) -> Reasons:
+    """The reasons of rows that one rule chose in several calls; those of a call rank after all
+    before.
+    """
+    first = parts[0]
+
+    def joined(name: str) -> Any:
+        if getattr(first, name) is None:
+            return None
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    rank = joined("rank")
+    if rank is not None:
+        call = np.repeat(np.arange(len(parts)), [len(part.pinned) for part in parts])
+        order = np.lexsort((rank, call))
+        rank[order] = np.arange(1, len(rank) + 1)
+    return replace(
+        first,
+        pinned=joined("pinned"),
+        cluster=joined("cluster"),
+        quota=joined("quota"),
+        size=joined("size"),
+        quality=joined("quality"),
+        pulls=_joined_pulls([part.pulls for part in parts if part.pulls is not None]),
+        rank=rank,
+        value=joined("value"),
+    )
+
+
+def _joined_pulls(parts: Sequence[Pulls]) -> Pulls | None:
+    if not parts:
+        return None
+    counts = np.concatenate([np.diff(part.starts) for part in parts])
+    return Pulls(
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.shares for part in parts]),
+        np.concatenate([part.nearest for part in parts]),
+        np.concatenate([part.distances for part in parts]),
+    )
 
 
 def _pulled(pulls: Pulls, row: int, probability: float) -> str:

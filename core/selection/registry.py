@@ -1,6 +1,7 @@
 """The rules, and the one way to run them. Pages, command line and docs are made from this."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from core.progress import Progress, silent
 from core.selection import cover, kmeans_rules, quality_rules, target_rules, tsds, uot
 from core.selection import parameters as options
 from core.selection.base import Problem, Rule, Selection
+from core.selection.constrained import solve_constrained
+from core.selection.constraints import Constraints
 from core.values import check_seed
 
 _RULES = (
@@ -230,6 +233,8 @@ def solve(
 ) -> Selection:
     """Choose exactly `problem.budget` different rows, the pinned ones among them.
 
+    Where the problem has constraints, `core.selection.constrained` says how they are obeyed.
+
     Parameters
     ----------
     rule_id : str
@@ -258,7 +263,11 @@ def solve(
     rule = find_rule(rule_id)
     resolved = rule.resolve(parameters)
     _check(rule, problem)
-    selection = rule.function(problem, progress=progress, **resolved)
+    choose = partial(rule.function, progress=progress, **resolved)
+    if problem.constraints is None:
+        selection = choose(problem)
+    else:
+        selection = solve_constrained(problem, choose, progress=progress)
     rows = selection.rows
     # A broken promise here would only show in a trained model.
     if len(rows) != problem.budget or (np.diff(rows) <= 0).any():
@@ -293,8 +302,22 @@ def _check(rule: Rule, problem: Problem) -> None:
         raise InputError(f"{rule.label} needs groups; give a column (--by COLUMN).", option="by")
     if rule.needs_features and problem.features is None:
         raise InputError(f"{rule.label} needs features; run `embed` first.")
+    if problem.constraints is not None:
+        _check_constraints(problem.constraints, problem)
     if rule.needs_target:
         _check_targets(rule, problem)
+
+
+def _check_constraints(constraints: Constraints, problem: Problem) -> None:
+    for option, cosine in (
+        ("semdedup", constraints.semdedup),
+        ("max_cosine", constraints.max_cosine),
+    ):
+        if cosine is not None and problem.features is None:
+            wrong = "Near-duplicates are told by features; run `embed` first."
+            raise InputError(wrong, option=option)
+    if constraints.semdedup is not None and problem.labels is None:
+        raise InputError("SemDeDup needs clusters; run `cluster` first.", option="semdedup")
 
 
 def _check_targets(rule: Rule, problem: Problem) -> None:
