@@ -1,243 +1,168 @@
-"""Select: choose a rule, an aim and a budget; see what lights up and where it comes from."""
+"""Select: choose a rule, an aim and a budget; see at once what lights up and where it is from."""
 
 import streamlit as st
 
+from core.errors import WinnowError
 from core.jobs import Step
-from core.pool import Pool
-from core.runs import Run, delete_run, list_runs
-from core.selection import RULES, Rule
-from core.sources import source_shares
-from core.targets import list_targets
-from pages.ui import targets
+from core.runs import Run, delete_run, list_runs, store
+from pages.ui import live, outcome
+from pages.ui.background import follow
 from pages.ui.empty import stop_with
+from pages.ui.live import Live, Preview
 from pages.ui.mapview import render_run_map
-from pages.ui.parameters import render_parameters
-from pages.ui.rows import render_table
+from pages.ui.settings import Settings, render_settings
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
+from pages.ui.tradeoff_chart import HELP, limits_in_words, render_curve
 
-_PAGE_ROWS = 12
 _MAP_HEIGHT = 560
+_LIVE = ""  # what is shown when it is no stored run
 
 
-def _render_controls(view: ProjectView) -> None:
-    assert view.pool is not None
-    st.session_state.setdefault("method", _best_method(view))
-    method = st.selectbox("Method", list(RULES), format_func=lambda m: RULES[m].label, key="method")
-    rule: Rule = RULES[method]
-    st.caption(rule.summary)
-    options: dict[str, object] = {"method": rule.id}
-    ready = True
-    if rule.needs_target:
-        options["target"] = targets.render_choice(view)
-        ready = options["target"] is not None
-    budget = _choose_budget(view.pool.rows)
-    kept = len(view.decisions.candidates)
-    st.caption(f"{budget:,} rows of {kept:,} that are kept")
-    if rule.needs_quality:
-        options["quality"] = _choose_quality(view.pool)
-        ready = ready and options["quality"] is not None
-    if rule.needs_strata:
-        options["by"] = st.selectbox(
-            "Groups",
-            ["source", *(name for name in view.pool.columns() if name != "source")],
-            help="The column whose values group the rows; at most 1,000 different ones.",
-            key="by",
+def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
+    """The one button: it stores what is seen, or works it out where that takes longer."""
+    name = st.text_input("Name of the run", placeholder="method and number", key="run_name")
+    if settings.live:
+        st.button(
+            "Save run",
+            type="primary",
+            width="stretch",
+            disabled=not found.current,
+            on_click=_save,
+            args=(view, found.preview, name),
+            help="Keeps exactly these rows, with the recipe that gives them again.",
         )
-    options |= render_parameters(rule, simple=True)
-    with st.expander("More settings"):
-        options |= render_parameters(rule, simple=False)
-        options["seed"] = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            0,
-            help="The same seed and settings give the same rows.",
-            key="seed",
-        )
-        name = st.text_input("Name of the run", placeholder="method and number", key="run_name")
-    options["budget"] = budget
-    if name:
-        options["name"] = name
-    if budget > kept:
-        st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
+        return
     at_work = busy(view, "select")
-    label = "Selecting rows …" if at_work else "Select rows"
-    if not ready:
-        missing = "a target set" if rule.needs_target else "a quality column"
-        st.caption(f"{rule.label} needs {missing}: choose one above.")
+    st.caption(f"{settings.rule.label} takes longer: its rows show when the job is done.")
     if st.button(
-        label, type="primary", width="stretch", disabled=at_work or not ready or budget > kept
-    ) and start_job(view, f"Select with {rule.label}", [Step("select", options)]):
-        st.session_state["run_expected"] = True
-        st.rerun()
+        "Selecting rows …" if at_work else "Select rows",
+        type="primary",
+        width="stretch",
+        disabled=at_work or bool(settings.missing),
+    ):
+        options = settings.request | ({"name": name} if name else {})
+        if start_job(view, f"Select with {settings.rule.label}", [Step("select", options)]):
+            st.rerun()
 
 
-def _choose_budget(rows: int) -> int:
-    """A share of the pool by the slider, or a number of rows."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        ratio = st.slider(
-            "Selection ratio",
-            0.1,
-            100.0,
-            5.0,
-            0.1,
-            format="%.1f %%",
-            key="ratio",
-            help="Share of the whole pool; the number of rows is exact.",
+def _save(view: ProjectView, preview: Preview, name: str) -> None:
+    try:
+        report = store(
+            preview.setup, preview.selection, preview.settings.parameters, name=name or None
         )
-        exact = st.number_input(
-            "Rows",
-            1,
-            rows,
-            None,
-            placeholder="by ratio",
-            width=90,
-            key="budget",
-            help="An exact number, in place of the ratio.",
-        )
-    return exact or max(1, round(ratio / 100 * rows))
+    except WinnowError as error:
+        st.toast(as_text(error), icon=":material/error:")
+        return
+    st.session_state["shown"] = st.session_state["newest_run"] = report.run
+    st.session_state["run"] = report.run  # the Export page begins with it
+    st.session_state["run_name"] = ""
+    st.toast(f"Saved as {as_text(report.run)}.", icon=":material/check:")
 
 
-def _choose_quality(pool: Pool) -> str | None:
-    columns = pool.number_columns()
-    mapped = pool.quality_column()
-    chosen = st.selectbox(
-        "Quality column",
-        columns,
-        index=columns.index(mapped) if mapped in columns else None,
-        placeholder="Choose a column" if columns else "No column holds numbers",
-        disabled=not columns,
-        help="Numbers, 0 or more; higher is better.",
-        key="quality",
-    )
-    if not columns:
-        st.caption("This method needs a column of scores; read a pool that has one.")
-    return chosen
-
-
-def _best_method(view: ProjectView) -> str:
-    """The rule to begin with: what the project is ready for."""
-    if list_targets(view.project):
-        return "tsds-kde"
-    return "kmeans-random" if view.mapped else "random"
-
-
-def _choose_run(view: ProjectView, runs: list[Run]) -> Run:
-    """The run in view: the newest as soon as it is there, else what was chosen."""
+def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run | None:
+    """What is looked at: the settings as they stand, or a stored run."""
     ids = [run.id for run in runs]
-    newest_known = st.session_state.get("newest_run")
-    if st.session_state.get("run") not in ids or newest_known != ids[0]:
-        st.session_state["run"] = ids[0]
-    st.session_state["newest_run"] = ids[0]
+    options = [_LIVE, *ids] if settings.live or not ids else ids
+    newest = ids[0] if ids else None
+    asked = repr(settings.request)
+    if st.session_state.setdefault("asked", asked) != asked:
+        st.session_state["asked"] = asked  # a setting was moved: show what it does
+        st.session_state["shown"] = options[0]
+    if st.session_state.setdefault("newest_run", newest) != newest:
+        st.session_state["newest_run"] = newest  # a job brought it
+        st.session_state["shown"] = newest or _LIVE
+    if st.session_state.get("shown") not in options:
+        st.session_state["shown"] = options[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Run", ids, key="run")
-        with st.popover("", icon=":material/delete:", help="Delete this run", key="delete-menu"):
-            st.write(f"Delete {as_text(chosen)} and its recipe? Exports stay.")
-            if st.button("Delete the run", type="primary", key="delete-run"):
-                delete_run(view.project, chosen)
-                st.rerun()
-    return next(run for run in runs if run.id == chosen)
-
-
-def _render_result(view: ProjectView, run: Run) -> None:
-    pool = view.pool
-    assert pool is not None
-    report = run.report
-    with st.container(horizontal=True):
-        st.metric("Selected", f"{report.selected:,}", help="Different rows; exactly the budget.")
-        st.metric(
-            "In reach",
-            f"{report.support:,}",
-            help="Rows with a probability above zero (the support).",
+        chosen = st.selectbox(
+            "Shown",
+            options,
+            format_func=lambda run: run or "These settings, not saved",
+            key="shown",
         )
-    for note in report.notes:
-        st.warning(as_text(note), icon=":material/info:")
-    sources = pool.sources()
-    shares = source_shares(
-        sources.codes,
-        sources.names,
-        run.rows,
-        view.decisions.candidates,
-        view.decisions.pinned_rows,
-    )
-    st.markdown(
-        "**Where the rows come from**",
-        help="Share of each source in this selection, in the whole pool, and in Random at the same "
-        "budget (mean of 5 seeds ± standard deviation).",
-    )
-    st.dataframe(
-        [
-            {
-                "source": share.name,
-                "selected": 100 * share.share,
-                "pool": 100 * share.pool,
-                "random": f"{100 * share.random:.1f} ± {100 * share.random_spread:.1f}",
-            }
-            for share in shares
-        ],
-        column_config={
-            "source": st.column_config.TextColumn("source", width=95),
-            "selected": st.column_config.ProgressColumn(
-                "selected %", format="%.1f", min_value=0, max_value=100, width=110
-            ),
-            "pool": st.column_config.NumberColumn("pool %", format="%.1f", width=55),
-            "random": st.column_config.TextColumn("Random %", width=85),
-        },
-        hide_index=True,
-        height=min(38 + 34 * len(shares), 430),
-        alt="Sources of the selection beside those of the pool and of Random",
-    )
+        if chosen:
+            with st.popover(
+                "", icon=":material/delete:", help="Delete this run", key="delete-menu"
+            ):
+                st.write(f"Delete {as_text(chosen)} and its recipe? Exports stay.")
+                st.button(
+                    "Delete the run",
+                    type="primary",
+                    key="delete-run",
+                    on_click=delete_run,
+                    args=(view.project, chosen),
+                )
+    return next((run for run in runs if run.id == chosen), None)
 
 
-def _render_chosen(view: ProjectView, run: Run) -> None:
-    pool = view.pool
-    assert pool is not None
-    st.markdown("**Chosen rows, and why**")
-    table = run.table
-    pages = -(-table.num_rows // _PAGE_ROWS)
-    key = f"chosen-page-{run.id}-{run.report.rows_sha256[:8]}"
-    start = (st.session_state.get(key, 1) - 1) * _PAGE_ROWS
-    # Likeliest first: the rows that the rule wanted most.
-    order = (-table["probability"].combine_chunks().to_numpy()).argsort(kind="stable")
-    part = table.take(order[start : start + _PAGE_ROWS])
-    shown = pool.page(part["row"].to_pylist())[["row", "source", "prompt"]]
-    shown["why"] = part["why"].to_pylist()
-    render_table(
-        view,
-        shown,
-        key=f"{key}-{start}",
-        alt="Chosen rows with the reason for each; a click on one opens it",
-    )
-    if pages > 1:
-        st.pagination(pages, key=key)
+def _render_tradeoff(view: ProjectView, found: Live) -> None:
+    """The curve, what weight and budget leave each other, and the near-duplicate pairs."""
+    preview = found.preview
+    if preview is None or preview.limits is None:
+        return
+    if found.curve is not None:
+        st.markdown("**Near the target, or spread out**", help=HELP)
+        render_curve(found.curve, preview)
+    st.caption(limits_in_words(preview))
+    line = preview.settings.parameters.get("duplicate_cosine")
+    if found.pairs is not None and line is not None:
+        with st.popover(f"What a cosine of {line:.2f} means", width="stretch", key="pairs"):
+            outcome.render_pairs(view, found.pairs, line)
+
+
+def _render_tables(view: ProjectView, shown: outcome.Outcome, found: Live, stored: bool) -> None:
+    target = found.preview.settings.options.get("target") if found.preview else None
+    names = ["Chosen rows, and why"]
+    if found.coverage is not None and target and not stored:
+        names.append("What each target found")
+    tabs = st.tabs(names)
+    with tabs[0]:
+        outcome.render_chosen(view, shown)
+    if len(tabs) > 1 and found.coverage is not None and target:
+        with tabs[1]:
+            outcome.render_coverage(view, target, found.coverage)
 
 
 def render() -> None:
-    """Draw the page: the settings, the map and the result of the run in view."""
+    """Draw the page: the settings, the map, and what is selected."""
     view = current_view()
     if view is None or view.pool is None:
         stop_with("No pool yet", "A selection needs rows to choose from.", "pool", "Load a pool")
-    controls, canvas, result = st.columns([0.22, 0.48, 0.30], gap="medium")
+    controls, canvas, result = st.columns([0.24, 0.46, 0.30], gap="medium")
     with controls:
-        _render_controls(view)
-    runs = list_runs(view.project)
-    run = None
+        asked, answer, more = st.container(), st.container(), st.container()
+        with asked:
+            settings = render_settings(view, more)
+        with answer:
+            try:
+                found = live.ask(view, settings)
+            except WinnowError as error:
+                st.error(as_text(error), icon=":material/error:")
+                found = Live()
+            _render_tradeoff(view, found)
+        _render_keep(view, settings, found)
+    shown = None
     with result:
-        if runs:
-            run = _choose_run(view, runs)
-            _render_result(view, run)
-        else:
-            st.markdown("**No run yet**")
-            st.caption("Choose a method on the left and press Select rows: the map lights up.")
+        run = _choose_shown(view, settings, list_runs(view.project))
+        if run is not None:
+            shown = outcome.of_run(run)
+        elif found.preview is not None:
+            shown = outcome.of_preview(view, found.preview)
+        follow(list(found.waiting))
+        if shown is None and not found.waiting:
+            st.caption("Choose a method and what it needs on the left: the map lights up.")
+        elif shown is not None:
+            outcome.render_numbers(shown)
+            outcome.render_sources(view, shown)
     with canvas:
         if view.mapped:
-            render_run_map(view, run, _MAP_HEIGHT)
+            render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT)
         else:
             st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
-    if run is not None:
-        _render_chosen(view, run)
+    if shown is not None:
+        _render_tables(view, shown, found, run is not None)
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

@@ -158,57 +158,29 @@ def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypa
     assert "No row that is kept holds" in texts(app)
 
 
-def test_select_makes_the_run_that_the_engine_would_make(mapped_root, monkeypatch):
-    app = open_app(mapped_root.parent, monkeypatch, "select")
-    assert "No run yet" in texts(app)
-    app.selectbox(key="method").set_value("tsds-uniform").run()
-    app.slider(key="ratio").set_value(5.0).run()
-    button(app, "Select rows").click().run()
-    job = wait_for_jobs(mapped_root)
-    assert job.state.status == "done", (job.state, job.log())
-    app.run()
-    project = Project.open(mapped_root)
-    (run,) = list_runs(project)
-    assert len(run.rows) == 12 and app.selectbox(key="run").value == run.id
-    parameters = job.steps[0].options
-    again = select(project, **{**parameters, "name": "again"})
-    assert again.rows_sha256 == run.report.rows_sha256
-    sources = next(d.value for d in app.dataframe if "random" in d.value.columns)
-    assert dict(zip(sources["source"], sources["selected"], strict=True))["cooking"] == 100
-
-
 def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "select")
     app.selectbox(key="method").set_value("stratified").run()
     assert app.selectbox(key="by").options == ["source", "instruction", "output", "score"]
-    button(app, "Select rows").click().run()
-    assert wait_for_jobs(mapped_root).state.status == "done"
+    button(app, "Save run").click().run()
     app.selectbox(key="method").set_value("deita").run()
     app.selectbox(key="quality").set_value("score").run()
     button(app, "Select rows").click().run()
     job = wait_for_jobs(mapped_root)
     assert job.state.status == "done", (job.state, job.log())
     assert job.steps[0].options["quality"] == "score" and "by" not in job.steps[0].options
-    for method in ("qdit", "k-center", "facility-location", "kmeans-closest", "kmeans-median"):
+    for method in ("qdit", "k-center", "facility-location"):
         app.selectbox(key="method").set_value(method).run()
         assert not app.exception and not app.error
         assert not button(app, "Select rows").disabled
+    for method in ("kmeans-closest", "kmeans-median"):
+        app.selectbox(key="method").set_value(method).run()
+        assert not app.exception and not app.error
+        assert not button(app, "Save run").disabled
     assert {run.report.method for run in list_runs(Project.open(mapped_root))} == {
         "stratified",
         "deita",
     }
-
-
-def test_the_newest_run_is_shown_and_an_older_one_can_be_chosen(mapped_root, monkeypatch):
-    project = Project.open(mapped_root)
-    for name in ("first", "second"):
-        select(project, method="random", budget=10, name=name)
-    app = open_app(mapped_root.parent, monkeypatch, "select")
-    assert app.selectbox(key="run").value == "second"
-    app.selectbox(key="run").set_value("first").run()
-    assert app.selectbox(key="run").value == "first"
-    button(app, "Delete the run").click().run()
-    assert [run.id for run in list_runs(project)] == ["second"]
 
 
 def test_export_writes_the_file_and_shows_the_recipe(mapped_root, monkeypatch):

@@ -13,7 +13,8 @@ _MOST = 4  # a path of 900 targets and its densities hold 300 MB
 class Memo:
     """Keeps the last few values that it was asked for; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -23,6 +24,6 @@ class Memo:
             value: T = self._values[key] if key in self._values else make()
             self._values[key] = value
             self._values.move_to_end(key)
-            while len(self._values) > _MOST:
+            while len(self._values) > self._most:
                 self._values.popitem(last=False)
             return value

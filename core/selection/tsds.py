@@ -135,6 +135,7 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
     assert targets is not None
 
     def neighbors() -> Neighbors:
+        progress(0, 0, "finding neighbours")
         base = vectors_of(problem, problem.candidates)
         return exact_neighbors(targets, base, terms.max_neighbors, progress=progress)
 

@@ -14,7 +14,6 @@ from core.lasso import inside
 from core.mapevent import MapEvent
 from core.mappack import Title, pack
 from core.mapplaces import anchors, display_points
-from core.runs import Run
 from pages.ui.pointmap import show_map
 from pages.ui.rows import show_row
 from pages.ui.selection import clear_selection, select_rows
@@ -116,8 +115,8 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         clear_selection()
 
 
-def render_run_map(view: ProjectView, run: Run | None, height: int) -> None:
-    """Draw the map with a run's rows on top; a click on a point opens the row."""
+def render_run_map(view: ProjectView, rows: NDArray[np.int64] | None, height: int) -> None:
+    """Draw the map with the chosen rows on top; a click on a point opens the row."""
     assert view.pool is not None
 
     def open_row(event: MapEvent) -> None:
@@ -129,8 +128,8 @@ def render_run_map(view: ProjectView, run: Run | None, height: int) -> None:
         color="Cluster",
         key="run-map",
         height=height,
-        lit=run.rows if run else None,
-        run=run is not None,
+        lit=rows,
+        run=rows is not None,
         on_event=open_row,
     )
     clicked = st.session_state.pop("run-map-row", None)

@@ -72,6 +72,16 @@ def render_table(
             "prompt": st.column_config.TextColumn("prompt", width="large"),
             "answer": st.column_config.TextColumn("answer", width="large"),
             "why": st.column_config.TextColumn("why", width="large"),
+            "rank": st.column_config.NumberColumn(
+                "rank", width=55, help="By probability: what the rule wanted most comes first."
+            ),
+            "probability": st.column_config.NumberColumn(
+                "probability",
+                format="%.2f",
+                width=85,
+                help="How often the row is chosen over all seeds; 1 is always.",
+            ),
+            "cluster": st.column_config.TextColumn("cluster", width="medium"),
             "n_chars": st.column_config.NumberColumn("characters", width=90),
         },
         **options,

@@ -21,7 +21,8 @@ _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a tim
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 _OF_ONE_PROJECT = (
     *("picked", "map-search", "map-searched", "selected-page"),
-    *("method", "target", "quality", "run", "newest_run"),
+    *("method", "target", "quality", "run", "shown", "asked", "newest_run", "preview"),
+    *("compare-runs", "compare-second", "compare-asked"),
 )
 STEP_TITLES = {
     "init": "Reading rows",
@@ -30,6 +31,7 @@ STEP_TITLES = {
     "map": "Drawing the map",
     "target": "Reading the target set",
     "select": "Selecting rows",
+    "compare": "Measuring runs",
     "export": "Writing the export",
     "demo": "Building the demo",
     "upgrade": "Improving the map",

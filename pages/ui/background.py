@@ -1,0 +1,131 @@
+"""Work too long for a page to wait for: done in one thread, and found again by its key."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from core.errors import WinnowError
+
+_KEPT = 48  # results; those of a preview are some MB at a million rows
+_POLL_SECONDS = 0.3
+
+
+class UnwantedError(Exception):
+    """Somebody moved on before the work was done."""
+
+
+@dataclass
+class Task:
+    """One piece of work: how far it is, then what came of it."""
+
+    key: Hashable
+    what: str = "waiting"
+    done: int = 0
+    total: int = 0
+    result: Any = None
+    error: WinnowError | None = None
+    crash: Exception | None = None
+    unwanted: bool = False
+    finished: threading.Event = field(default_factory=threading.Event)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Take note of how far the work is, and end it when nobody waits for it any more."""
+        if self.unwanted:
+            raise UnwantedError
+        self.done, self.total, self.what = done, total, what
+
+
+class Desk:
+    """Does what the pages ask for, one thing after the other, the latest wish of each place."""
+
+    def __init__(self) -> None:
+        self._tasks: OrderedDict[Hashable, Task] = OrderedDict()
+        self._of_slot: dict[Hashable, Task] = {}
+        self._waiting: list[tuple[Task, Callable[[Task], Any]]] = []
+        self._change = threading.Condition()
+        threading.Thread(target=self._work, name="winnow-desk", daemon=True).start()
+
+    def ask(
+        self, slot: Hashable, key: Hashable, work: Callable[[Task], Any], *, wait: float
+    ) -> Task:
+        """Have `work` done, unless it was done before, and wait for it for at most `wait` seconds.
+
+        Parameters
+        ----------
+        slot : whose wish it is; an earlier one of the same slot that is not done yet is dropped.
+        key : what the result depends on.
+        """
+        with self._change:
+            task = self._tasks.get(key)
+            if task is None or task.unwanted:
+                task = self._tasks[key] = Task(key)
+                self._waiting.append((task, work))
+                self._change.notify()
+            self._tasks.move_to_end(key)
+            before = self._of_slot.get(slot)
+            if before is not None and before is not task and not before.finished.is_set():
+                before.unwanted = True
+            self._of_slot[slot] = task
+            while len(self._tasks) > _KEPT:
+                self._tasks.popitem(last=False)
+        task.finished.wait(wait)
+        return task
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                while not self._waiting:
+                    self._change.wait()
+                task, work = self._waiting.pop(0)
+            if not task.unwanted:
+                self._do(task, work)
+
+    @staticmethod
+    def _do(task: Task, work: Callable[[Task], Any]) -> None:
+        try:
+            task.result = work(task)
+        except UnwantedError:
+            return
+        except WinnowError as error:
+            task.error = error
+        except Exception as error:  # for the page to say; it must not end the thread
+            task.crash = error
+        task.finished.set()
+
+
+@st.cache_resource(show_spinner=False)
+def desk() -> Desk:
+    """The one desk of this server."""
+    return Desk()
+
+
+def follow(tasks: list[Task]) -> None:
+    """Show how far the first of these is; run the page again as soon as one is done.
+
+    They are those whose result the page did not have when it was drawn.
+    """
+
+    @st.fragment(run_every=_POLL_SECONDS if tasks else None)
+    def watch() -> None:
+        if any(task.finished.is_set() or task.unwanted for task in tasks):
+            st.rerun()
+        if not tasks:
+            return
+        task = tasks[0]
+        count = f" {task.done:,} of {task.total:,}" if task.total else ""
+        st.caption(f":material/hourglass_top: {task.what.capitalize()}{count} …")
+
+    watch()
+
+
+def result_of(task: Task) -> Any:
+    """The result, None while there is none; an error is raised here, where the page shows it."""
+    if task.crash is not None:
+        raise task.crash
+    if task.error is not None:
+        raise task.error
+    return task.result

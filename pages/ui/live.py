@@ -1,0 +1,147 @@
+"""What the settings would select, worked out beside the page and drawn when it is there."""
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.project import Project
+from core.selection import Curve, Selection
+from core.selection.memo import Memo
+from core.setup import Setup, set_up
+from core.tradeoff import Limits, Tradeoff
+from core.tradeoff_coverage import Coverage
+from core.tradeoff_pairs import PairSample
+from pages.ui.background import Task, desk, result_of
+from pages.ui.settings import Settings
+from pages.ui.state import ProjectView
+
+_PATIENCE = 0.6  # seconds that a page waits, in all, before it is drawn with what there is
+_GROUNDS = 2  # set-ups kept: a path of 900 targets holds some hundred MB
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The rows that the settings give, not stored."""
+
+    ground: Hashable
+    settings: Settings
+    setup: Setup
+    selection: Selection
+    limits: Limits | None
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The chosen rows, ascending."""
+        return self.selection.rows
+
+
+@dataclass(frozen=True)
+class Live:
+    """What there is by now; `waiting` are the tasks whose results are not in it.
+
+    `preview` is that of earlier settings while `current` is false.
+    """
+
+    preview: Preview | None = None
+    current: bool = False
+    curve: Curve | None = None
+    coverage: Coverage | None = None
+    pairs: PairSample | None = None
+    waiting: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A set-up, and its path if the rule has one; used by the desk's thread alone."""
+
+    setup: Setup
+    tradeoff: Tradeoff | None
+
+
+@st.cache_resource(show_spinner=False)
+def _grounds() -> Memo:
+    return Memo(_GROUNDS)
+
+
+def ask(view: ProjectView, settings: Settings) -> Live:
+    """Have everything worked out that these settings show, and return what is there in time."""
+    if settings.missing or not settings.live:
+        return Live()
+    deadline = time.monotonic() + _PATIENCE
+    key, grounds, root = settings.ground(view), _grounds(), view.project.root
+
+    def ground(task: Task) -> _Ground:
+        def make() -> _Ground:
+            setup = set_up(
+                Project.open(root),
+                method=settings.rule.id,
+                budget=settings.budget,
+                progress=task.progress,
+                **settings.options,
+            )
+            return _Ground(setup, Tradeoff(setup) if settings.has_path else None)
+
+        return grounds.get(key, make)
+
+    def preview(task: Task) -> Preview:
+        task.progress(0, 0, "reading the pool")
+        found, limits = ground(task), None
+        setup = found.setup.at(budget=settings.budget, seed=settings.seed)
+        selection = setup.solve(progress=task.progress, **settings.parameters)
+        if found.tradeoff is not None:
+            limits = found.tradeoff.limits(
+                settings.beside_weight,
+                diversity_weight=settings.parameters["diversity_weight"],
+                budget=settings.budget,
+                progress=task.progress,
+            )
+        # Without what it remembers, which would be kept as long as the preview.
+        light = replace(setup, problem=replace(setup.problem, memo=Memo()))
+        return Preview(key, settings, light, selection, limits)
+
+    def curve(task: Task) -> Curve:
+        path = ground(task).tradeoff
+        assert path is not None
+        task.progress(0, 0, "drawing the curve")
+        return path.curve(settings.beside_weight, progress=task.progress)
+
+    def near(task: Task) -> tuple[Coverage, PairSample]:
+        path = ground(task).tradeoff
+        assert path is not None
+        task.progress(0, 0, "looking at each target")
+        return path.coverage(now.selection), path.pairs
+
+    waiting: list[Task] = []
+
+    def asked(part: str, of: Hashable, work: Any) -> Any:
+        slot = (_session(), part)
+        left = max(0.0, deadline - time.monotonic())
+        task = desk().ask(slot, (part, key, of), work, wait=left)
+        if not task.finished.is_set():
+            waiting.append(task)
+            return None
+        return result_of(task)
+
+    exact = repr((sorted(settings.parameters.items()), settings.budget, settings.seed))
+    now: Preview = asked("preview", exact, preview)
+    if now is None:
+        before: Preview | None = st.session_state.get("preview")
+        same = before is not None and before.ground == key
+        return Live(before if same else None, waiting=tuple(waiting))
+    st.session_state["preview"] = now
+    if not settings.has_path:
+        return Live(now, True)
+    drawn = asked("curve", repr(sorted(settings.beside_weight.items())), curve)
+    found = asked("near", exact, near)
+    coverage, pairs = found or (None, None)
+    return Live(now, True, drawn, coverage, pairs, tuple(waiting))
+
+
+def _session() -> str:
+    """An id of this session, for the desk to know whose wish replaces whose."""
+    return str(st.session_state.setdefault("session", f"{time.monotonic_ns():x}"))

@@ -1,0 +1,179 @@
+"""The settings of a selection: method, aim, size and the rule's parameters, as widgets."""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.pool import Pool
+from core.selection import RULES, Rule
+from core.targets import list_targets
+from core.tradeoff import METHODS as WITH_PATH
+from pages.ui import targets
+from pages.ui.parameters import render_parameters
+from pages.ui.state import ProjectView
+
+# Asked again with another seed, on 109,000 rows and 50 targets, the others answer within a second
+# or two; these take from seconds to minutes, since each choice looks at all rows again.
+_SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked for.
+
+    Attributes
+    ----------
+    options : what the problem is made from: target set, quality column, groups.
+    parameters : those of the rule, the diversity weight among them.
+    missing : what must be chosen first, in words; "" when nothing is missing.
+    """
+
+    rule: Rule
+    budget: int
+    seed: int
+    parameters: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    missing: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether the rule is fast enough to show its rows while sliders move."""
+        return self.rule.id not in _SLOW
+
+    @property
+    def has_path(self) -> bool:
+        """Whether there is a trade-off to draw."""
+        return self.rule.id in WITH_PATH
+
+    @property
+    def beside_weight(self) -> dict[str, Any]:
+        """The parameters but the diversity weight: what a path is laid by."""
+        return {key: self.parameters[key] for key in self.parameters if key != "diversity_weight"}
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The options of `core.runs.select`."""
+        return {
+            "method": self.rule.id,
+            **self.options,
+            **self.parameters,
+            "budget": self.budget,
+            "seed": self.seed,
+        }
+
+    def ground(self, view: ProjectView) -> Hashable:
+        """What the problem depends on: content by its id, never the arrays."""
+        assert view.pool is not None
+        decided = hashlib.blake2b(view.decisions.dropped.tobytes(), digest_size=16)
+        decided.update(view.decisions.pinned.tobytes())
+        return (
+            str(view.project.root),
+            view.project.pointer("pool"),
+            view.features_id,
+            view.clusters.fingerprint if view.clusters else None,
+            decided.digest(),
+            self.rule.id,
+            repr(sorted(self.options.items())),
+        )
+
+
+def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
+    """Draw the widgets, those that few people set in `more`; the kept rows bound the size."""
+    assert view.pool is not None
+    st.session_state.setdefault("method", _best_method(view))
+    method = st.selectbox("Method", list(RULES), format_func=lambda m: RULES[m].label, key="method")
+    rule: Rule = RULES[method]
+    st.caption(rule.summary)
+    options: dict[str, Any] = {}
+    missing = ""
+    if rule.needs_target:
+        options["target"] = targets.render_choice(view)
+        missing = "" if options["target"] else "a target set"
+    kept = len(view.decisions.candidates)
+    budget = _choose_budget(view.pool.rows)
+    st.caption(f"{budget:,} rows of {kept:,} that are kept")
+    if budget > kept:
+        st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
+        missing = missing or "fewer rows"
+    if rule.needs_quality:
+        options["quality"] = _choose_quality(view.pool)
+        missing = missing if options["quality"] else missing or "a quality column"
+    if rule.needs_clusters and view.clusters is None:
+        missing = missing or "a map"
+    if rule.needs_strata:
+        options["by"] = st.selectbox(
+            "Groups",
+            ["source", *(name for name in view.pool.columns() if name != "source")],
+            help="The column whose values group the rows; at most 1,000 different ones.",
+            key="by",
+        )
+    parameters = render_parameters(rule, simple=True)
+    with more, st.expander("More settings"):
+        parameters |= render_parameters(rule, simple=False)
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            0,
+            help="The same seed and settings give the same rows.",
+            key="seed",
+        )
+    if missing:
+        st.caption(f"{rule.label} needs {missing}: choose above.")
+    return Settings(rule, budget, int(seed), parameters, options, missing)
+
+
+def _choose_budget(rows: int) -> int:
+    """A share of the pool by the slider, or a number of rows."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ratio = st.slider(
+            "Selection ratio",
+            0.1,
+            100.0,
+            5.0,
+            0.1,
+            format="%.1f %%",
+            key="ratio",
+            help="Share of the whole pool; the number of rows is exact.",
+        )
+        exact = st.number_input(
+            "Rows",
+            1,
+            rows,
+            None,
+            placeholder="by ratio",
+            width=90,
+            key="budget",
+            help="An exact number, in place of the ratio.",
+        )
+    return exact or max(1, round(ratio / 100 * rows))
+
+
+_LENGTH = "n_chars"
+
+
+def _choose_quality(pool: Pool) -> str | None:
+    columns = [*pool.number_columns(), _LENGTH]
+    mapped = pool.quality_column()
+    chosen: str | None = st.selectbox(
+        "Quality column",
+        columns,
+        index=columns.index(mapped) if mapped in columns else None,
+        format_func=lambda name: "Length in characters" if name == _LENGTH else name,
+        placeholder="Choose a column",
+        help="Numbers, 0 or more; higher is better. A longer row is not a better one: length is a "
+        "stand-in where there are no scores.",
+        key="quality",
+    )
+    return chosen
+
+
+def _best_method(view: ProjectView) -> str:
+    """The rule to begin with: what the project is ready for."""
+    if list_targets(view.project):
+        return "tsds-kde"
+    return "kmeans-random" if view.mapped else "random"

@@ -1,0 +1,159 @@
+"""The Select page with Streamlit's AppTest: sliders, the preview, saving and deleting."""
+
+import numpy as np
+import pytest
+from test_pages import button, open_app, texts, wait_for_jobs
+
+from core.decisions import decide
+from core.pool import Pool
+from core.project import Project
+from core.runs import list_runs, load_run, select
+from core.targets import load_target
+from core.tradeoff import tradeoff
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def app(mapped_root, monkeypatch):
+    return settled(open_app(mapped_root.parent, monkeypatch, "select"))
+
+
+def settled(app):
+    """AppTest runs no timers: draw again until nothing is waited for."""
+    for _ in range(40):
+        if "hourglass" not in texts(app):
+            return app
+        app.run()
+    raise AssertionError("The preview was never there.")
+
+
+def shown(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def chosen_rows(app):
+    return next(d.value for d in app.dataframe if "why" in d.value.columns)
+
+
+def test_what_is_seen_is_what_is_saved(app, mapped_root):
+    app.selectbox(key="method").set_value("tsds-uniform").run()
+    settled(app.slider(key="tsds-uniform-diversity_weight").set_value(0.3).run())
+    assert shown(app)["Selected"] == "12" and not list_runs(Project.open(mapped_root))
+    seen = chosen_rows(app)
+    app.text_input(key="run_name").set_value("mine").run()
+    button(app, "Save run").click().run()
+    project = Project.open(mapped_root)
+    run = load_run(project, "mine")
+    again = select(
+        project,
+        method="tsds-uniform",
+        target="cooking",
+        budget=12,
+        diversity_weight=0.3,
+        name="again",
+    )
+    assert run.report.rows_sha256 == again.rows_sha256
+    assert set(seen["row"]) == set(run.rows.tolist())
+    assert app.selectbox(key="shown").value == "mine"
+    assert app.text_input(key="run_name").value == ""
+    sources = next(d.value for d in app.dataframe if "random" in d.value.columns)
+    assert dict(zip(sources["source"], sources["selected"], strict=True))["cooking"] == 100
+
+
+def test_a_slider_moves_the_numbers_and_stores_nothing(app, mapped_root):
+    def point():
+        return app.session_state["preview"].selection.settings["diversity_weight"]
+
+    assert point() == 0.5
+    before = shown(app)["In reach"]
+    settled(app.slider(key="tsds-kde-diversity_weight").set_value(0.8).run())
+    assert point() == 0.8 and shown(app)["In reach"] != before
+    settled(app.slider(key="tsds-kde-duplicate_cosine").set_value(0.6).run())
+    assert app.session_state["preview"].selection.settings["duplicate_cosine"] == 0.6
+    settled(app.slider(key="ratio").set_value(10.0).run())
+    assert shown(app)["Selected"] == "24"
+    assert list_runs(Project.open(mapped_root)) == []
+
+
+def test_the_page_says_what_weight_a_budget_needs(app, mapped_root):
+    settled(app.slider(key="ratio").set_value(40.0).run())
+    report = tradeoff(Project.open(mapped_root), target="cooking", budget=96)
+    assert report.smallest_diversity_weight > 0.5
+    said = texts(app)
+    assert f"0.50 reaches {report.largest_budget}." in said
+    assert "96 rows need a weight of" in said and "Diversity weight moved from 0.5" in said
+    assert app.session_state["preview"].limits.smallest_weight == pytest.approx(
+        report.smallest_diversity_weight
+    )
+
+
+def test_the_reason_names_targets_by_their_text_and_coverage_lists_the_far_first(app, mapped_root):
+    why = chosen_rows(app)["why"].iloc[0]
+    target = load_target(Project.open(mapped_root), "cooking")
+    assert why.startswith("pulled by “")
+    assert any(" ".join(text.split())[:30] in why for text in target.texts), why
+    found = next(d.value for d in app.dataframe if "pulled" in d.value.columns)
+    assert found["distance"].is_monotonic_decreasing
+    assert found["close"].tolist() == sorted(found["close"])
+    assert "of 5 target examples found no close row" in texts(app)
+    assert "count as near-duplicates" in texts(app)
+
+
+def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    for name in ("first", "second"):
+        select(project, method="random", budget=10, name=name)
+    app = settled(open_app(mapped_root.parent, monkeypatch, "select"))
+    assert app.selectbox(key="shown").options == ["These settings, not saved", "second", "first"]
+    app.selectbox(key="shown").set_value("first").run()
+    assert shown(app)["Selected"] == "10"
+    button(app, "Delete the run").click().run()
+    assert [run.id for run in list_runs(project)] == ["second"]
+    assert app.selectbox(key="shown").value == "" and shown(app)["Selected"] == "12"
+    app.selectbox(key="shown").set_value("second").run()
+    app.slider(key="ratio").set_value(3.0).run()  # a setting that is moved shows what it does
+    assert app.selectbox(key="shown").value == "" and shown(settled(app))["Selected"] == "7"
+
+
+def test_a_taken_name_is_said_and_nothing_is_stored(app, mapped_root):
+    select(Project.open(mapped_root), method="random", budget=10, name="mine")
+    app.text_input(key="run_name").set_value("mine").run()
+    button(app, "Save run").click().run()
+    assert "exists already" in " ".join(toast.value for toast in app.toast)
+    assert [run.id for run in list_runs(Project.open(mapped_root))] == ["mine"]
+
+
+def test_a_slow_rule_waits_for_its_button_and_its_run_is_shown(app, mapped_root):
+    app.selectbox(key="method").set_value("k-center").run()
+    assert "takes longer" in texts(app)
+    button(app, "Select rows").click().run()
+    job = wait_for_jobs(mapped_root)
+    assert job.state.status == "done", (job.state, job.log())
+    app.run()
+    (run,) = list_runs(Project.open(mapped_root))
+    assert run.report.method == "k-center" and app.selectbox(key="shown").value == run.id
+
+
+def test_a_drop_changes_the_preview(app, mapped_root):
+    dropped = app.session_state["preview"].rows[:3]
+    decide(Project.open(mapped_root), 240, "drop", dropped, "test")
+    settled(app.run())
+    assert not set(dropped) & set(app.session_state["preview"].rows)
+
+
+def test_length_is_offered_as_quality(app, mapped_root):
+    app.selectbox(key="method").set_value("kmq").run()
+    assert app.selectbox(key="quality").options == ["score", "Length in characters"]
+    settled(app.selectbox(key="quality").set_value("n_chars").run())
+    quality = app.session_state["preview"].setup.problem.quality
+    np.testing.assert_array_equal(quality, Pool.open(Project.open(mapped_root)).lengths())
+
+
+def test_a_rule_that_cannot_be_met_says_so_in_a_sentence(app, mapped_root):
+    app.selectbox(key="method").set_value("stratified").run()
+    rows = 240
+    decide(Project.open(mapped_root), rows, "pin", np.arange(30), "test")
+    app.number_input(key="budget").set_value(10).run()
+    assert "30 rows are pinned, more than the budget of 10" in texts(app)
+    assert button(app, "Save run").disabled
