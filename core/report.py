@@ -195,7 +195,7 @@ def _maps(ground: Ground, found: Comparison, runs: list[Run]) -> list[MapPicture
     """A map for each run, beside those it shares rows with; Random's for a single one."""
     chosen: dict[str, NDArray[np.int64]] = {run.id: run.rows for run in runs}
     if len(runs) == 1:
-        chosen["Random"] = found.drawn[runs[0].id]
+        chosen["a random draw"] = found.drawn[runs[0].id]
     first, *others = chosen
     elsewhere = np.unique(np.concatenate([chosen[name] for name in others]))
     pictures = []

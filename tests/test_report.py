@@ -81,7 +81,7 @@ def test_the_file_needs_nothing_but_itself(project):
 
 def test_one_run_is_set_beside_random_and_the_pool(project):
     page = Reader(render_report(project, compare_runs(project, ["near"], seeds=1)))
-    assert "also in Random" in page.text and "the kept rows %" in page.text
+    assert "also in a random draw" in page.text and "the kept rows %" in page.text
     assert "Rows that differ" not in page.text and "Overlap" not in page.text
 
 

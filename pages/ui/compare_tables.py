@@ -1,0 +1,115 @@
+"""Where two runs differ: shared rows, sources and clusters gained and lost, rows of one alone."""
+
+import streamlit as st
+
+from core.compare import Comparison, Overlap, Rows, reasons
+from core.compare_groups import Groups
+from core.runs import Run
+from pages.ui.rows import render_table
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_PAGE_ROWS = 10
+
+
+def render_overlap(found: Comparison) -> None:
+    """Draw how many rows runs share: two numbers for two runs, a matrix for more."""
+    st.markdown(
+        "**Overlap**",
+        help="Rows that both runs chose; in brackets their share of the smaller one.",
+    )
+    if not found.overlaps:
+        st.caption("Choose a second run to see which rows both have.")
+        return
+    if len(found.budgets) == 2:
+        (pair,) = found.overlaps
+        st.metric("Shared rows", f"{len(pair.shared):,}", help="Rows that both runs chose.")
+        st.metric(
+            "Of the smaller run", f"{pair.share:.0%}", help="Shared rows over the smaller run's."
+        )
+        return
+    cells = {(pair.first, pair.second): pair for pair in found.overlaps}
+
+    def cell(one: str, other: str) -> str:
+        pair = cells.get((one, other)) or cells.get((other, one))
+        return f"{len(pair.shared):,} ({pair.share:.0%})" if pair else "–"
+
+    names = list(found.budgets)
+    st.dataframe(
+        [{"": one, **{other: cell(one, other) for other in names}} for one in names],
+        column_config={"": st.column_config.TextColumn("run")},  # "" is no run's name
+        hide_index=True,
+        alt="Rows that each pair of runs shares",
+    )
+
+
+def render_changes(what: str, groups: Groups, first: str, second: str | None) -> None:
+    """Draw a table of shares; a single run is set beside the kept rows."""
+    run, base = (second, first) if second else (first, None)
+    before = base or "kept rows"
+    st.markdown(
+        f"**{what} gained and lost**",
+        help=f"Share of the rows of {as_text(run)} in each, beside {as_text(before)}: what it "
+        "gained most comes first, what it lost most last. The change is in percentage points.",
+    )
+    changes = groups.changes(run, base)
+    st.dataframe(
+        [
+            {
+                "name": one.name,
+                "before": 100 * one.share_before,
+                "after": 100 * one.share_after,
+                "change": 100 * one.change,
+                "rows before": one.before,
+                "rows after": one.after,
+            }
+            for one in changes
+        ],
+        column_config={
+            "name": st.column_config.TextColumn(what[:-1].lower(), width=120),
+            "before": st.column_config.NumberColumn(f"{before} %", format="%.1f", width=62),
+            "after": st.column_config.NumberColumn(f"{run} %", format="%.1f", width=62),
+            "change": st.column_config.NumberColumn(
+                "change", format="%+.1f", width=62, help="In percentage points."
+            ),
+            **{
+                f"rows {when}": st.column_config.NumberColumn(
+                    f"{name} rows", format="localized", width=68
+                )
+                for when, name in (("before", before), ("after", run))
+            },
+        },
+        hide_index=True,
+        height=min(38 + 35 * len(changes), 318),
+        alt=f"{what} of {run} beside {before}",
+    )
+
+
+def render_rows(view: ProjectView, runs: dict[str, Run], pair: Overlap) -> None:
+    """Draw the rows that only one of two runs has, with why it has them."""
+    sides = ((pair.first, pair.only_first), (pair.second, pair.only_second))
+    st.markdown(
+        "**Rows that differ**",
+        help="Rows that only one of the two runs chose, likeliest first, and why; a click on one "
+        "opens it.",
+    )
+    tabs = st.tabs([f"Only in {as_text(name)} · {len(rows):,}" for name, rows in sides])
+    for tab, (name, rows) in zip(tabs, sides, strict=True):
+        with tab:
+            _render_only(view, runs[name], rows, f"{pair.first}-{pair.second}")
+
+
+def _render_only(view: ProjectView, run: Run, rows: Rows, pair: str) -> None:
+    assert view.pool is not None
+    if not len(rows):
+        st.caption("There is none.")
+        return
+    pages = -(-len(rows) // _PAGE_ROWS)
+    key = f"compare-{pair}-{run.id}-{run.report.rows_sha256[:8]}"
+    start = (st.session_state.get(key, 1) - 1) * _PAGE_ROWS
+    part = reasons(run, rows).slice(start, _PAGE_ROWS)
+    shown = view.pool.page(part["row"].to_numpy())[["row", "source", "prompt"]]
+    shown["why"] = part["why"].to_pylist()
+    render_table(view, shown, key=f"{key}-{start}", alt=f"Rows only in {run.id}, with reasons")
+    if pages > 1:
+        st.pagination(pages, key=key)
