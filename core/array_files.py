@@ -32,13 +32,14 @@ def select_array_files(
     probabilities: Path | None = None,
     quality: Path | None = None,
     by: Path | None = None,
+    labels: Path | None = None,
     **options: Any,
 ) -> ArrayReport:
     """Choose rows of the array in `pool` and write their numbers to `out`.
 
     Parameters
     ----------
-    pool, target, quality, by : .npy files of shapes (n, d), (M, d), (n,) and (n,).
+    pool, target, quality, by, labels : .npy files of shapes (n, d), (M, d) and three times (n,).
     out : .npy file to write: int64 row numbers, ascending.
     probabilities : .npy file to write: float64 of shape (n,), what the rule wants of each row.
     **options : as for `core.selection.select_arrays`.
@@ -48,12 +49,13 @@ def select_array_files(
     InputError
         A file cannot be read or written, or is to be both, or the rule refuses its options.
     """
-    _check_places([pool, target, quality, by], out, probabilities)
+    _check_places([pool, target, quality, by, labels], out, probabilities)
     chosen = select_arrays(
         _load(pool),
         _load(target) if target else None,
         quality=_load(quality) if quality else None,
         strata=_load(by) if by else None,
+        labels=_load(labels) if labels else None,
         **options,
     )
     _save(out, chosen.rows)

@@ -67,6 +67,10 @@ _SHAPE: dict[str, Any] = {
         "quality?": "text",
         "by?": "text",
         "seed": "number",
+        "quality_file?": _FILE,
+        "limits?": ["text"],
+        "max_cosine?": "cosine",
+        "semdedup?": "cosine",
         "name?": "text",
         "parameters": {},
     },
@@ -213,6 +217,9 @@ def _wrong(value: Any, shape: Any, name: str) -> str:
     if shape == "number":
         good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
         return "" if good else f"{name} must be a whole number of 0 or more, not {_shown(value)}"
+    if shape == "cosine":
+        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+        return "" if good else f"{name} must be between 0 and 1, not {_shown(value)}"
     if shape == "names":
         good = isinstance(value, dict) and all(isinstance(i, str) for p in value.items() for i in p)
         return "" if good else f"{name} must have names and texts, not {_shown(value)}"

@@ -63,6 +63,8 @@ def replay(
     pool, wanted = recipe["pool"], recipe["selection"]
     files = [_find(entry, beside) for entry in pool["inputs"]]
     target_files = [_find(entry, beside) for entry in recipe.get("target", {}).get("inputs") or []]
+    scores = wanted.get("quality_file")
+    scores = _find(scores, beside) if scores else None
     if out is not None and Path(out).is_dir() and any(Path(out).iterdir()):
         raise InputError(f"{out} is not empty; give a new folder for the replayed project.")
     with ExitStack() as stack:
@@ -86,10 +88,19 @@ def replay(
         if "target" in recipe:
             _rebuild_target(project, recipe["target"], target_files, beside)
         options = {
-            key: wanted[key] for key in ("method", "target", "quality", "by", "seed", "name")
+            key: wanted[key]
+            for key in (
+                *("method", "budget", "target", "quality", "by", "seed", "name"),
+                *("max_cosine", "semdedup"),
+            )
         }
         report = select(
-            project, budget=wanted["budget"], progress=progress, **options, **wanted["parameters"]
+            project,
+            quality_file=scores,
+            limits=wanted["limits"] or (),
+            progress=progress,
+            **options,
+            **wanted["parameters"],
         )
         made_of = project.pointer("features")
     same_pool = read.fingerprint == pool["fingerprint"]

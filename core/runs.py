@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ class RunReport:
     sources : rows chosen from each source, most first.
     notes : sentences on what was changed to meet the budget, if anything.
     settings : the parameters as they were resolved (scale, sigma, diversity weight used …).
+    target, seed : the target set and the seed that it was made with; a run of an earlier version
+        knows neither.
     """
 
     run: str
@@ -54,6 +57,8 @@ class RunReport:
     notes: tuple[str, ...]
     settings: dict[str, Any]
     seconds: float
+    target: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,10 @@ def select(
     quality: str | None = None,
     by: str | None = None,
     seed: int = 0,
+    quality_file: str | Path | None = None,
+    limits: Sequence[str] = (),
+    max_cosine: float | None = None,
+    semdedup: float | None = None,
     name: str | None = None,
     progress: Progress = silent,
     **parameters: Any,
@@ -107,10 +116,16 @@ def select(
     ----------
     ratio, budget : share of the whole pool, or number of rows; exactly one of them.
     target : name of a target set, for rules that need one.
-    quality : an original column of finite numbers >= 0, for rules that weigh by quality; default:
-        the one mapped to the role `quality` when the pool was read.
+    quality : an original column of finite numbers >= 0, or ``heuristic:`` and a key of
+        `core.quality.HEURISTICS`, for rules that weigh by quality; default: the column that was
+        mapped to the role `quality` when the pool was read.
     by : an original column of at most 1,000 different values, for rules that draw by group;
         default: the source.
+    quality_file : scores by row in place of `quality`; see `core.quality.read_scores`.
+    limits : fewest and most rows of a source, of another column's groups, or of a cluster, such
+        as ``["source:alpaca=..500", "cluster=20.."]``; see `core.selection.constraints`.
+    max_cosine : no two chosen rows have a cosine above it, unless both are pinned.
+    semdedup : SemDeDup at this cosine leaves near-duplicates out before the rule chooses.
     name : id of the run; default: the method and a number.
     **parameters : the rule's own parameters, see `core.selection.RULES`.
 
@@ -118,7 +133,7 @@ def select(
     ------
     InputError
         Unknown rule or name taken; something that the rule needs is missing; a parameter is out
-        of range; the budget is larger than what is kept.
+        of range; the budget is larger than what is kept; the constraints cannot be met.
     """
     started = time.perf_counter()
     if name is not None:
@@ -134,6 +149,10 @@ def select(
         quality=quality,
         by=by,
         seed=seed,
+        quality_file=quality_file,
+        limits=limits,
+        max_cosine=max_cosine,
+        semdedup=semdedup,
         progress=progress,
     )
     progress(0, 0, "selecting rows")
@@ -184,6 +203,8 @@ def store(
             (*setup.notes, *selection.notes),
             plain(selection.settings),
             round(time.perf_counter() - started, 3),
+            setup.request["target"],
+            setup.request["seed"],
         )
         request = {
             **setup.request,

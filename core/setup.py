@@ -1,6 +1,8 @@
 """What a rule is to choose from in a project: gathered in one place for runs and previews."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from core.clusters import Clusters, load_clusters
@@ -9,8 +11,10 @@ from core.errors import InputError, command
 from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress, silent
-from core.project import Project
+from core.project import Project, describe_file
+from core.quality import quality_of, read_scores
 from core.selection import Problem, Rule, Selection, Strata, find_rule, resolve_budget, solve
+from core.selection.constraints import cluster_groups, make_constraints
 from core.target_features import encode_target
 
 
@@ -56,6 +60,10 @@ def set_up(
     quality: str | None = None,
     by: str | None = None,
     seed: int = 0,
+    quality_file: str | Path | None = None,
+    limits: Sequence[str] = (),
+    max_cosine: float | None = None,
+    semdedup: float | None = None,
     progress: Progress = silent,
 ) -> Setup:
     """Gather what the rule `method` chooses from; options and errors as of `core.runs.select`."""
@@ -69,17 +77,36 @@ def set_up(
         f"{rule.label} uses no {what}; it was left out."
         for what, given, used in (
             ("target set", target, rule.needs_target),
-            ("quality", quality, rule.needs_quality),
+            ("quality", quality or quality_file, rule.needs_quality),
             ("groups of a column", by, rule.needs_strata),
         )
         if given and not used
     )
     target = target if rule.needs_target else None
-    quality = (quality or pool.quality_column()) if rule.needs_quality else None
+    if quality and quality_file:
+        raise InputError("Give quality or a file of scores, not both.", option="quality")
+    quality_file = quality_file if rule.needs_quality else None
+    by_column = rule.needs_quality and not quality_file
+    quality = (quality or pool.quality_column()) if by_column else None
     by = (by or "source") if rule.needs_strata else None
     problem = _problem(
         project, pool, rule, decisions, clusters, wanted, target, quality, by, seed, progress
     )
+    if quality_file:
+        scores = read_scores(quality_file, pool.rows, problem.candidates)
+        problem = replace(problem, quality=scores)
+    limits = list(limits)
+
+    def groups(column: str) -> Strata:
+        return _groups(project, pool, clusters, column)
+
+    constraints = make_constraints(groups, limits, max_cosine, semdedup)
+    if constraints is not None:
+        problem = replace(problem, constraints=constraints)
+        by_cluster = any(one.groups.by == "cluster" for one in constraints.limits)
+        if max_cosine is not None or semdedup is not None or by_cluster:
+            # Also where the rule looks at none: they are then part of the recipe.
+            problem = replace(problem, features=load_features(project).vectors)
     request = {
         "method": method,
         "budget": wanted,
@@ -88,6 +115,10 @@ def set_up(
         "quality": quality,
         "by": by,
         "seed": seed,
+        "quality_file": describe_file(Path(quality_file)) if quality_file else None,
+        "limits": limits,
+        "max_cosine": max_cosine,
+        "semdedup": semdedup,
     }
     return Setup(project, pool, rule, decisions, clusters, problem, request, ignored)
 
@@ -122,10 +153,23 @@ def _problem(
         else None,
         labels=clusters.labels if clusters else None,
         strata=_strata(pool, by) if by else None,
-        quality=pool.numbers(quality) if quality else None,
+        quality=quality_of(pool, quality) if quality else None,
         pinned=decisions.pinned_rows,
         seed=seed,
     )
+
+
+def _groups(project: Project, pool: Pool, clusters: Clusters | None, column: str) -> Strata:
+    """The groups of a column that has limits."""
+    if column != "cluster":
+        try:
+            return _strata(pool, column)
+        except InputError as error:
+            raise InputError(str(error), option="limit") from None
+    if clusters is None:
+        made = command("cluster", project.root)
+        raise InputError(f"A limit of clusters needs clusters; run {made} first.", option="limit")
+    return cluster_groups(clusters.labels)
 
 
 def _strata(pool: Pool, by: str) -> Strata:

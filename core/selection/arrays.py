@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.errors import InputError
 from core.kmeans import kmeans_labels
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Strata, resolve_budget
+from core.selection.constraints import Limit, cluster_groups, make_constraints
 from core.selection.registry import find_rule, solve
 from core.selection.tsds import sigma_of
 from core.values import check_seed
@@ -68,6 +70,9 @@ def select_arrays(
     labels: NDArray[np.integer] | None = None,
     clusters: int | None = None,
     strata: NDArray[Any] | None = None,
+    limits: Sequence[str] = (),
+    max_cosine: float | None = None,
+    semdedup: float | None = None,
     seed: int = 0,
     progress: Progress = silent,
     **parameters: Any,
@@ -85,10 +90,17 @@ def select_arrays(
         Share of the pool (rounded), or number of rows; exactly one of them.
     quality : ndarray of shape (n,), optional
     labels : int ndarray of shape (n,), optional
-        Clusters, for rules that need them; otherwise k-means finds `clusters` of them
-        (default: sqrt(n / 2), at most 2048).
+        Clusters, for rules and constraints that need them; otherwise k-means finds `clusters` of
+        them (default: sqrt(n / 2), at most 2048).
     strata : ndarray of shape (n,), optional
-        Group of each row, whole numbers or text, for `stratified`.
+        Group of each row, whole numbers or text, for `stratified` and limits.
+    limits : sequence of str
+        Fewest and most rows of a group, such as ``"group:a=..500"``, or of a cluster, such as
+        ``"cluster=20.."``; see `core.selection.constraints`.
+    max_cosine : float, optional
+        No two chosen rows have a cosine above it.
+    semdedup : float, optional
+        SemDeDup at this cosine leaves near-duplicates out before the rule chooses.
     **parameters
         The rule's own: diversity_weight (λ = 1 − α), scale (C), sigma, max_neighbors,
         density_neighbors, quotas, temperature. Without sigma, tsds-kde takes that of cosine 0.95,
@@ -113,7 +125,8 @@ def select_arrays(
     pool = _checked(pool, "the pool")
     if target is not None:
         target = _checked(target, "the target")
-    if rule.needs_clusters:
+    groups = _strata(strata, len(pool))
+    if rule.needs_clusters or semdedup is not None or any(map(_of_clusters, limits)):
         labels = _labels(pool, labels, clusters, seed)
     if "sigma" in {parameter.name for parameter in rule.expert}:
         parameters = _with_sigma(parameters, pool)
@@ -123,9 +136,12 @@ def select_arrays(
         budget=resolve_budget(len(pool), ratio, budget),
         targets=target,
         labels=labels,
-        strata=_strata(strata, len(pool)),
+        strata=groups,
         quality=_quality(quality, len(pool)),
         seed=seed,
+        constraints=make_constraints(
+            partial(_groups, labels, groups), limits, max_cosine, semdedup
+        ),
     )
     selection = solve(method, problem, progress=progress, **parameters)
     return ArraySelection(
@@ -198,6 +214,23 @@ def _strata(strata: NDArray[Any] | None, rows: int) -> Strata | None:
         )
     names, codes = np.unique(strata, return_inverse=True)
     return Strata("group", codes, tuple(map(str, names.tolist())))
+
+
+def _of_clusters(limit: str) -> bool:
+    return Limit.parse(limit).column == "cluster"
+
+
+def _groups(labels: NDArray[np.integer] | None, strata: Strata | None, column: str) -> Strata:
+    """The groups of a column that has limits."""
+    if column == "cluster" and labels is not None:
+        return cluster_groups(labels)
+    if column == "group" and strata is not None:
+        return strata
+    raise InputError(
+        f"Arrays have no column {column!r} to limit; use cluster, or group with the groups of the "
+        "rows (--by).",
+        option="limit",
+    )
 
 
 def _labels(

@@ -151,7 +151,7 @@ class _Exchange:
             column = stage.column
             where = stage.cells[self._room.cell] & ~self._taken & ~self._gone
             if not where.any():
-                raise self._too_few(stage.group)
+                raise self._too_few()
             taken = int(np.count_nonzero(self._taken))
             self._progress(taken, self._problem.budget, "exchanging rows to obey the constraints")
             there = replace(
@@ -203,22 +203,32 @@ class _Exchange:
     def _within_limits(self, places: Rows, available: NDArray[np.bool_]) -> NDArray[np.bool_]:
         kept = self._room.keep(places, available)
         if kept is None:
-            raise self._too_few(self._room.stage().group)
+            raise self._too_few()
         return kept
 
     def _vectors(self, places: Rows) -> Vectors:
         assert self._problem.features is not None
         return unit(self._problem.features[self._problem.candidates[places]])
 
-    def _too_few(self, group: str) -> InputError:
+    def _too_few(self) -> InputError:
         """Only under the cap: whether the limits alone can be met was looked at before."""
-        cosine, taken = self._constraints.max_cosine, int(np.count_nonzero(self._taken))
-        of = f" and the minimum of {group}" if group else ""
-        return InputError(
-            f"Only {taken:,} of {self._problem.budget:,} rows could be had with no two above "
-            f"cosine {cosine:g}{of}; raise the cosine, lower the budget or loosen a limit.",
-            option="max_cosine",
-        )
+        available = ~self._taken & ~self._gone
+        above = f"with no two above cosine {self._constraints.max_cosine:g}"
+        starved = self._room.starved(available)
+        had = int(np.count_nonzero(self._taken)) + self._room.most(available)
+        if starved is not None:
+            sentence = (
+                f"Only {starved.have:,} of the {starved.least:,} rows that {starved.name} must "
+                f"give could be had {above}; raise the cosine or lower the minimum."
+            )
+        elif had < self._problem.budget:
+            sentence = (
+                f"Only {had:,} of {self._problem.budget:,} rows could be had {above}; raise the "
+                "cosine, lower the budget or loosen a limit."
+            )
+        else:
+            sentence = f"The limits cannot be met {above}; raise the cosine or loosen a limit."
+        return InputError(sentence, option="max_cosine")
 
     def _joined(self, wish: Selection) -> Selection:
         rows = np.concatenate([part.rows for part in self._parts])

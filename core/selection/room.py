@@ -37,15 +37,22 @@ class Stage:
     Attributes
     ----------
     column : number of that column; -1 for anywhere.
-    group : the first such group, in words.
     wanted : rows that are missing there.
     cells : bool ndarray, cells that may give them.
     """
 
     column: int
-    group: str
     wanted: int
     cells: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Starved:
+    """A group that can give `have` rows alone of the `least` that it must."""
+
+    name: str
+    have: int
+    least: int
 
 
 class Room:
@@ -90,10 +97,31 @@ class Room:
                 cells &= column.low[column.of_cell] > 0
         for number, column in enumerate(self._columns):
             if column.low.any():
-                group = column.limits.name(int(np.flatnonzero(column.low)[0]))
                 inside = cells & (column.low[column.of_cell] > 0)
-                return Stage(number, group, int(column.low.sum()), inside)
-        return Stage(-1, "", self.missing, cells)
+                return Stage(number, int(column.low.sum()), inside)
+        return Stage(-1, self.missing, cells)
+
+    def starved(self, available: NDArray[np.bool_]) -> Starved | None:
+        """The first group that cannot reach its minimum with what is available."""
+        supply = self._counts(available)
+        for column in self._columns:
+            there = np.bincount(column.of_cell, supply, len(column.low))
+            short = np.flatnonzero(there < column.low)
+            if len(short):
+                group = int(short[0])
+                least = int(column.limits.low[group])
+                have = least - int(column.low[group] - there[group])
+                return Starved(column.limits.name(group), have, least)
+        return None
+
+    def most(self, available: NDArray[np.bool_]) -> int:
+        """How many more rows the maximums of each column alone allow of what is available."""
+        supply = self._counts(available)
+        found = [int(supply.sum())]
+        for column in self._columns:
+            there = np.bincount(column.of_cell, supply, len(column.low))
+            found.append(int(np.minimum(there, column.high).sum()))
+        return min(found)
 
     def keep(self, places: Rows, available: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
         """Take as many of some candidates as can be completed within the limits.
