@@ -35,7 +35,10 @@ def tradeoff(
     duplicate_cosine: DuplicateOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Show cost and reach by diversity weight, and which targets the pool can serve."""
+    """Show what a target set offers, by diversity weight.
+
+    That is cost and rows in reach, and which targets find close rows.
+    """
     from core.project import Project
     from core.stages import report_as_dict
     from core.tradeoff import tradeoff as lay_out
