@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_compare, cli_decisions, cli_select, cli_tradeoff
+from core import cli_compare, cli_decisions, cli_select, cli_stored, cli_tradeoff
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
-from core.errors import InputError, command
+from core.errors import InputError
 from core.values import decode_ranges
 
 _EXAMPLE = """\b
@@ -169,22 +169,7 @@ cli_select.register(app)
 cli_tradeoff.register(app)
 
 
-@app.command()
-def runs(project: ProjectArgument) -> None:
-    """List the runs of a project."""
-    from core.project import Project
-    from core.runs import list_runs
-    from core.stages import report_as_dict
-
-    stored = list_runs(Project.open(project))
-    console.table(
-        "runs",
-        [{**report_as_dict(run.report), "created": run.created} for run in stored],
-        columns=("run", "method", "selected", "created", "notes"),
-        empty=f"No runs yet; {command('select', project, '--help')} says how to make one.",
-    )
-
-
+cli_stored.register(app)
 cli_compare.register(app)
 cli_decisions.register(app)
 

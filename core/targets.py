@@ -170,15 +170,7 @@ def load_target(project: Project, name: str) -> Target:
     InputError
         There is none of this name, or its files cannot be read.
     """
-    check_name(name)
-    path = project.targets_dir / f"{name}.json"
-    if not path.is_file():
-        names = ", ".join(info.name for info in list_targets(project)) or "none"
-        raise InputError(
-            f"There is no target set {name!r} (there are: {names}); add it with "
-            f"{command('target', project.root, name, 'FILE')}.",
-            option="target",
-        )
+    path = _known(project, name)
     meta = _read_meta(path)
     try:
         table = pq.read_table(path.with_suffix(".parquet"))
@@ -189,12 +181,42 @@ def load_target(project: Project, name: str) -> Target:
     return Target(name, _texts(table), meta, table)
 
 
+def delete_target(project: Project, name: str) -> None:
+    """Remove a target set with its vectors. Runs stay, and their recipes can be replayed.
+
+    Raises
+    ------
+    InputError
+        There is none of this name.
+    """
+    path = _known(project, name)
+    with project.database() as db:
+        db.execute("BEGIN IMMEDIATE")
+        path.unlink()  # first: without it the rest is no target set
+        for file in project.targets_dir.glob(f"{name}.*"):
+            file.unlink()
+
+
 def check_name(name: str) -> None:
     """Refuse what cannot name a target set, with an InputError."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"A target set cannot be called {name[:64]!r}; use up to 64 letters, digits, - and _."
         )
+
+
+def _known(project: Project, name: str) -> Path:
+    """The description of a target set that there is."""
+    check_name(name)
+    path = project.targets_dir / f"{name}.json"
+    if not path.is_file():
+        names = ", ".join(info.name for info in list_targets(project)) or "none"
+        raise InputError(
+            f"There is no target set {name!r} (there are: {names}); add it with "
+            f"{command('target', project.root, name, 'FILE')}.",
+            option="target",
+        )
+    return path
 
 
 def _store(

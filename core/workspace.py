@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.features import Features
     from core.pool import Pool
     from core.runs import Run
+    from core.targets import TargetInfo
     from core.tradeoff import TradeoffReport
 
 
@@ -48,6 +49,19 @@ class Workspace:
         if file is not None:
             options["files"] = [str(file)]
         return self._run("target", name=name, **options)
+
+    @property
+    def targets(self) -> "list[TargetInfo]":
+        """The target sets by name."""
+        from core.targets import list_targets
+
+        return list_targets(self.project)
+
+    def delete_target(self, name: str) -> None:
+        """Remove a target set; see `core.targets.delete_target`."""
+        from core.targets import delete_target
+
+        delete_target(self.project, name)
 
     def cluster(self, **options: Any) -> Any:
         """Group the rows; see `core.clusters.cluster`."""
@@ -130,6 +144,12 @@ class Workspace:
         from core.runs import list_runs
 
         return list_runs(self.project)
+
+    def delete_run(self, run: str) -> None:
+        """Remove a run and its recipe; exports stay."""
+        from core.runs import delete_run
+
+        delete_run(self.project, run)
 
     def compare(self, *runs: str, **options: Any) -> "Comparison":
         """Set runs side by side; see `core.compare.compare_runs`."""

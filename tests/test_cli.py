@@ -213,6 +213,30 @@ def test_a_replay_is_one_line_for_a_person(capsys, same, why, line):
     assert capsys.readouterr().out == line + "\n"
 
 
+def test_runs_and_target_sets_are_listed_and_deleted(mapped_root):
+    winnow_json(
+        "select", mapped_root, "--method", "round-robin", "--target", "cooking", "--budget", 9,
+        "--seed", 4, "--name", "r",
+    )  # fmt: skip
+    (run,) = winnow_json("runs", mapped_root)["runs"]
+    assert (run["run"], run["target"], run["budget"], run["seed"]) == ("r", "cooking", 9, 4)
+    shown = winnow("runs", mapped_root, check=0).stdout.splitlines()
+    assert shown[0].split()[:5] == ["run", "method", "target", "budget", "seed"]
+    assert shown[1].split()[:5] == ["r", "round-robin", "cooking", "9", "4"]
+    listed = winnow_json("targets", mapped_root)["targets"]
+    assert listed == [{"name": "cooking", "rows": 5, "origin": "target.jsonl"}]
+    assert winnow_json("targets", mapped_root, "--delete", "cooking") == {"deleted": "cooking"}
+    assert winnow_json("targets", mapped_root) == {"targets": []}
+    assert list((mapped_root / "targets").iterdir()) == []
+    # The recipe says itself where the target set came from.
+    assert winnow_json("replay", mapped_root / "runs" / "r" / "recipe.yaml")["same"]
+    for command, message in (("runs", "No run 'x'"), ("targets", "There is no target set 'x'")):
+        assert message in winnow(command, mapped_root, "--delete", "x", check=2).stderr
+    assert winnow_json("runs", mapped_root, "--delete", "r") == {"deleted": "r"}
+    assert winnow_json("runs", mapped_root) == {"runs": []}
+    assert not (mapped_root / "runs" / "r").exists()
+
+
 @pytest.mark.parametrize(("json", "terminal"), [(False, True), (True, True), (False, False)])
 def test_progress_is_rewritten_on_a_terminal_and_plain_lines_elsewhere(
     capsys, monkeypatch, json, terminal

@@ -12,6 +12,7 @@ from core.targets import (
     TargetInfo,
     add_target,
     add_target_from_rows,
+    delete_target,
     list_targets,
     load_target,
 )
@@ -156,3 +157,16 @@ def test_a_damaged_target_is_one_sentence(project):
     (project.targets_dir / "one.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         load_target(project, "one")
+
+
+def test_a_deleted_target_set_leaves_others_and_its_name_is_free(project, tmp_path):
+    path = write(tmp_path / "t.jsonl", [{"instruction": "a", "output": "b"}])
+    add_target(project, "mine", [path])
+    add_target(project, "mine-2", [path])
+    delete_target(project, "mine")
+    assert list_targets(project) == [TargetInfo("mine-2", 1, "t.jsonl")]
+    with pytest.raises(InputError, match=r"no target set 'mine' \(there are: mine-2\)"):
+        delete_target(project, "mine")
+    other = write(tmp_path / "o.jsonl", [{"instruction": "c", "output": "d"}])
+    add_target(project, "mine", [other])
+    assert load_target(project, "mine").texts == ["c\nd"]
