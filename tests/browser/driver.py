@@ -115,9 +115,9 @@ def wait_idle(page: Page, timeout: float = 30_000) -> None:
 class MapOnPage:
     """The map component of a page, driven by mouse and keyboard."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, nth: int = 0) -> None:
         self.page = page
-        self.root = page.locator(".pointmap").first
+        self.root = page.locator(".pointmap").nth(nth)
         self.stage = self.root.locator(".stage")
 
     def ready(self, timeout: float = 30_000) -> "MapOnPage":
