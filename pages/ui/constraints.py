@@ -1,0 +1,135 @@
+"""What every selection must obey: no near-duplicates, SemDeDup, limits of sources and clusters."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import InputError
+from core.selection.base import Parameter
+from core.selection.constraints import Limit
+from core.selection.parameters import MAX_COSINE, SEMDEDUP
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_USUAL = 0.95  # cosine of near-duplicates
+_LOWEST = 0.5  # below it nearly all rows are "alike"
+_EMPTY = {"group": "string", "fewest": "Int64", "most": "Int64"}
+
+
+def render_constraints(view: ProjectView) -> dict[str, Any]:
+    """Draw the constraints, folded away; return the options of `core.runs.select` that are set."""
+    options: dict[str, Any] = {}
+    with st.expander("Constraints"):
+        cap = _render_cosine(MAX_COSINE, "No near-duplicates", disabled=not view.features_id)
+        thinned = _render_cosine(SEMDEDUP, "SemDeDup first", disabled=view.clusters is None)
+        limits = _render_limits(view)
+    if cap is not None:
+        options["max_cosine"] = cap
+    if thinned is not None:
+        options["semdedup"] = thinned
+    if limits:
+        options["limits"] = limits
+    if options:
+        st.caption("Constraints: " + "; ".join(_words(options)))
+    return options
+
+
+def limits_of(table: pd.DataFrame, groups: dict[str, str]) -> list[str]:
+    """The limits that the table holds, as `core.selection.constraints` reads them.
+
+    Parameters
+    ----------
+    table : columns group, fewest and most; lines without a group or without a number do not count.
+    groups : ``COLUMN`` or ``COLUMN:GROUP`` for each name in the column `group`.
+
+    Raises
+    ------
+    InputError
+        A line asks for more rows than it allows.
+    """
+    found = []
+    for group, fewest, most in table[list(_EMPTY)].itertuples(index=False):
+        if group in groups and not (pd.isna(fewest) and pd.isna(most)):
+            low = "" if pd.isna(fewest) else int(fewest)
+            high = "" if pd.isna(most) else int(most)
+            found.append(f"{groups[group]}={low}..{high}")
+    for text in found:
+        Limit.parse(text)
+    return found
+
+
+def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None:
+    on = st.toggle(label, help=of.help, disabled=disabled, key=f"{of.name}-on")
+    if not on or disabled:
+        return None
+    return st.slider(
+        "Alike above cosine",
+        _LOWEST,
+        of.high,
+        _USUAL,
+        0.01,
+        help="Cosine of two rows' vectors: 1 for copies.",
+        key=f"{of.name}-cosine",
+    )
+
+
+def _render_limits(view: ProjectView) -> list[str]:
+    """A line for each limit."""
+    groups = _groups(view)
+    st.caption(
+        "Rows of a source or cluster",
+        help="Fewest and most rows to choose of one, or of each. A limit of one takes the place of "
+        "that of each.",
+    )
+    table = st.data_editor(
+        pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _EMPTY.items()}),
+        column_config={
+            "group": st.column_config.SelectboxColumn("Of", options=list(groups), width=92),
+            "fewest": st.column_config.NumberColumn("Min", min_value=0, step=1, width=50),
+            "most": st.column_config.NumberColumn("Max", min_value=0, step=1, width=50),
+        },
+        num_rows="dynamic",
+        hide_index=True,
+        width="stretch",
+        key=f"limits-{view.project.name}",
+    )
+    try:
+        return limits_of(table, groups)
+    except InputError as error:
+        st.error(as_text(error))
+        return []
+
+
+def _groups(view: ProjectView) -> dict[str, str]:
+    """What can have limits: its name in the table, and how a limit calls it."""
+    assert view.pool is not None
+    found = {"each source": "source"}
+    if view.clusters is not None:
+        found["each cluster"] = "cluster"
+    for name in sorted(view.pool.sources().names):
+        found.setdefault(name, f"source:{name}")
+    if view.clusters is not None:
+        for number, title in enumerate(view.clusters.titles):
+            found.setdefault(f"cluster {number} · {title}", f"cluster:{number}")
+    return found
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    words = [_limit_words(Limit.parse(text)) for text in options.get("limits", [])]
+    if "max_cosine" in options:
+        words.append(f"no two rows above cosine {options['max_cosine']:.2f}")
+    if "semdedup" in options:
+        words.append(f"SemDeDup at {options['semdedup']:.2f}")
+    return words
+
+
+def _limit_words(limit: Limit) -> str:
+    whose = f"each {limit.column}" if limit.group is None else f"{limit.column} {limit.group}"
+    if limit.most is None:
+        count = f"at least {limit.fewest:,}"
+    elif not limit.fewest:
+        count = f"at most {limit.most:,}"
+    else:
+        count = f"{limit.fewest:,} to {limit.most:,}"
+    return f"{count} of {as_text(whose)}"
