@@ -103,7 +103,8 @@ def solve_constrained(
 
 
 def _without_duplicates(problem: Problem, cosine: float, progress: Progress) -> NDArray[np.bool_]:
-    kept = semdedup(problem, cosine, progress=progress)
+    key = ("semdedup", cosine, problem.pinned.tobytes())
+    kept = problem.remember(key, lambda: semdedup(problem, cosine, progress=progress))
     if np.count_nonzero(kept) < problem.budget:
         raise InputError(
             f"SemDeDup at cosine {cosine:g} leaves {np.count_nonzero(kept):,} of {len(kept):,} "

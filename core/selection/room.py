@@ -144,7 +144,7 @@ class Room:
         kept = _place_within(cells) < most[cells]
         if not self._columns:
             kept &= np.cumsum(kept) <= self.missing
-        else:
+        elif not self._filled_by(np.bincount(cells[kept], minlength=len(most))):
             supply = self._counts(available) - np.bincount(cells[kept], minlength=len(most))
             taken = self._solve(cells[kept], supply)
             if taken is None:
@@ -166,6 +166,14 @@ class Room:
             came = np.bincount(column.of_cell, counts, len(column.low))
             column.low = np.maximum(column.low - came, 0)
             column.high = column.high - came
+
+    def _filled_by(self, counts: Counts) -> bool:
+        """Whether so many rows of each cell are all that is missing, within all limits."""
+        fits = counts.sum() == self.missing
+        for column in self._columns:
+            came = np.bincount(column.of_cell, counts, len(column.low))
+            fits &= bool(((column.low <= came) & (came <= column.high)).all())
+        return bool(fits)
 
     def _solve(self, cells: NDArray[np.int64], supply: Counts) -> NDArray[np.bool_] | None:
         """Which rows to take: x of 0 or 1 for each, and y more of each cell, within all limits.
