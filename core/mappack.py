@@ -7,7 +7,11 @@ Layout, little-endian::
     bytes 8–11   clusters that titles may name, uint32
     bytes 12–15  length of the header, uint32, such that the sections start at a multiple of 8
     header       JSON, UTF-8, padded with spaces
-    sections     xy (uint16 × 2 a point), group (uint8 or uint16), flags (uint8), targets
+    sections     xy (uint16 × 2 a point), group (uint8 or uint16), flags (bits), targets
+
+Flags travel as planes of bits, the first for lit, the second for dropped rows; the item size of
+that section is 0. A message can be split in two, so that coordinates and groups, which stay the
+same while rows are lit, need not travel again: such a section has no offset in the other part.
 
 The header lists the sections with an id made from their content, so that the browser uploads
 only what changed. Points travel in the order of a golden-ratio stride over the rows: whichever
@@ -32,6 +36,8 @@ MAGIC = b"WNM1"
 PREAMBLE = struct.Struct("<4sIII")
 
 LIT, DROPPED = 1, 2
+
+_GROUND = ("xy", "group")  # sections that only another layout or colour changes
 
 Context = Literal["grey", "dim", "parts"]
 
@@ -119,7 +125,7 @@ def pack(
     arrays: dict[str, np.ndarray] = {
         "xy": _quantise(xy, low, span)[order],
         "group": coloring.codes[order],
-        "flags": flags[order],
+        "flags": np.concatenate([_bits(flags[order] & bit) for bit in (LIT, DROPPED)]),
         "targets": np.zeros((0, 2), np.uint16),
     }
     if targets is not None:
@@ -129,13 +135,14 @@ def pack(
     for name, array in arrays.items():
         blob = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
         digest = hashlib.blake2b(blob, digest_size=8).hexdigest()
+        item = 0 if name == "flags" else array.dtype.itemsize
         sections.append(
             {
                 "name": name,
-                "id": f"{digest}-{array.dtype.itemsize}",
+                "id": f"{digest}-{item}",
                 "offset": offset,
                 "bytes": len(blob),
-                "item": array.dtype.itemsize,
+                "item": item,
             }
         )
         padded = blob + b"\0" * (-len(blob) % 8)
@@ -162,10 +169,50 @@ def pack(
         "caption": caption,
         "link": link or None,
     }
+    clusters = max((title.cluster for title in titles), default=-1) + 1
+    return _message(n, clusters, header, blobs)
+
+
+def split(payload: bytes) -> tuple[bytes, bytes]:
+    """Part a message into its ground, coordinates and groups, and all that changes on it."""
+    _, n, clusters, length = PREAMBLE.unpack_from(payload)
+    start = PREAMBLE.size + length
+    header = json.loads(payload[PREAMBLE.size : start])
+    first = header["sections"]
+    ground, marks = (
+        [one for one in first if (one["name"] in _GROUND) == wanted] for wanted in (True, False)
+    )
+
+    def blobs(sections: list[dict[str, Any]]) -> list[bytes]:
+        ends = [start + one["offset"] + one["bytes"] + -one["bytes"] % 8 for one in sections]
+        return [
+            payload[start + one["offset"] : end] for one, end in zip(sections, ends, strict=True)
+        ]
+
+    elsewhere = [{**one, "offset": None} for one in ground]
+    return (
+        _message(n, clusters, {"sections": _placed(ground)}, blobs(ground)),
+        _message(n, clusters, {**header, "sections": [*elsewhere, *_placed(marks)]}, blobs(marks)),
+    )
+
+
+def _message(n: int, clusters: int, header: dict[str, Any], blobs: list[bytes]) -> bytes:
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-(PREAMBLE.size + len(text)) % 8)
-    clusters = max((title.cluster for title in titles), default=-1) + 1
     return b"".join([PREAMBLE.pack(MAGIC, n, clusters, len(text)), text, *blobs])
+
+
+def _placed(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sections with their offsets in a message of their own."""
+    offset, placed = 0, []
+    for one in sections:
+        placed.append({**one, "offset": offset})
+        offset += one["bytes"] + -one["bytes"] % 8
+    return placed
+
+
+def _bits(flags: np.ndarray) -> np.ndarray:
+    return np.packbits(flags != 0, bitorder="little")
 
 
 def golden_stride(n: int) -> int:

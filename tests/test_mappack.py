@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.coloring import by_category, by_number
 from core.errors import InputError
-from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack
+from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack, split
 
 
 def read_header(payload):
@@ -35,12 +35,13 @@ def unpack(payload):
         first = start + section["offset"]
         raw = payload[first : first + section["bytes"]]
         arrays[section["name"]] = np.frombuffer(raw, "<u2" if section["item"] == 2 else "u1")
+    planes = np.unpackbits(arrays["flags"].reshape(2, -1), axis=1, count=n, bitorder="little")
     rows = np.arange(n) * header["stride"] % n
     x0, y0, span = header["frame"]
     xy = np.empty((n, 2))
     xy[rows] = arrays["xy"].reshape(-1, 2) / 65535 * span + [x0, y0]
     group, flags = np.empty(n, int), np.empty(n, int)
-    group[rows], flags[rows] = arrays["group"], arrays["flags"]
+    group[rows], flags[rows] = arrays["group"], planes[0] + 2 * planes[1]
     return header, xy, group, flags, arrays["targets"].reshape(-1, 2), clusters
 
 
@@ -141,6 +142,32 @@ def test_maps_are_linked_by_a_word_in_the_header():
     coloring = by_category(labels, names, points=points)
     assert unpack(pack(points, coloring))[0]["link"] is None
     assert unpack(pack(points, coloring, link="compare"))[0]["link"] == "compare"
+
+
+@pytest.mark.parametrize("n", [9, 500, 1001])
+def test_a_message_is_split_into_its_ground_and_what_changes_on_it(n):
+    points, labels, names = world(n)
+    coloring = by_category(labels, names, points=points)
+    whole, other = (
+        pack(points, coloring, lit=labels == one, dropped=labels == 3) for one in (1, 2)
+    )
+    ground, marks = split(whole)
+    assert split(other)[0] == ground and split(other)[1] != marks
+    assert len(ground) + len(marks) < len(whole) + 600  # the lit rows: two bits a point
+    for part in (ground, marks):
+        length = PREAMBLE.unpack_from(part)[3]
+        for section in read_header(part)["sections"]:
+            (full,) = [s for s in read_header(whole)["sections"] if s["name"] == section["name"]]
+            assert section["id"] == full["id"]
+            assert (section["offset"] is None) == (
+                part is marks and section["name"] in ("xy", "group")
+            )
+            if section["offset"] is None:
+                continue
+            start = PREAMBLE.size + length + section["offset"]
+            first = PREAMBLE.size + PREAMBLE.unpack_from(whole)[3] + full["offset"]
+            assert part[start : start + section["bytes"]] == whole[first : first + section["bytes"]]
+            assert start % 8 == 0
 
 
 def test_one_point():

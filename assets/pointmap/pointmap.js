@@ -7,7 +7,7 @@ import { Ink } from "./ink.js";
 import { showLegend } from "./legend.js";
 import { isBackdrop, readLook } from "./look.js";
 import { Nearest } from "./nearest.js";
-import { colors, numbers, readPayload } from "./payload.js";
+import { colors, numbers, onSections, readPayload } from "./payload.js";
 import { thin } from "./polygon.js";
 import { RasterPoints } from "./raster.js";
 import { Titles } from "./titles.js";
@@ -108,15 +108,22 @@ class PointMap {
 
   // ---- what the server sends -------------------------------------------------------------
 
-  update({ data, setStateValue }) {
+  update(component) {
+    const { data, setStateValue } = component;
     this.send = (gesture) => setStateValue("gesture", { seq: ++this.seq, ...gesture });
+    this.unwait?.();
     const payload = readPayload(data);
     this.notice.hidden = Boolean(payload);
     if (!payload) {
       this.notice.textContent = "The map could not be read. Reload the page.";
       return;
     }
+    if (!payload.complete) {
+      this.unwait = onSections(() => this.disposed || this.update(component));
+      return;
+    }
     const { header, sections } = payload;
+    this.count = header.n;
     const moved = this.read("xy", sections.xy);
     const remarked = this.read("flags", sections.flags) && !moved;
     this.read("group", sections.group);
@@ -157,7 +164,7 @@ class PointMap {
   /** Keeps a section; true if its content is new. */
   read(name, section) {
     if (this[name]?.id === section.id) return false;
-    this[name] = { id: section.id, array: numbers(section) };
+    this[name] = { id: section.id, array: numbers(section, this.count) };
     return true;
   }
 

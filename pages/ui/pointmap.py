@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from core.mapevent import MapEvent, read_event
-from core.mappack import PREAMBLE
+from core.mappack import PREAMBLE, split
 
 _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 
@@ -20,8 +20,8 @@ _MODULES = (
 )  # fmt: skip
 
 
-def _script() -> str:
-    joined = "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in _MODULES)
+def _script(*modules: str) -> str:
+    joined = "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in modules)
     without_imports = re.sub(r"^import .*\n", "", joined, flags=re.MULTILINE)
     return re.sub(r"^export (?!default)", "", without_imports, flags=re.MULTILINE)
 
@@ -32,12 +32,19 @@ def _register(name: str, attribute: str) -> Callable[..., object]:
         name,
         html=html.replace('class="pointmap"', f'class="pointmap" {attribute}', 1),
         css=(_FOLDER / "pointmap.css").read_text("utf-8"),
-        js=_script(),
+        js=_script(*_MODULES),
     )
 
 
 _SIZED = _register("winnow_map", "data-sized")
 _FILLING = _register("winnow_map_filling", "data-fill")
+# Draws nothing: it brings what a map stands on in a message that Streamlit sends once.
+_GROUND = st.components.v2.component(
+    "winnow_map_ground",
+    html="<span hidden></span>",
+    js=_script("payload", "ground"),
+    isolate_styles=False,
+)
 
 
 def show_map(
@@ -78,8 +85,11 @@ def show_map(
         if event is not None and on_event is not None:
             on_event(event)
 
-    if height == "fill":
-        result = _FILLING(data=payload, key=key, on_gesture_change=called)
-    else:
-        result = _SIZED(data=payload, key=key, height=height, on_gesture_change=called)
+    ground, marks = split(payload)
+    with st.container(gap=None):
+        _GROUND(data=ground, key=f"{key}-ground")
+        if height == "fill":
+            result = _FILLING(data=marks, key=key, on_gesture_change=called)
+        else:
+            result = _SIZED(data=marks, key=key, height=height, on_gesture_change=called)
     return event_of(result)

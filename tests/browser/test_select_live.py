@@ -1,0 +1,66 @@
+"""The Select page by hand: a key on a slider moves the numbers, the curve and the lit rows."""
+
+import re
+
+import pytest
+from driver import ROOT, MapOnPage, wait_idle
+from playwright.sync_api import expect
+
+APP = ROOT / "app.py"
+MINUTE = 60_000
+
+
+@pytest.fixture
+def coordinates(mapped_root):
+    """What the planted map's points are on the wire."""
+    import json
+
+    from core.coloring import by_number
+    from core.layout import load_layout
+    from core.mappack import PREAMBLE, pack
+    from core.mapplaces import display_points
+    from core.project import Project
+
+    points = display_points(load_layout(Project.open(mapped_root)))
+    payload = pack(points, by_number(points[:, 0]))
+    start = PREAMBLE.size + PREAMBLE.unpack_from(payload)[3]
+    xy = json.loads(payload[PREAMBLE.size : start])["sections"][0]
+    return payload[start + xy["offset"] :][: xy["bytes"]]
+
+
+def test_a_slider_moves_the_selection_and_sends_no_coordinates(
+    serve, open_page, mapped_root, coordinates
+):
+    # So that Streamlit keeps even this small map in the browser.
+    env = {
+        "WINNOW_PROJECTS": str(mapped_root.parent),
+        "STREAMLIT_GLOBAL_MIN_CACHED_MESSAGE_SIZE": "100",
+    }
+    frames = []
+
+    def received(frame):
+        frames.append(frame.encode() if isinstance(frame, str) else frame)
+
+    server = serve(APP, env=env)
+    page = open_page(f"{server.url}/select?project=planted")
+    page.on("websocket", lambda socket: socket.on("framereceived", received))
+    page.reload()
+    drawn = MapOnPage(page).ready()
+    reach = page.get_by_text(re.compile(r"reaches [\d,]+"))
+    expect(reach).to_be_visible(timeout=MINUTE)
+    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=MINUTE)
+    wait_idle(page)
+    assert any(coordinates in frame for frame in frames)
+
+    before = reach.inner_text()
+    uploads, view = drawn.data("uploads"), drawn.view()
+    frames.clear()
+    slider = page.get_by_role("slider", name=re.compile("Diversity weight"))
+    slider.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect(reach).not_to_have_text(before)
+    wait_idle(page)
+    expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
+    assert drawn.view() == view
+    assert frames and not any(coordinates in frame for frame in frames)
