@@ -61,9 +61,15 @@ class Tradeoff:
             raise InputError(f"{setup.rule.label} has no trade-off; {known} have.", option="method")
         self.setup = setup
 
-    def curve(self, parameters: Mapping[str, Any], *, progress: Progress = silent) -> Curve:
-        """Cost, support and effective size at each of `WEIGHTS`."""
-        return lay(self._problem, self._terms(parameters), progress=progress).curve(WEIGHTS)
+    def curve(
+        self, parameters: Mapping[str, Any], *, up_to: float = 1.0, progress: Progress = silent
+    ) -> Curve:
+        """Cost, support and effective size at those of `WEIGHTS` that are not above `up_to`.
+
+        The last ones take longest: they reach the most rows, and each row's density is measured.
+        """
+        path = lay(self._problem, self._terms(parameters), progress=progress)
+        return path.curve(WEIGHTS[: np.searchsorted(WEIGHTS, up_to, side="right")])
 
     def limits(
         self,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,11 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         light = replace(setup, problem=replace(setup.problem, memo=Memo()))
         return Preview(key, settings, light, selection, limits)
 
-    def curve(task: Task) -> Curve:
+    def curve(task: Task, up_to: float = 1.0) -> Curve:
         path = ground(task).tradeoff
         assert path is not None
         task.progress(0, 0, "drawing the curve")
-        return path.curve(settings.beside_weight, progress=task.progress)
+        return path.curve(settings.beside_weight, up_to=up_to, progress=task.progress)
 
     def near(task: Task) -> tuple[Coverage, PairSample]:
         path = ground(task).tradeoff
@@ -136,8 +137,12 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     st.session_state["preview"] = now
     if not settings.has_path:
         return Live(now, True)
-    drawn = asked("curve", repr(sorted(settings.beside_weight.items())), curve)
+    laid_by = repr(sorted(settings.beside_weight.items()))
+    # What the preview went through is known already; the far end may take seconds.
+    known = float(now.selection.settings["diversity_weight"])
+    part = asked("part of curve", (laid_by, known), partial(curve, up_to=known))
     found = asked("near", exact, near)
+    drawn = asked("curve", laid_by, curve) or part
     coverage, pairs = found or (None, None)
     return Live(now, True, drawn, coverage, pairs, tuple(waiting))
 

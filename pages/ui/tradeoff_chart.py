@@ -48,19 +48,19 @@ def _up(weight: float) -> float:
 
 
 def _figure(curve: Curve, preview: Preview) -> go.Figure:
-    weights = curve.diversity_weights
-    at = float(preview.selection.settings["diversity_weight"])
+    weights, found = curve.diversity_weights, preview.selection.settings
+    at = float(found["diversity_weight"])
     limits, budget = preview.limits, preview.settings.budget
     assert limits is not None
     figure = go.Figure()
     lines = (
-        ("alignment cost", curve.alignment_costs, "y", "solid", ".3f"),
-        ("rows in reach", curve.supports, "y2", "solid", ",.0f"),
-        ("effective size", curve.effective_sizes, "y2", "dot", ",.0f"),
+        ("alignment cost", curve.alignment_costs, found["alignment_cost"], "y", "solid", ".3f"),
+        ("rows in reach", curve.supports, preview.selection.support, "y2", "solid", ",.0f"),
+        ("effective size", curve.effective_sizes, found["effective_size"], "y2", "dot", ",.0f"),
     )
     theme = st.context.theme.type or "light"
     colors = st.get_option(f"theme.{theme}.chartCategoricalColors")
-    for name, values, axis, dash, form in lines:
+    for name, values, value, axis, dash, form in lines:
         color = colors[axis == "y2"]
         figure.add_scatter(
             x=weights,
@@ -73,7 +73,7 @@ def _figure(curve: Curve, preview: Preview) -> go.Figure:
         )
         figure.add_scatter(
             x=[at],
-            y=[np.interp(at, weights, values)],
+            y=[value],
             yaxis=axis,
             mode="markers",
             marker={"color": color, "size": 9 if dash == "solid" else 6},
