@@ -49,15 +49,21 @@ class MetricTable:
 
 
 def metric_table(found: Comparison) -> MetricTable:
-    """Set the metrics of the measured runs side by side, the differences to the first one."""
+    """Set the metrics of the measured runs side by side.
+
+    The differences are to the first run that was named; there are none until it is measured.
+    """
     random = _random_columns(found)
+    base = next(iter(found.budgets))
     lines = []
     for metric in METRICS.values():
-        values = [of_run.get(metric.id) for of_run in found.metrics.values()]
-        if all(value is None for value in values):
+        values = {name: of_run.get(metric.id) for name, of_run in found.metrics.items()}
+        if all(value is None for value in values.values()):
             continue
-        first, *others = values
-        cells = [Cell(number(first)), *(_cell(metric, value, first) for value in others)]
+        cells = [
+            Cell(number(value)) if name == base else _cell(metric, value, values.get(base))
+            for name, value in values.items()
+        ]
         drawn = (_spread(of_random.get(metric.id)) for of_random in random.values())
         lines.append(Line(metric, tuple(cells), tuple(drawn)))
     return MetricTable(tuple(found.metrics), tuple(random), tuple(lines))

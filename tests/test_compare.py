@@ -10,6 +10,7 @@ import pytest
 from core import cli, compare_measure
 from core.clusters import cluster, load_clusters
 from core.compare import compare_runs, reasons
+from core.compare_table import Cell, metric_table
 from core.decisions import decide, load_decisions
 from core.errors import InputError
 from core.features import load_features
@@ -275,6 +276,22 @@ def test_a_person_reads_a_table_with_random_and_arrows(winnow):
     assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0"
     assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-3])
     assert re.fullmatch(r"Sources of plain against near, in points: .*cooking −[\d.]+\.", lines[-2])
+
+
+def test_differences_are_to_the_first_run_once_it_is_measured(project):
+    compare_runs(project, ["plain", "spread"])
+    found = compare_runs(project, ["near", "plain", "spread"], stored=True)
+    table = metric_table(found)
+    assert table.runs == ("plain", "spread")
+    assert not any(cell.delta for line in table.lines for cell in line.cells)
+    found = compare_runs(project, ["near", "plain", "spread"])
+    lines = {line.metric.id: line for line in metric_table(found).lines}
+    near, plain, _ = lines["coverage_radius"].cells
+    change = found.metrics["plain"]["coverage_radius"] - found.metrics["near"]["coverage_radius"]
+    assert (near.delta, plain.delta, plain.verdict) == ("", f"−{-change:.3g}", "better")
+    assert lines["near_duplicates"].cells[1].verdict == "worse"
+    assert lines["characters"].cells[1].delta and not lines["characters"].cells[1].verdict
+    assert lines["target_knn"].cells[1] == Cell("")
 
 
 def test_random_stands_once_for_each_budget_and_target(winnow):

@@ -24,8 +24,9 @@ def render_metrics(view: ProjectView, found: Comparison) -> None:
         _measure(view, list(found.budgets))
     if not table.lines:
         return
-    if len(table.runs) > 1:
-        st.caption(f"Differences are to {as_text(table.runs[0])}.")
+    base = next(iter(found.budgets))
+    if base in table.runs and len(table.runs) > 1:
+        st.caption(f"Differences are to {as_text(base)}.")
     widths = [1.5, *(1.0 for _ in table.runs), *(1.0 for _ in table.random)]
     with st.container(gap="xxsmall"):
         head = st.columns(widths)

@@ -10,6 +10,8 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _PAGE_ROWS = 10
+_WIDTHS = {"Sources": 120, "Clusters": 190}  # of the names, in pixels
+_CHANGES = 8  # rows of a table that need no scrolling
 
 
 def render_overlap(found: Comparison) -> None:
@@ -18,9 +20,6 @@ def render_overlap(found: Comparison) -> None:
         "**Overlap**",
         help="Rows that both runs chose; in brackets their share of the smaller one.",
     )
-    if not found.overlaps:
-        st.caption("Choose a second run to see which rows both have.")
-        return
     if len(found.budgets) == 2:
         (pair,) = found.overlaps
         st.metric("Shared rows", f"{len(pair.shared):,}", help="Rows that both runs chose.")
@@ -46,11 +45,12 @@ def render_overlap(found: Comparison) -> None:
 def render_changes(what: str, groups: Groups, first: str, second: str | None) -> None:
     """Draw a table of shares; a single run is set beside the kept rows."""
     run, base = (second, first) if second else (first, None)
-    before = base or "kept rows"
+    before = base or "kept"
     st.markdown(
         f"**{what} gained and lost**",
-        help=f"Share of the rows of {as_text(run)} in each, beside {as_text(before)}: what it "
-        "gained most comes first, what it lost most last. The change is in percentage points.",
+        help=f"Share of the rows of {as_text(run)} in each, beside those of "
+        f"{as_text(base or 'all kept rows')}: what it gained most comes first, what it lost most "
+        "last. The change is in percentage points.",
     )
     changes = groups.changes(run, base)
     st.dataframe(
@@ -66,7 +66,9 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
             for one in changes
         ],
         column_config={
-            "name": st.column_config.TextColumn(what[:-1].lower(), width=120),
+            "name": st.column_config.TextColumn(
+                what[:-1].lower(), width=120 if what == "Sources" else 190
+            ),
             "before": st.column_config.NumberColumn(f"{before} %", format="%.1f", width=62),
             "after": st.column_config.NumberColumn(f"{run} %", format="%.1f", width=62),
             "change": st.column_config.NumberColumn(
@@ -80,7 +82,7 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
             },
         },
         hide_index=True,
-        height=min(38 + 35 * len(changes), 318),
+        height=318 if len(changes) > _CHANGES else "auto",
         alt=f"{what} of {run} beside {before}",
     )
 
