@@ -100,7 +100,7 @@ def render() -> None:
     else:
         st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
     render_metrics(view, found)
-    shares = st.columns([0.22, 0.36, 0.42] if second else [0.46, 0.54], gap="medium")
+    shares = st.columns([0.22, 0.36, 0.42] if second else [0.46, 0.54])
     if second:
         with shares[0]:
             render_overlap(found)

@@ -41,20 +41,34 @@ def test_who_moves_one_map_moves_the_other_and_the_server_hears_nothing(serve, o
         WebSocket.prototype.send = function (...data) {
             window.messages += 1; return send.apply(this, data); }; }"""
     )
-    before = right.view()
+
+    def both_move(before):
+        """Wait until both maps have left a view and agree on another one."""
+        page.wait_for_function(
+            """before => {
+                const [left, right] = [...document.querySelectorAll(
+                    "[data-testid=stBidiComponentIsolated]")].map(
+                    (host) => host.shadowRoot.querySelector(".pointmap").dataset.view);
+                return left === right && left !== before;
+            }""",
+            arg=before,
+        )
+        left.settle()
+        right.settle()
+        assert left.data("view") == right.data("view")
+
+    before = right.data("view")
     left.drag((0.5, 0.5), (0.7, 0.6))
-    left.settle()
-    right.settle()
-    assert right.view() == left.view() != before
+    both_move(before)
+    before = left.data("view")
     page.mouse.move(*right.at(0.4, 0.4))
     page.mouse.wheel(0, -600)
-    right.settle()
-    left.settle()
-    assert left.view() == right.view() and left.view()[2] > 1.2
+    both_move(before)
+    assert left.view()[2] > 1.2
+    before = right.data("view")
     left.act("fit")
-    page.wait_for_timeout(300)
-    right.settle()
-    assert right.view() == left.view() and right.view()[2] == pytest.approx(1, abs=1e-3)
+    both_move(before)
+    assert right.view()[2] == pytest.approx(1, abs=1e-3)
     assert page.evaluate("window.messages") == 0 and not sent
 
 
