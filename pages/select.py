@@ -103,7 +103,7 @@ def _render_tradeoff(view: ProjectView, found: Live) -> None:
     if preview is None or preview.limits is None:
         return
     if found.curve is not None:
-        st.markdown("**Near the target, or spread out**", help=HELP)
+        st.markdown("**Near or spread out**", help=HELP)
         render_curve(found.curve, preview)
     st.caption(limits_in_words(preview))
     line = preview.settings.parameters.get("duplicate_cosine")

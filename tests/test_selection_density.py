@@ -78,3 +78,18 @@ def test_a_base_far_from_the_origin():
     base = clustered(4).astype(np.float64) + 1e4
     density = KernelDensity(base, 0.3).at(np.arange(len(base)))
     np.testing.assert_allclose(density, naive(clustered(4), 0.3), rtol=1e-4)
+
+
+def test_a_call_that_was_stopped_goes_on_and_gives_the_same():
+    base = np.random.default_rng(3).normal(size=(1500, 8)).astype(np.float32)
+    rows = np.arange(0, 1500, 2)
+    whole = KernelDensity(base, 1.5).at(rows)
+    stopped = KernelDensity(base, 1.5)
+
+    def stop(done, total, what):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.at(rows, stop)
+    np.testing.assert_array_equal(stopped.at(rows), whole)

@@ -57,6 +57,21 @@ def test_another_cosine_and_back_gives_the_same_rows(mapped_root):
     np.testing.assert_array_equal(other.rows, fresh.rows)
 
 
+def test_a_curve_that_was_stopped_goes_on_and_is_the_same(mapped_root):
+    def stop(done, total, what):
+        raise InterruptedError
+
+    found = laid(mapped_root)
+    before = found.preview({}, diversity_weight=0.1, budget=8)
+    with pytest.raises(InterruptedError):
+        found.curve({}, progress=stop)
+    again = found.preview({}, diversity_weight=0.1, budget=8)
+    np.testing.assert_array_equal(again.probabilities, before.probabilities)
+    whole, other = found.curve({}), laid(mapped_root).curve({})
+    np.testing.assert_array_equal(whole.supports, other.supports)
+    np.testing.assert_array_equal(whole.alignment_costs, other.alignment_costs)
+
+
 def test_a_preview_is_stored_as_the_run_that_select_would_store(mapped_root):
     found = laid(mapped_root)
     parameters = {"duplicate_cosine": 0.9}

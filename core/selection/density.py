@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from core.progress import Progress, silent
+
 _CHUNK = 256  # rows asked for at a time; near each other, so that they share near rows
 _TILE = 2_048  # columns of a block: 2 MB, which stays in the cache
 _AXES = 32  # principal axes that the first look uses; on sentence vectors it leaves 0.7 % of pairs
@@ -69,13 +71,17 @@ class KernelDensity:
         self._look_left = self._look
         self._seen = self._kept = 0
 
-    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Density of these rows of the base; at least 1."""
+    def at(self, rows: NDArray[np.int64], progress: Progress = silent) -> NDArray[np.float64]:
+        """Density of these rows of the base; at least 1.
+
+        An exception from `progress` keeps what was done: asked again, it goes on from there.
+        """
         if self._sigma == 0 or not len(rows):
             return np.ones(len(rows))
         places = self._place[rows]
         fresh = np.unique(places[self._open[places]])
         for start in range(0, len(fresh), _CHUNK):
+            progress(start, len(fresh), "measuring densities")
             self._add(fresh[start : start + _CHUNK])
             if not self._limit and np.count_nonzero(self._open) < 0.8 * len(self._left):
                 self._left = np.flatnonzero(self._open)

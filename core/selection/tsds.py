@@ -139,19 +139,22 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
         base = vectors_of(problem, problem.candidates)
         return exact_neighbors(targets, base, terms.max_neighbors, progress=progress)
 
-    def path() -> TransportPath:
+    def walk() -> _Walk:
         near = problem.remember(("neighbors", terms.max_neighbors), neighbors)
         rows, distances, scale = problem.candidates[near.indices], near.distances, terms.scale
         if isinstance(scale, str):
             mean = float(distances.mean(dtype=np.float64))
             scale = mean if mean > 0 else 1.0
         if not terms.sigma:
-            return TransportPath(rows, distances, scale=scale)
+            return _Walk(TransportPath(rows, distances, scale=scale))
         assert problem.features is not None
-        kernel = _LazyKernel(problem.features, rows, terms.sigma, terms.density_neighbors, progress)
-        return TransportPath(rows, distances, scale=scale, density=kernel)
+        kernel = _LazyKernel(problem.features, rows, terms.sigma, terms.density_neighbors)
+        return _Walk(TransportPath(rows, distances, scale=scale, density=kernel), kernel)
 
-    return problem.remember(("path", terms), path)
+    found = problem.remember(("path", terms), walk)
+    if found.kernel is not None:
+        found.kernel.progress = progress  # of who asks now, not of who laid the path
+    return found.path
 
 
 class _LazyKernel:
@@ -163,19 +166,27 @@ class _LazyKernel:
         rows: Rows,
         sigma: float,
         limit: int,
-        progress: Progress,
     ) -> None:
+        self.progress: Progress = silent
         self._make = partial(KernelDensity, sigma=sigma, limit=limit)
-        self._features, self._rows, self._progress = features, rows, progress
+        self._features, self._rows = features, rows
         self._kernel: KernelDensity | None = None
 
     def __call__(self, members: NDArray[np.int64]) -> Numbers:
-        self._progress(0, 0, "measuring densities")
+        self.progress(0, 0, "measuring densities")
         if self._kernel is None:
             union = numbered(self._rows)[0]
             whole = len(union) == len(self._features)
             self._kernel = self._make(self._features if whole else self._features[union])
-        return self._kernel.at(members)
+        return self._kernel.at(members, self.progress)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """A path, and what measures the densities along it."""
+
+    path: TransportPath
+    kernel: _LazyKernel | None = None
 
 
 def _select(

@@ -29,6 +29,7 @@ class Task:
     result: Any = None
     error: WinnowError | None = None
     crash: Exception | None = None
+    urgent: bool = False
     unwanted: bool = False
     finished: threading.Event = field(default_factory=threading.Event)
 
@@ -50,7 +51,13 @@ class Desk:
         threading.Thread(target=self._work, name="winnow-desk", daemon=True).start()
 
     def ask(
-        self, slot: Hashable, key: Hashable, work: Callable[[Task], Any], *, wait: float
+        self,
+        slot: Hashable,
+        key: Hashable,
+        work: Callable[[Task], Any],
+        *,
+        wait: float,
+        urgent: bool = False,
     ) -> Task:
         """Have `work` done, unless it was done before, and wait for it for at most `wait` seconds.
 
@@ -58,11 +65,15 @@ class Desk:
         ----------
         slot : whose wish it is; an earlier one of the same slot that is not done yet is dropped.
         key : what the result depends on.
+        urgent : whether work that is not is put off for it; its page will ask for that again.
         """
         with self._change:
             task = self._tasks.get(key)
             if task is None or task.unwanted:
-                task = self._tasks[key] = Task(key)
+                task = self._tasks[key] = Task(key, urgent=urgent)
+                if urgent:
+                    for other in self._tasks.values():
+                        other.unwanted |= not (other.urgent or other.finished.is_set())
                 self._waiting.append((task, work))
                 self._change.notify()
             self._tasks.move_to_end(key)

@@ -122,7 +122,7 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     def asked(part: str, of: Hashable, work: Any) -> Any:
         slot = (_session(), part)
         left = max(0.0, deadline - time.monotonic())
-        task = desk().ask(slot, (part, key, of), work, wait=left)
+        task = desk().ask(slot, (part, key, of), work, wait=left, urgent=part == "preview")
         if not task.finished.is_set():
             waiting.append(task)
             return None

@@ -7,13 +7,13 @@ import streamlit as st
 from core.selection import Curve
 from pages.ui.live import Preview
 
-_HEIGHT = 210
+_HEIGHT = 190
 _SHADE, _MARK = "rgba(128, 132, 140, 0.16)", "rgba(128, 132, 140, 0.9)"
 HELP = (
     "Alignment cost: mean distance from the target examples to the rows that their mass goes to; "
     "lower is nearer. Rows in reach: rows with a chance above zero (the support). Effective size: "
-    "(Σp)²/Σp², how many rows of equal chance would be as spread out. Grey: too few rows are in "
-    "reach for the budget; the dashed line is the smallest weight with enough."
+    "(Σp)²/Σp², dotted: how many rows of equal chance would be as spread out. Grey: too few rows "
+    "are in reach for the budget; the dashed line is the smallest weight with enough."
 )
 
 
@@ -78,7 +78,6 @@ def _figure(curve: Curve, preview: Preview) -> go.Figure:
             mode="markers",
             marker={"color": color, "size": 9 if dash == "solid" else 6},
             hoverinfo="skip",
-            showlegend=False,
         )
     figure.add_vline(at, line={"color": _MARK, "width": 1})
     least = 1.0 if limits.smallest_weight is None else limits.smallest_weight
@@ -86,12 +85,24 @@ def _figure(curve: Curve, preview: Preview) -> go.Figure:
         figure.add_vrect(0, min(least, 0.99), fillcolor=_SHADE, line_width=0, layer="below")
     if 0 < least < 0.99:
         figure.add_vline(least, line={"color": _MARK, "width": 1.5, "dash": "dash"})
+    for x, text, color in ((0, "alignment cost", colors[0]), (1, "rows in reach", colors[1])):
+        figure.add_annotation(
+            x=x,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="left" if x == 0 else "right",
+            yanchor="bottom",
+            text=text,
+            font={"color": color, "size": 12},
+            showarrow=False,
+        )
     figure.update_layout(
-        margin={"l": 34, "r": 40, "t": 4, "b": 22},
+        margin={"l": 30, "r": 30, "t": 20, "b": 20},
         hovermode="x",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        showlegend=False,
         xaxis={"range": [0, 0.99], "nticks": 6, "zeroline": False, "showgrid": False},
-        yaxis={"nticks": 4, "zeroline": False, "rangemode": "tozero"},
+        yaxis={"nticks": 4, "zeroline": False},
         yaxis2={
             "overlaying": "y",
             "side": "right",

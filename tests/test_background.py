@@ -1,0 +1,60 @@
+"""The desk: one thing after the other, the latest wish of each place, errors as results."""
+
+import threading
+
+import pytest
+
+from core.errors import InputError
+from pages.ui.background import Desk, result_of
+
+SECONDS = 20
+
+
+def test_work_is_done_once_for_a_key():
+    desk, calls = Desk(), []
+    for _ in range(2):
+        task = desk.ask("a", 1, lambda task: calls.append(1) or "done", wait=SECONDS)
+        assert result_of(task) == "done"
+    assert calls == [1]
+
+
+def test_a_newer_wish_of_the_same_place_replaces_one_that_waits():
+    desk, go, done = Desk(), threading.Event(), []
+    desk.ask("other", 0, lambda task: go.wait(SECONDS), wait=0)
+    first = desk.ask("a", 1, lambda task: done.append(1), wait=0)
+    second = desk.ask("a", 2, lambda task: done.append(2), wait=0)
+    go.set()
+    assert second.finished.wait(SECONDS)
+    assert done == [2] and first.unwanted and not first.finished.is_set()
+
+
+def test_urgent_work_stops_other_work_which_can_be_asked_for_again():
+    desk, begun, asked = Desk(), threading.Event(), threading.Event()
+
+    def long(task):
+        begun.set()
+        if not asked.is_set():
+            asked.wait(SECONDS)
+            task.progress(1, 2, "working")
+        return "end"
+
+    slow = desk.ask("curve", "c", long, wait=0)
+    assert begun.wait(SECONDS)
+    quick = desk.ask("preview", "p", lambda task: "seen", wait=0, urgent=True)
+    asked.set()
+    assert quick.finished.wait(SECONDS) and result_of(quick) == "seen"
+    assert slow.unwanted and not slow.finished.is_set()
+    again = desk.ask("curve", "c", long, wait=SECONDS)
+    assert again is not slow and result_of(again) == "end"
+
+
+def test_an_error_is_the_answer_and_the_desk_goes_on():
+    desk = Desk()
+
+    def refuse(task):
+        raise InputError("No rows are left.")
+
+    task = desk.ask("a", 1, refuse, wait=SECONDS)
+    with pytest.raises(InputError, match="No rows"):
+        result_of(task)
+    assert result_of(desk.ask("a", 2, lambda task: 3, wait=SECONDS)) == 3
