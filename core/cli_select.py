@@ -52,7 +52,9 @@ def _option(kind: Any, metavar: str, meaning: str) -> Any:
     return Annotated[kind | None, typer.Option(metavar=metavar, help=meaning)]
 
 
-DiversityOption = _option(float, "L", "tsds: from 0, nearest to the target, to below 1, diverse.")
+DiversityOption = _option(
+    str, "auto|L", "tsds: from 0, nearest to the target, to below 1, diverse."
+)
 ScaleOption = _option(str, "auto|C", "tsds: what one unit of distance costs.")
 DuplicateOption = _option(float, "COS", "tsds-kde, deita: more similar rows are near-duplicates.")
 # The parameters of the rules, by name; the registry is not imported for a list of options.
@@ -89,7 +91,6 @@ def _with_rule_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**options: Any) -> None:
         given = {name: options.pop(name) for name in RULE_OPTIONS}
-        given["scale"] = scale_of(given["scale"])
         command(**options, **{key: value for key, value in given.items() if value is not None})
 
     vars(run)["__signature__"] = own.replace(parameters=[*taken, *added])
@@ -244,13 +245,3 @@ def register(app: typer.Typer) -> None:
 def _one_size(ratio: float | None, budget: int | None) -> None:
     if (ratio is None) == (budget is None):
         raise InputError("Give either --ratio or --budget.")
-
-
-def scale_of(text: str | None) -> float | str | None:
-    """What --scale means; InputError when it is neither auto nor a number."""
-    if text is None or text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--scale takes auto or a number, not {text!r}.") from None

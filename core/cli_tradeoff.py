@@ -10,7 +10,6 @@ from core.cli_select import (
     DuplicateOption,
     RatioOption,
     ScaleOption,
-    scale_of,
 )
 from core.console import ProjectArgument, SeedOption, aligned, console
 
@@ -45,7 +44,7 @@ def tradeoff(
 
     given: dict[str, Any] = {
         "diversity_weight": diversity_weight,
-        "scale": scale_of(scale),
+        "scale": scale,
         "duplicate_cosine": duplicate_cosine,
     }
     report = lay_out(

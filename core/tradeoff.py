@@ -94,7 +94,7 @@ class Tradeoff:
         self,
         parameters: Mapping[str, Any],
         *,
-        diversity_weight: float,
+        diversity_weight: str | float,
         budget: int,
         seed: int = 0,
         progress: Progress = silent,
@@ -162,7 +162,7 @@ class TradeoffReport:
 
     Attributes
     ----------
-    diversity_weight : what was asked for.
+    diversity_weight : what was asked for, or what "auto" came to.
     smallest_diversity_weight, largest_budget : see `Limits`.
     support, alignment_cost, effective_size : of the path where the rows are drawn.
     rows_sha256 : of the rows that `select` would store for the same options.
@@ -196,7 +196,7 @@ def tradeoff(
     method: str = METHODS[0],
     ratio: float | None = None,
     budget: int | None = None,
-    diversity_weight: float | None = None,
+    diversity_weight: str | float | None = None,
     seed: int = 0,
     progress: Progress = silent,
     **parameters: Any,
@@ -229,9 +229,12 @@ def tradeoff(
     given = {} if diversity_weight is None else {"diversity_weight": diversity_weight}
     resolved = setup.rule.resolve({**parameters, **given})
     weight = resolved.pop("diversity_weight")
-    at: dict[str, Any] = {"diversity_weight": weight, "budget": wanted, "progress": progress}
-    selection = found.preview(resolved, seed=seed, **at)
-    limits = found.limits(resolved, **at)
+    selection = found.preview(
+        resolved, diversity_weight=weight, budget=wanted, seed=seed, progress=progress
+    )
+    if weight == "auto":
+        weight = selection.settings["diversity_weight"]
+    limits = found.limits(resolved, diversity_weight=weight, budget=wanted, progress=progress)
     curve = found.curve(resolved, progress=progress)
     coverage = found.coverage(selection)
     texts = load_target(setup.project, target).texts

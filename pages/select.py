@@ -10,6 +10,7 @@ from pages.ui.background import follow
 from pages.ui.empty import stop_with
 from pages.ui.live import Live, Preview
 from pages.ui.mapview import render_run_map
+from pages.ui.parameters import show_automatic
 from pages.ui.settings import Settings, render_settings
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import busy, start_job
@@ -143,6 +144,9 @@ def render() -> None:
                 found = Live()
             _render_tradeoff(view, found)
         _render_keep(view, settings, found)
+    if found.current and found.preview is not None and found.preview.automatic:
+        weight = found.preview.selection.settings["diversity_weight"]
+        show_automatic(settings.rule, "diversity_weight", weight)
     shown = None
     with result:
         run = _choose_shown(view, settings, list_runs(view.project))

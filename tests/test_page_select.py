@@ -65,10 +65,15 @@ def test_a_slider_moves_the_numbers_and_stores_nothing(app, mapped_root):
     def point():
         return app.session_state["preview"].selection.settings["diversity_weight"]
 
-    assert point() == 0.5
+    automatic = point()
+    assert app.slider(key="tsds-kde-diversity_weight").value == round(automatic, 2)
+    assert app.toggle(key="tsds-kde-diversity_weight-auto").value
     before = shown(app)["In reach"]
     settled(app.slider(key="tsds-kde-diversity_weight").set_value(0.8).run())
     assert point() == 0.8 and shown(app)["In reach"] != before
+    assert not app.toggle(key="tsds-kde-diversity_weight-auto").value  # moved by hand
+    settled(app.toggle(key="tsds-kde-diversity_weight-auto").set_value(True).run())
+    assert point() == automatic
     settled(app.slider(key="tsds-kde-duplicate_cosine").set_value(0.6).run())
     assert app.session_state["preview"].selection.settings["duplicate_cosine"] == 0.6
     settled(app.slider(key="ratio").set_value(10.0).run())
@@ -77,8 +82,9 @@ def test_a_slider_moves_the_numbers_and_stores_nothing(app, mapped_root):
 
 
 def test_the_page_says_what_weight_a_budget_needs(app, mapped_root):
+    app.slider(key="tsds-kde-diversity_weight").set_value(0.5).run()
     settled(app.slider(key="ratio").set_value(40.0).run())
-    report = tradeoff(Project.open(mapped_root), target="cooking", budget=96)
+    report = tradeoff(Project.open(mapped_root), target="cooking", budget=96, diversity_weight=0.5)
     assert report.smallest_diversity_weight > 0.5
     said = texts(app)
     assert f"0.50 reaches {report.largest_budget}." in said

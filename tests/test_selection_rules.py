@@ -216,6 +216,20 @@ def test_kmq_takes_worthless_rows_only_when_it_must_and_says_so():
     assert "quality 0" in many.notes[0]
 
 
+def test_with_room_for_the_budget_copies_of_a_row_have_the_chance_of_one():
+    near = np.eye(4)
+    pool = np.concatenate([np.repeat(near[:1], 50, axis=0), near[1:], -near[:1]])
+    target = np.array([[1.0, 0.3, 0.2, 0.1]])
+    chosen = solve("tsds-kde", Problem(pool, np.arange(54), 4, targets=target, seed=2))
+    assert chosen.settings["diversity_weight_asked"] == "auto"
+    assert (chosen.rows < 50).sum() == 1
+    np.testing.assert_allclose(chosen.distribution, [1 / 200] * 50 + [1 / 4] * 3 + [0])
+    # No six of the rows differ, so copies have to fill the budget, and it is said.
+    more = solve("tsds-kde", Problem(pool, np.arange(54), 6, targets=target))
+    assert (more.rows < 50).sum() > 1
+    assert any("near-duplicates fill it" in note for note in more.notes)
+
+
 @pytest.mark.parametrize("rule", ["tsds-uniform", "tsds-kde"])
 def test_target_rules_take_what_is_near(rule):
     selection = solve(rule, problem(30))

@@ -205,6 +205,38 @@ def test_smallest_weight_that_holds_a_budget(seed, targets, grid, copies, count)
     assert path.solve(point.diversity_weight).support >= point.support
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=small["seed"],
+    targets=small["targets"],
+    grid=small["grid"],
+    copies=small["copies"],
+    count=st.integers(1, 60),
+)
+def test_the_first_point_with_room_lets_near_duplicates_share_a_place(
+    seed, targets, grid, copies, count
+):
+    rows, distances, densities = problem(seed, targets, 50, 30, grid=grid, copies=copies)
+    path = path_of(rows, distances, densities, 1.0)
+    without = np.unique(rows[0, :2])
+
+    def room(point):
+        places = np.minimum(1, targets * point.s * point.probabilities)
+        return places[~np.isin(point.rows, without)].sum()
+
+    point, end = path.smallest_lambda_with_room(count, without), path.end()
+    if point is None:
+        assert room(end) < count
+        return
+    assert room(point) >= count - 1e-6
+    least = path.smallest_lambda_with_support(count, without)
+    assert least.s <= point.s <= end.s
+    below = point.diversity_weight * (1 - 1e-6) - 2e-12  # far below rounding
+    for weight in np.linspace(0, below, 20) if below > 0 else ():
+        before = path.solve(weight)
+        assert room(before) < count or before.s == point.s
+
+
 def test_answers_do_not_depend_on_earlier_ones():
     rows, distances, densities = problem(3, 5, 400, 300)
     fresh = [path_of(rows, distances, densities, 1.0).solve(w) for w in (0.9, 0.2, 0.6)]

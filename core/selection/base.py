@@ -28,11 +28,12 @@ class Parameter:
     Attributes
     ----------
     name, label, help : the keyword, what a page calls it, and what it means.
-    kind : "float", "int", "choice", or "scale" ("auto" or a number above 0).
+    kind : "float", "int", "choice", or "scale" (a number above 0).
     default : the value when none is given; None for one that is worked out from the data.
     low, high : the range, ends included; what a slider covers.
     below : an end that is not included and may lie beyond `high`, as 1 for a weight in [0, 1).
     choices : the values of a "choice".
+    automatic : "auto" is a value too: worked out from the data.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Parameter:
     help: str = ""
     choices: tuple[str, ...] = ()
     below: float | None = None
+    automatic: bool = False
 
     def check(self, value: Any) -> Any:
         """Return the value in its own type.
@@ -60,7 +62,7 @@ class Parameter:
                 wrong = f"{self.label} must be {self.range}, got {value}."
                 raise InputError(wrong, option=self.name)
             return value
-        if self.kind == "scale" and value == "auto":
+        if self.automatic and value == "auto":
             return value
         number = self._number(value)
         if not self._inside(number):
@@ -72,8 +74,12 @@ class Parameter:
         """The values that are taken, in words."""
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
+        return ("auto or " if self.automatic else "") + self._numbers
+
+    @property
+    def _numbers(self) -> str:
         if self.kind == "scale":
-            return "auto or a number above 0"
+            return "a number above 0"
         if self.below is not None:
             return f"at least {self.low} and below {self.below}"
         if self.high is None:

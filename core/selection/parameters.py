@@ -8,12 +8,14 @@ DIVERSITY_WEIGHT = Parameter(
     "diversity_weight",
     "Diversity weight",
     "float",
-    0.5,
+    "auto",
     0.0,
     0.99,
     "λ = 1 − α. At 0 only the rows nearest to the targets are chosen; towards 1 the choice spreads "
-    "over more of their neighbours.",
+    "over more of their neighbours. auto: the smallest with room for the budget, where "
+    "near-duplicates share one place.",
     below=1.0,
+    automatic=True,
 )
 SCALE = Parameter(
     "scale",
@@ -22,6 +24,7 @@ SCALE = Parameter(
     "auto",
     help="C: the distance that weighs as much as one unit of diversity. auto: the mean distance "
     "from the targets to their neighbours.",
+    automatic=True,
 )
 DUPLICATE_COSINE = Parameter(
     "duplicate_cosine",

@@ -16,6 +16,7 @@ W_jk once and the growths cumulated; the s of any diversity weight λ = 1 − α
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from core.selection.base import Numbers, Rows
 Density = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 _WEIGHT_STEP = 1e-12  # far below what anyone sets, far above rounding
+_ROUNDING = 1e-9  # of a count that is a sum of floats
 _FIRST_PREFIX = 16  # neighbours of each target whose density is taken before anything is known
 
 
@@ -169,17 +171,43 @@ class TransportPath:
 
         None when even its end does not reach so many.
         """
+        return self._first(count, without, lambda masses: masses > 0)
+
+    def smallest_lambda_with_room(
+        self, count: int, without: Rows | None = None
+    ) -> PathPoint | None:
+        """As `smallest_lambda_with_support`, where near-duplicates share one place.
+
+        A row has as much of a place as it has mass, in units of what a target sends to a row of
+        density 1, and at most a whole one: Σ_i min(1, M s p_i) ≥ `count`. There `count` rows can
+        be drawn of which hardly any stands for the same thing as another; at the first point with
+        that many rows, all rows within reach would have to be taken, near-duplicates too.
+        """
+        return self._first(count, without, lambda masses: np.minimum(masses, 1))
+
+    def _first(
+        self, count: int, without: Rows | None, places: Callable[[Numbers], NDArray[Any]]
+    ) -> PathPoint | None:
+        """The first point at which the places of the rows' masses sum to `count`."""
         counted = np.ones(len(self.union), bool)
         if without is not None:
             counted &= ~np.isin(self.union, without)
-        while self._support(len(self._steps) - 1, counted) < count:
-            if self._complete:
-                return None
+
+        def room(position: int) -> float:
+            s = float(self._steps[position]) if self._last else 1.0
+            masses = self._received(s, self._counts(s))[counted] * (len(self._distances) * s)
+            return float(places(masses).sum()) + _ROUNDING
+
+        while not self._complete and (not len(self._steps) or room(-1) < count):
             self._grow()
+        if room(-1) < count:
+            return None
+        if not self._last:
+            return self.end()
         low, high = 0, len(self._steps) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._support(middle, counted) >= count:
+            if room(middle) >= count:
                 high = middle
             else:
                 low = middle + 1
@@ -239,19 +267,26 @@ class TransportPath:
     def _at(self, position: int, diversity_weight: float) -> PathPoint:
         s = float(self._steps[position]) if self._last else 1.0
         counts = self._counts(s)
+        total = self._received(s, counts)
         sends = self._sends(counts)
-        masses = self._masses(s, counts)[sends]
-        total = np.bincount(self._members[sends], masses, minlength=len(self.union))
+        costs = (self._masses(s, counts) * self._distances)[sends]
         inside = np.flatnonzero(total)
         return PathPoint(
             diversity_weight=diversity_weight,
             rows=self.union[inside],
             probabilities=total[inside] / total.sum(),
             s=s,
-            alignment_cost=float((masses * self._distances[sends]).sum()),
+            alignment_cost=float(costs.sum()),
             counts=counts,
             exhausted=int(np.count_nonzero(counts > self._last)),
         )
+
+    def _received(self, s: float, counts: NDArray[np.int64]) -> Numbers:
+        """Mass of each row of `union`."""
+        sends = self._sends(counts)
+        masses = self._masses(s, counts)[sends]
+        received = np.bincount(self._members[sends], masses, minlength=len(self.union))
+        return received.astype(np.float64, copy=False)
 
     def _counts(self, s: float) -> NDArray[np.int64]:
         """Neighbours of each target that begin below s."""
@@ -269,14 +304,6 @@ class TransportPath:
         before[some] = self._reach[targets[some], counts[some] - 2]
         masses[targets, counts - 1] = (1 - before / s) / len(counts)
         return masses
-
-    def _support(self, position: int, counted: NDArray[np.bool_]) -> int:
-        if self._last and position < 0:
-            return 0
-        s = self._steps[position] if self._last else 1.0
-        reached = np.zeros(len(self.union), bool)
-        reached[self._members[self._sends(self._counts(s))]] = True
-        return int(np.count_nonzero(reached & counted))
 
     def _grow(self) -> None:
         """Double the horizon: take the densities up to there, and add the pairs."""

@@ -1,6 +1,6 @@
 """The target-driven rules KNN-Uniform and KNN-KDE: from a problem to the path, and to rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from core.selection.transport import PathPoint, TransportPath, numbered
 
 # Pairs of a target and a neighbour that may be looked at: some 2 GB.
 _MOST_PAIRS = 1 << 24
+_with_support = TransportPath.smallest_lambda_with_support
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class _Reach:
 def knn_uniform(
     problem: Problem,
     *,
-    diversity_weight: float,
+    diversity_weight: str | float,
     progress: Progress = silent,
     **parameters: Any,
 ) -> Selection:
@@ -89,7 +90,7 @@ def knn_uniform(
 def knn_kde(
     problem: Problem,
     *,
-    diversity_weight: float,
+    diversity_weight: str | float,
     progress: Progress = silent,
     **parameters: Any,
 ) -> Selection:
@@ -114,7 +115,8 @@ def first_filling(
 
     None when the targets' neighbours hold too few rows, however many are looked at.
     """
-    return _fill(problem, terms, _lay(problem, terms, progress), progress)[1]
+    laid = _lay(problem, terms, progress)
+    return _fill(problem, terms, laid, _with_support, progress)[1]
 
 
 def transport_path(
@@ -190,7 +192,7 @@ class _Walk:
 
 
 def _select(
-    problem: Problem, diversity_weight: float, terms: Terms, progress: Progress
+    problem: Problem, diversity_weight: str | float, terms: Terms, progress: Progress
 ) -> Selection:
     reach = _reach(problem, terms, diversity_weight, progress)
     point = reach.point
@@ -218,27 +220,47 @@ def _select(
     )
 
 
-def _reach(problem: Problem, terms: Terms, diversity_weight: float, progress: Progress) -> _Reach:
+def _reach(
+    problem: Problem, terms: Terms, diversity_weight: str | float, progress: Progress
+) -> _Reach:
     """Go along the path as far as the budget needs."""
     laid = _lay(problem, terms, progress)
-    point = asked = laid.path.solve(diversity_weight)
-    wanted = _wanted(problem)
+    if isinstance(diversity_weight, str):
+        laid, asked = _automatic(problem, terms, laid, progress)
+    else:
+        asked = laid.path.solve(diversity_weight)
+    point, wanted, notes = asked, _wanted(problem), laid.notes
     reached = point.support - int(np.isin(point.rows, problem.pinned).sum())
-    notes: tuple[str, ...] = ()
     if reached < wanted:
-        laid, further = _fill(problem, terms, laid, progress)
+        laid, further = _fill(problem, terms, laid, _with_support, progress)
         point = further or laid.path.end()
-        notes += (
-            f"Diversity weight moved from {diversity_weight:g} to {point.diversity_weight:.6g}: "
-            f"at {diversity_weight:g} only {reached:,} rows are in reach "
-            f"for {wanted:,} places.",
+        notes = (
+            *laid.notes,
+            f"Diversity weight moved from {asked.diversity_weight:g} to "
+            f"{point.diversity_weight:.6g}: at {asked.diversity_weight:g} only {reached:,} rows "
+            f"are in reach for {wanted:,} places.",
         )
     if point.exhausted and laid.neighbors < len(problem.candidates):
         notes += (
             f"{point.exhausted:,} of {len(point.counts):,} targets have used up their "
             f"{laid.neighbors:,} neighbours; take more neighbours or a smaller diversity weight.",
         )
-    return _Reach(laid, asked, point, laid.notes + notes)
+    return _Reach(laid, asked, point, notes)
+
+
+def _automatic(
+    problem: Problem, terms: Terms, laid: _Laid, progress: Progress
+) -> tuple[_Laid, PathPoint]:
+    """The first point with room for the budget, or else with as many rows in reach."""
+    laid, point = _fill(problem, terms, laid, TransportPath.smallest_lambda_with_room, progress)
+    if point is not None:
+        return laid, point
+    note = (
+        "The targets' neighbours hold too few rows that differ for the budget; near-duplicates "
+        "fill it."
+    )
+    point = _with_support(laid.path, _wanted(problem), problem.pinned)
+    return replace(laid, notes=(*laid.notes, note)), point or laid.path.end()
 
 
 def _lay(problem: Problem, terms: Terms, progress: Progress) -> _Laid:
@@ -257,11 +279,15 @@ def _lay(problem: Problem, terms: Terms, progress: Progress) -> _Laid:
 
 
 def _fill(
-    problem: Problem, terms: Terms, laid: _Laid, progress: Progress
+    problem: Problem,
+    terms: Terms,
+    laid: _Laid,
+    first: Callable[[TransportPath, int, Rows], PathPoint | None],
+    progress: Progress,
 ) -> tuple[_Laid, PathPoint | None]:
     """The first point that fills the budget, over more neighbours if it takes them."""
     wanted = _wanted(problem)
-    point = laid.path.smallest_lambda_with_support(wanted, problem.pinned)
+    point = first(laid.path, wanted, problem.pinned)
     # So many that one target alone could fill the budget, if memory allows.
     more = min(problem.budget + 1, _most_neighbors(problem))
     if point is not None or more <= laid.neighbors:
@@ -273,8 +299,7 @@ def _fill(
     # The scale stays, so that diversity weights keep their meaning.
     longer = replace(terms, scale=laid.path.scale, max_neighbors=more)
     path = _path(problem, longer, progress)
-    laid = _Laid(path, more, (*laid.notes, note))
-    return laid, path.smallest_lambda_with_support(wanted, problem.pinned)
+    return _Laid(path, more, (*laid.notes, note)), first(path, wanted, problem.pinned)
 
 
 def _wanted(problem: Problem) -> int:

@@ -40,6 +40,11 @@ class Preview:
         """The chosen rows, ascending."""
         return self.selection.rows
 
+    @property
+    def automatic(self) -> bool:
+        """Whether the diversity weight is worked out from the budget."""
+        return self.settings.parameters.get("diversity_weight") == "auto"
+
 
 @dataclass(frozen=True)
 class Live:
@@ -95,9 +100,12 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         setup = found.setup.at(budget=settings.budget, seed=settings.seed)
         selection = setup.solve(progress=task.progress, **settings.parameters)
         if found.tradeoff is not None:
+            weight = settings.parameters["diversity_weight"]
             limits = found.tradeoff.limits(
                 settings.beside_weight,
-                diversity_weight=settings.parameters["diversity_weight"],
+                diversity_weight=selection.settings["diversity_weight"]
+                if weight == "auto"
+                else weight,
                 budget=settings.budget,
                 progress=task.progress,
             )

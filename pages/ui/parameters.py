@@ -40,4 +40,38 @@ def _widget(rule: Rule, parameter: Parameter) -> Any:
             label, parameter.low, parameter.high, parameter.default, help=meaning, key=key
         )
     low, high = float(parameter.low or 0), float(parameter.high or 1)
+    if parameter.automatic:
+        return _automatic_slider(rule, parameter, low, high)
     return st.slider(label, low, high, float(parameter.default), 0.01, help=meaning, key=key)
+
+
+def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float) -> Any:
+    """A slider that stands where "auto" came to, until it is moved by hand."""
+    key = f"{rule.id}-{parameter.name}"
+    switch = f"{key}-auto"
+    if st.session_state.setdefault(switch, parameter.default == "auto"):
+        st.session_state[key] = st.session_state.get(_came_to(key), (low + high) / 2)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        value = st.slider(
+            parameter.label,
+            low,
+            high,
+            step=0.01,
+            help=parameter.help,
+            key=key,
+            on_change=lambda: st.session_state.update({switch: False}),
+        )
+        automatic = st.toggle("Auto", key=switch, help="Worked out from the data and the budget.")
+    return "auto" if automatic else value
+
+
+def show_automatic(rule: Rule, name: str, value: float) -> None:
+    """Put the slider of an automatic parameter where "auto" came to, which draws the page again."""
+    key = _came_to(f"{rule.id}-{name}")
+    if st.session_state.get(key) != round(value, 2):
+        st.session_state[key] = round(value, 2)
+        st.rerun()
+
+
+def _came_to(key: str) -> str:
+    return f"{key}-came-to"

@@ -33,6 +33,12 @@ def limits_in_words(preview: Preview) -> str:
     """What weight and budget leave each other, in a sentence."""
     limits, budget = preview.limits, preview.settings.budget
     assert limits is not None
+    if preview.automatic:
+        at = preview.selection.settings["diversity_weight"]
+        return (
+            f"Automatic: at {at:.2f}, {limits.largest_budget:,} rows are in reach for {budget:,}, "
+            "so that near-duplicates share a place."
+        )
     weight = preview.settings.parameters["diversity_weight"]
     if limits.smallest_weight is None:
         return f"At no weight are {budget:,} rows in reach."
