@@ -11,6 +11,7 @@ from pages.ui.empty import stop_with
 from pages.ui.live import Live, Preview
 from pages.ui.mapview import render_run_map
 from pages.ui.parameters import show_automatic
+from pages.ui.places import place
 from pages.ui.settings import Settings, render_settings
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import busy, start_job
@@ -160,6 +161,12 @@ def render() -> None:
         elif shown is not None:
             outcome.render_numbers(shown)
             outcome.render_sources(view, shown)
+            if run is not None:
+                st.page_link(
+                    place("compare"),
+                    label="Metrics of this run, beside Random and other runs",
+                    icon=":material/compare:",
+                )
     with canvas:
         if view.mapped:
             render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT)

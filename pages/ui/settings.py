@@ -13,6 +13,7 @@ from core.selection import RULES, Rule
 from core.targets import list_targets
 from core.tradeoff import METHODS as WITH_PATH
 from pages.ui import targets
+from pages.ui.constraints import render_constraints
 from pages.ui.parameters import render_parameters
 from pages.ui.state import ProjectView
 
@@ -27,7 +28,7 @@ class Settings:
 
     Attributes
     ----------
-    options : what the problem is made from: target set, quality column, groups.
+    options : what the problem is made from: target set, quality column, groups, constraints.
     parameters : those of the rule, the diversity weight among them.
     missing : what must be chosen first, in words; "" when nothing is missing.
     """
@@ -112,16 +113,18 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
             key="by",
         )
     parameters = render_parameters(rule, simple=True)
-    with more, st.expander("More settings"):
-        parameters |= render_parameters(rule, simple=False)
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            0,
-            help="The same seed and settings give the same rows.",
-            key="seed",
-        )
+    with more:
+        options |= render_constraints(view)
+        with st.expander("More settings"):
+            parameters |= render_parameters(rule, simple=False)
+            seed = st.number_input(
+                "Seed",
+                0,
+                2**31 - 1,
+                0,
+                help="The same seed and settings give the same rows.",
+                key="seed",
+            )
     if missing:
         st.caption(f"{rule.label} needs {missing}: choose above.")
     return Settings(rule, budget, int(seed), parameters, options, missing)
