@@ -65,6 +65,9 @@ RULE_OPTIONS = {
     "sigma": _option(float, "S", "tsds-kde: width of the kernel, in L2 distance."),
     "max_neighbors": _option(int, "K", "tsds, uot: neighbours of a target row, at most."),
     "density_neighbors": _option(int, "K", "tsds-kde: neighbours in a density; 0 for all."),
+    "density_scope": _option(
+        str, "SCOPE", "tsds-kde: prefetched or pool, the rows that count in a density."
+    ),
     "quotas": _option(
         str, "QUOTAS", "kmeans, kmq, stratified: proportional to the rows of a group, or equal."
     ),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.selection import RULES, Problem, Strata, solve
+from core.selection import RULES, Problem, Strata, TransportPath, solve
 
 ROWS = 400
 
@@ -228,6 +228,31 @@ def test_with_room_for_the_budget_copies_of_a_row_have_the_chance_of_one():
     more = solve("tsds-kde", Problem(pool, np.arange(54), 6, targets=target))
     assert (more.rows < 50).sum() > 1
     assert any("near-duplicates fill it" in note for note in more.notes)
+
+
+def test_a_density_counts_the_prefetched_rows_or_all_that_are_kept():
+    kept = np.delete(np.arange(len(FEATURES)), [3, 40, 77])
+    distances = np.linalg.norm(TARGETS[:, None] - FEATURES[kept][None], axis=2)
+    near = np.argsort(distances, axis=1, kind="stable")[:, :9]
+    between = np.linalg.norm(FEATURES[:, None] - FEATURES[None], axis=2)
+    kernel = np.maximum(0, 1 - (between / 0.8) ** 2)
+    given = {"diversity_weight": 0.4, "scale": 1.0, "sigma": 0.8, "max_neighbors": 9}
+    for scope, counted in (("prefetched", np.unique(kept[near])), ("pool", kept)):
+        densities = kernel[:, counted].sum(axis=1)
+        union = np.unique(kept[near])
+        path = TransportPath(
+            kept[near],
+            np.take_along_axis(distances, near, axis=1),
+            scale=1.0,
+            density=lambda members, of=densities[union]: of[members],
+        )
+        point = path.solve(0.4)
+        found = solve(
+            "tsds-kde", problem(5, candidates=kept), density_scope=scope, **given
+        )
+        expected = np.zeros(len(FEATURES))
+        expected[point.rows] = point.probabilities
+        np.testing.assert_allclose(found.distribution, expected[kept], atol=1e-5)
 
 
 @pytest.mark.parametrize("rule", ["tsds-uniform", "tsds-kde"])

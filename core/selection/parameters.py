@@ -61,6 +61,14 @@ DENSITY_NEIGHBORS = Parameter(
     0,
     help="How many nearest rows count in a row's density, itself among them. 0: all.",
 )
+DENSITY_SCOPE = Parameter(
+    "density_scope",
+    "Rows in a density",
+    "choice",
+    "prefetched",
+    help="prefetched: the neighbours of the targets, as published. pool: all rows that are kept.",
+    choices=("prefetched", "pool"),
+)
 QUOTAS = Parameter(
     "quotas",
     "Quota of a cluster",

@@ -154,9 +154,14 @@ _RULES = (
         family="target-driven",
         function=tsds.knn_kde,
         parameters=(options.DIVERSITY_WEIGHT, options.SCALE, options.DUPLICATE_COSINE),
-        expert=(options.SIGMA, options.MAX_NEIGHBORS, options.DENSITY_NEIGHBORS),
+        expert=(
+            options.SIGMA,
+            options.MAX_NEIGHBORS,
+            options.DENSITY_NEIGHBORS,
+            options.DENSITY_SCOPE,
+        ),
         needs_target=True,
-        cost="O(M n d + r u d) for r rows reached among u prefetched, mostly far less",
+        cost="O(M n d + r u d) for r rows reached among u prefetched (or n), mostly far less",
         source="arXiv 2410.11303 (KNN-KDE)",
     ),
     Rule(

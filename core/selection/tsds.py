@@ -36,12 +36,15 @@ class Terms:
         Width of the density kernel, in L2 distance; None or 0 makes every density 1.
     density_neighbors : int
         Neighbours that count in a density; 0 is all.
+    whole_pool : bool
+        Whether all candidates count in a density, or those alone that a target reaches.
     """
 
     scale: str | float
     max_neighbors: int
     sigma: float | None = None
     density_neighbors: int = 0
+    whole_pool: bool = False
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Terms":
@@ -54,6 +57,7 @@ class Terms:
             parameters["max_neighbors"],
             sigma,
             parameters.get("density_neighbors", 0),
+            parameters.get("density_scope") == "pool",
         )
 
 
@@ -149,8 +153,7 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
             scale = mean if mean > 0 else 1.0
         if not terms.sigma:
             return _Walk(TransportPath(rows, distances, scale=scale))
-        assert problem.features is not None
-        kernel = _LazyKernel(problem.features, rows, terms.sigma, terms.density_neighbors)
+        kernel = _LazyKernel(problem, rows, terms)
         return _Walk(TransportPath(rows, distances, scale=scale, density=kernel), kernel)
 
     found = problem.remember(("path", terms), walk)
@@ -160,27 +163,23 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
 
 
 class _LazyKernel:
-    """The density of prefetched rows among each other, set up when it is first needed."""
+    """The density of prefetched rows, set up when it is first needed."""
 
-    def __init__(
-        self,
-        features: NDArray[np.floating],
-        rows: Rows,
-        sigma: float,
-        limit: int,
-    ) -> None:
+    def __init__(self, problem: Problem, prefetched: Rows, terms: Terms) -> None:
+        assert terms.sigma is not None
         self.progress: Progress = silent
-        self._make = partial(KernelDensity, sigma=sigma, limit=limit)
-        self._features, self._rows = features, rows
+        self._make = partial(KernelDensity, sigma=terms.sigma, limit=terms.density_neighbors)
+        self._problem, self._prefetched, self._whole = problem, prefetched, terms.whole_pool
         self._kernel: KernelDensity | None = None
 
     def __call__(self, members: NDArray[np.int64]) -> Numbers:
         self.progress(0, 0, "measuring densities")
         if self._kernel is None:
-            union = numbered(self._rows)[0]
-            whole = len(union) == len(self._features)
-            self._kernel = self._make(self._features if whole else self._features[union])
-        return self._kernel.at(members, self.progress)
+            union = numbered(self._prefetched)[0]
+            base = self._problem.candidates if self._whole else union
+            self._places = np.searchsorted(base, union)
+            self._kernel = self._make(vectors_of(self._problem, base))
+        return self._kernel.at(self._places[members], self.progress)
 
 
 @dataclass(frozen=True)
