@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from core.recipe import read_recipe
 from core.runs import Run, load_run
 from core.selection import Problem, solve
 from core.sources import RANDOM_SEEDS
+from core.targets import list_targets, load_target
 
 Rows = NDArray[np.int64]
 
@@ -60,7 +62,7 @@ class Comparison:
         that was not measured yet is left out too, here and in `random`.
     random : the same metrics of Random at the run's budget.
     budgets : rows of each run.
-    targets : the target set of each run, None for a rule that uses none.
+    targets : the target set of each run; None for a rule that uses none, or where it is gone.
     overlaps : every pair of runs.
     sources, clusters : how the rows spread; clusters are None where there are none.
     drawn : the rows that Random draws for each run with seed 0, ascending.
@@ -121,7 +123,7 @@ def compare_runs(
     pool, clusters = Pool.open(project), load_clusters(project)
     decisions = load_decisions(project, pool.rows)
     chosen = {run.id: run.rows for run in runs}
-    targets = {run.id: _target(run) for run in runs}
+    targets = {run.id: _target(project, run) for run in runs}
     draws = {name: _draws(decisions, rows, seeds) for name, rows in chosen.items()}
     samples = {
         name: [Sample(rows, targets[name]) for rows in (chosen[name], *draws[name])]
@@ -181,9 +183,13 @@ def _check(names: Sequence[str], seeds: int) -> None:
         raise InputError(f"The number of seeds must be at least 1, got {seeds}.", option="seeds")
 
 
-def _target(run: Run) -> str | None:
-    target: str | None = read_recipe(run.recipe_path)["selection"]["target"]
-    return target
+def _target(project: Project, run: Run) -> str | None:
+    """The target set of a run; None where it had none, or that set is no longer there."""
+    made: dict[str, Any] | None = read_recipe(run.recipe_path).get("target")
+    if made is None or made["name"] not in {there.name for there in list_targets(project)}:
+        return None
+    same = load_target(project, made["name"]).meta["fingerprint"] == made.get("fingerprint")
+    return str(made["name"]) if same else None
 
 
 def _draws(decisions: Decisions, chosen: Rows, seeds: int) -> list[Rows]:

@@ -22,6 +22,7 @@ from core.runs import delete_run, load_run, select
 from core.selection import Problem, solve
 from core.stages import run_stage
 from core.target_features import encode_target
+from core.targets import add_target_from_rows, delete_target
 from core.vectors import import_features
 
 TARGET = {"target_knn", "target_ot"}
@@ -32,7 +33,14 @@ GROUPS = {"clusters_covered", "cluster_entropy", "source_entropy"}
 def project(mapped_root):
     """Runs: near (like cooking), spread and plain of 24 rows, small of 6."""
     project = Project.open(mapped_root)
-    select(project, method="tsds-kde", budget=24, target="cooking", name="near")
+    select(
+        project,
+        method="tsds-kde",
+        budget=24,
+        target="cooking",
+        diversity_weight=0.5,
+        name="near",
+    )
     select(project, method="k-center", budget=24, name="spread")
     select(project, method="random", budget=24, seed=3, name="plain")
     select(project, method="random", budget=6, name="small")
@@ -43,6 +51,16 @@ def density_of(rows, vectors):
     """One over the root of the mean square to the ten nearest others, by all distances."""
     squares = np.square(vectors[rows][:, None] - vectors[None]).sum(axis=2, dtype=np.float64)
     return 1 / np.sqrt(np.sort(squares, axis=1)[:, 1:11].mean(axis=1))
+
+
+def test_a_target_set_that_is_gone_or_another_is_left_out(project):
+    assert compare_runs(project, ["near"]).targets == {"near": "cooking"}
+    delete_target(project, "cooking")
+    found = compare_runs(project, ["near", "plain"])
+    assert found.targets == {"near": None, "plain": None}
+    assert not TARGET & set(found.metrics["near"])
+    add_target_from_rows(project, "cooking", np.arange(3))  # another set of that name
+    assert compare_runs(project, ["near"]).targets == {"near": None}
 
 
 def test_metrics_are_those_of_the_chosen_rows_and_of_random_at_the_budget(project):
