@@ -18,32 +18,37 @@ from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
 from pages.ui.tradeoff_chart import HELP, limits_in_words, render_curve
 
-_MAP_HEIGHT = 560
+_MAP_HEIGHT = 510
 _LIVE = ""  # what is shown when it is no stored run
 
 
-def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
+def _render_keep(view: ProjectView, settings: Settings, found: Live, stored: bool) -> None:
     """The one button: it stores what is seen, or works it out where that takes longer."""
-    name = st.text_input("Name of the run", placeholder="method and number", key="run_name")
-    if settings.live:
-        st.button(
-            "Save run",
-            type="primary",
-            width="stretch",
-            disabled=not found.current,
-            on_click=_save,
-            args=(view, found.preview, name),
-            help="Keeps exactly these rows, with the recipe that gives them again.",
-        )
-        return
     at_work = busy(view, "select")
+    with st.container(horizontal=True):
+        name = st.text_input(
+            "Name of the run",
+            placeholder="Name: method and number",
+            label_visibility="collapsed",
+            key="run_name",
+        )
+        if settings.live:
+            st.button(
+                "Save run",
+                type="primary",
+                disabled=stored or not found.current,
+                on_click=_save,
+                args=(view, found.preview, name),
+                help="Keeps exactly these rows, with the recipe that gives them again.",
+            )
+            return
+        clicked = st.button(
+            "Selecting rows …" if at_work else "Select rows",
+            type="primary",
+            disabled=at_work or bool(settings.missing),
+        )
     st.caption(f"{settings.rule.label} takes longer: its rows show when the job is done.")
-    if st.button(
-        "Selecting rows …" if at_work else "Select rows",
-        type="primary",
-        width="stretch",
-        disabled=at_work or bool(settings.missing),
-    ):
+    if clicked:
         options = settings.request | ({"name": name} if name else {})
         if start_job(view, f"Select with {settings.rule.label}", [Step("select", options)]):
             st.rerun()
@@ -99,19 +104,36 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
     return next((run for run in runs if run.id == chosen), None)
 
 
-def _render_tradeoff(view: ProjectView, found: Live) -> None:
-    """The curve, what weight and budget leave each other, and the near-duplicate pairs."""
+def _render_limits(view: ProjectView, found: Live) -> None:
+    """What weight and budget leave each other, and the near-duplicate pairs."""
     preview = found.preview
     if preview is None or preview.limits is None:
         return
-    if found.curve is not None:
-        st.markdown("**Near or spread out**", help=HELP)
-        render_curve(found.curve, preview)
     st.caption(limits_in_words(preview))
     line = preview.settings.parameters.get("duplicate_cosine")
     if found.pairs is not None and line is not None:
         with st.popover(f"What a cosine of {line:.2f} means", width="stretch", key="pairs"):
             outcome.render_pairs(view, found.pairs, line)
+
+
+def _render_canvas(
+    view: ProjectView, shown: outcome.Outcome | None, found: Live, *, late: bool
+) -> None:
+    """The map, where `late` says that its rows are of earlier settings, above the curve."""
+    if view.mapped:
+        caption = "Rows of the settings before; the new ones follow …" if late and shown else ""
+        render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT, caption)
+    else:
+        st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
+    _render_curve(found)
+
+
+def _render_curve(found: Live) -> None:
+    preview = found.preview
+    if preview is None or preview.limits is None or found.curve is None:
+        return
+    st.markdown("**Near or spread out**", help=HELP)
+    render_curve(found.curve, preview)
 
 
 def _render_tables(view: ProjectView, shown: outcome.Outcome, found: Live, stored: bool) -> None:
@@ -133,45 +155,45 @@ def render() -> None:
     if view is None or view.pool is None:
         stop_with("No pool yet", "A selection needs rows to choose from.", "pool", "Load a pool")
     controls, canvas, result = st.columns([0.24, 0.46, 0.30], gap="medium")
+    failed = ""
     with controls:
         asked, answer, more = st.container(), st.container(), st.container()
         with asked:
             settings = render_settings(view, more)
+        try:
+            found = live.ask(view, settings)
+        except WinnowError as error:
+            found, failed = Live(), as_text(error)
         with answer:
-            try:
-                found = live.ask(view, settings)
-            except WinnowError as error:
-                st.error(as_text(error), icon=":material/error:")
-                found = Live()
-            _render_tradeoff(view, found)
-        _render_keep(view, settings, found)
+            _render_limits(view, found)
     if found.current and found.preview is not None and found.preview.automatic:
         weight = found.preview.selection.settings["diversity_weight"]
         show_automatic(settings.rule, "diversity_weight", weight)
     shown = None
     with result:
         run = _choose_shown(view, settings, list_runs(view.project))
+        _render_keep(view, settings, found, run is not None)
         if run is not None:
-            shown = outcome.of_run(run)
+            shown = outcome.of_run(view, run)
         elif found.preview is not None:
             shown = outcome.of_preview(view, found.preview)
-        follow(list(found.waiting))
-        if shown is None and not found.waiting:
+        if failed:
+            st.error(failed, icon=":material/error:")
+        elif settings.missing:
             st.caption("Choose a method and what it needs on the left: the map lights up.")
-        elif shown is not None:
+        elif settings.live:
+            follow(list(found.waiting), "Rest of the curve: " if found.current else "")
+        if shown is not None:
             outcome.render_numbers(shown)
             outcome.render_sources(view, shown)
-            if run is not None:
-                st.page_link(
-                    place("compare"),
-                    label="Metrics of this run, beside Random and other runs",
-                    icon=":material/compare:",
-                )
+        if run is not None:
+            st.page_link(
+                place("compare"),
+                label="Metrics of this run, beside Random and other runs",
+                icon=":material/compare:",
+            )
     with canvas:
-        if view.mapped:
-            render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT)
-        else:
-            st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
+        _render_canvas(view, shown, found, late=run is None and not found.current)
     if shown is not None:
         _render_tables(view, shown, found, run is not None)
 

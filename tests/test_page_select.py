@@ -106,6 +106,16 @@ def test_the_reason_names_targets_by_their_text_and_coverage_lists_the_far_first
     assert "count as near-duplicates" in texts(app)
 
 
+def test_a_stored_run_names_targets_by_their_text_while_they_are_there(app, mapped_root):
+    project = Project.open(mapped_root)
+    seen = chosen_rows(app)
+    button(app, "Save run").click().run()
+    assert app.selectbox(key="shown").value == "tsds-kde-1"
+    assert chosen_rows(app)["why"].tolist() == seen["why"].tolist()
+    (project.targets_dir / "cooking.parquet").unlink()
+    assert chosen_rows(app.run())["why"].iloc[0].startswith("pulled by target")
+
+
 def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
     project = Project.open(mapped_root)
     for name in ("first", "second"):
@@ -125,6 +135,8 @@ def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
 def test_a_taken_name_is_said_and_nothing_is_stored(app, mapped_root):
     select(Project.open(mapped_root), method="random", budget=10, name="mine")
     app.text_input(key="run_name").set_value("mine").run()
+    assert app.selectbox(key="shown").value == "mine" and button(app, "Save run").disabled
+    app.selectbox(key="shown").set_value("").run()
     button(app, "Save run").click().run()
     assert "exists already" in " ".join(toast.value for toast in app.toast)
     assert [run.id for run in list_runs(Project.open(mapped_root))] == ["mine"]

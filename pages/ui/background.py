@@ -114,10 +114,11 @@ def desk() -> Desk:
     return Desk()
 
 
-def follow(tasks: list[Task]) -> None:
+def follow(tasks: list[Task], what_for: str = "") -> None:
     """Show how far the first of these is; run the page again as soon as one is done.
 
-    They are those whose result the page did not have when it was drawn.
+    They are those whose result the page did not have when it was drawn; `what_for` says what they
+    add to it.
     """
 
     @st.fragment(run_every=_POLL_SECONDS if tasks else None)
@@ -125,10 +126,11 @@ def follow(tasks: list[Task]) -> None:
         if any(task.finished.is_set() or task.unwanted for task in tasks):
             st.rerun()
         if not tasks:
+            st.caption(":material/check: Up to date")  # of one height with what stands here at work
             return
         task = tasks[0]
         count = f" {task.done:,} of {task.total:,}" if task.total else ""
-        st.caption(f":material/hourglass_top: {task.what.capitalize()}{count} …")
+        st.caption(f":material/hourglass_top: {what_for}{task.what.capitalize()}{count} …")
 
     watch()
 

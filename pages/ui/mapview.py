@@ -115,7 +115,9 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         clear_selection()
 
 
-def render_run_map(view: ProjectView, rows: NDArray[np.int64] | None, height: int) -> None:
+def render_run_map(
+    view: ProjectView, rows: NDArray[np.int64] | None, height: int, caption: str = ""
+) -> None:
     """Draw the map with the chosen rows on top; a click on a point opens the row."""
     assert view.pool is not None
 
@@ -130,6 +132,7 @@ def render_run_map(view: ProjectView, rows: NDArray[np.int64] | None, height: in
         height=height,
         lit=rows,
         run=rows is not None,
+        caption=caption,
         on_event=open_row,
     )
     clicked = st.session_state.pop("run-map-row", None)

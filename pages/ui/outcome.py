@@ -1,13 +1,16 @@
 """What a selection is: numbers, sources, chosen rows with the reason for each, targets."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+import yaml
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.runs import Run
 from core.selection import Selection
 from core.sources import source_shares
@@ -22,6 +25,9 @@ from pages.ui.text import as_text
 _PAGE_ROWS = 12
 _TEXT = 70  # characters of an example that stand for it
 _NAMED = 2  # targets named by their text
+# What a run says of a row (`core.selection.reasons`), where it names targets by number.
+_PULLED = re.compile(r"pulled by targets? (\d+(?:, \d+)*)(?: and (\d+) more)?;")
+_FILLS = re.compile(r"fills the budget; nearest target (\d+) ")
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Outcome:
     reasons: Callable[[NDArray[np.int64]], list[str]]
 
 
-def of_run(run: Run) -> Outcome:
+def of_run(view: ProjectView, run: Run) -> Outcome:
     """A stored run."""
     table = run.table
     return Outcome(
@@ -52,8 +58,38 @@ def of_run(run: Run) -> Outcome:
         table["probability"].to_numpy(),
         run.report.support,
         run.report.notes,
-        lambda places: table["why"].take(places).to_pylist(),
+        lambda places: told_by_text(view, run, table["why"].take(places).to_pylist()),
     )
+
+
+def told_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str]:
+    """The reasons of a run's rows with the text of a target example in place of its number."""
+    target = run.report.target
+    if not any(_PULLED.match(one) or _FILLS.match(one) for one in reasons):
+        return reasons
+    if not target or not _has_target(view, run, target):
+        return reasons
+    texts = target_texts(view, target)
+
+    def told(reason: str) -> str:
+        if found := _PULLED.match(reason):
+            named = [int(number) for number in found[1].split(", ")]
+            return _pulled_by(named, len(named) + int(found[2] or 0), texts)
+        if found := _FILLS.match(reason):
+            return _fills(int(found[1]), texts)
+        return reason
+
+    return [told(reason) for reason in reasons]
+
+
+def _has_target(view: ProjectView, run: Run, target: str) -> bool:
+    """Whether the target set of that name is still the one that the run was made with."""
+    try:
+        now = load_target(view.project, target).meta["fingerprint"]
+    except InputError:
+        return False
+    recipe = yaml.safe_load(run.recipe_path.read_text(encoding="utf-8"))
+    return bool(recipe["target"]["fingerprint"] == now)
 
 
 def of_preview(view: ProjectView, preview: Preview) -> Outcome:
@@ -227,16 +263,24 @@ def _by_text(selection: Selection, places: NDArray[np.int64], texts: list[str]) 
     said = []
     for place, pinned in enumerate(reasons.pinned.tolist()):
         named = pulls.of(place).tolist()
-        first = "; ".join(f"“{texts[one]}”" for one in named[:_NAMED])
-        more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
         if pinned:
             said.append("pinned")
         elif named:
-            said.append(f"pulled by {first}{more}")
+            said.append(_pulled_by(named, len(named), texts))
         else:
-            nearest = texts[pulls.nearest[place]]
-            said.append(f"fills the budget; nearest example “{nearest}”")
+            said.append(_fills(int(pulls.nearest[place]), texts))
     return said
+
+
+def _pulled_by(named: list[int], count: int, texts: list[str]) -> str:
+    """The first of `count` targets by their text."""
+    first = "; ".join(f"“{texts[one]}”" for one in named[:_NAMED])
+    more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
+    return f"pulled by {first}{more}"
+
+
+def _fills(nearest: int, texts: list[str]) -> str:
+    return f"fills the budget; nearest example “{texts[nearest]}”"
 
 
 def _short(text: str) -> str:
