@@ -1,6 +1,7 @@
 """Constraints: every rule obeys them, changes no more than it must, and says what cannot be met."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from test_selection_rules import DETERMINISTIC, FEATURES, LABELS, QUALITY, ROWS,
 
 from core.errors import InputError
 from core.selection import RULES, Problem, Strata, solve
+from core.selection.alike import Apart
 from core.selection.constraints import cluster_groups, make_constraints
 from core.selection.room import Room
 
@@ -350,6 +352,7 @@ def test_a_limit_of_a_group_takes_the_place_of_that_of_all():
         (["=3"], {}, "not '=3'"),
         (["source:=3"], {}, "not 'source:=3'"),
         (["source=-1.."], {}, "A limit is COLUMN"),
+        (["source=1234567890"], {}, "A limit is COLUMN"),
         (["source:a=9..3"], {}, "asks for more rows than it allows"),
         (["source:d=9"], {}, "There is no source 'd' to limit; there are a, b, c, none of it."),
         (["source:a=9..", "source:a=..3"], {}, "source a is to give at least 9 rows and at most 3"),
@@ -373,6 +376,17 @@ def test_limits_that_cannot_be_met(limits, changes, message):
     with pytest.raises(InputError) as caught:
         solve("random", constrained(problem(40, **changes), *limits))
     assert message in str(caught.value) and caught.value.option == "limit"
+
+
+def test_refused_rows_are_compared_in_blocks():
+    vectors = np.tile(np.eye(1, 4, dtype=np.float32), (20_000, 1))
+    apart = Apart(4, 0.9)
+    apart.add(vectors[:8192])
+    tracemalloc.start()
+    assert not apart.free(vectors).any()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**26  # 655 MB for all at once
 
 
 def test_a_cap_that_cannot_be_met_says_how_many_rows_there_are():

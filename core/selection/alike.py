@@ -48,11 +48,13 @@ class Apart:
 
     def free(self, vectors: Vectors) -> NDArray[np.bool_]:
         """Whether each vector is below the line to all taken ones."""
-        largest = np.full(len(vectors), -np.inf, np.float32)
-        for start in range(0, self.count, _TILE):
-            tile = self._vectors[start : min(start + _TILE, self.count)]
-            np.maximum(largest, (vectors @ tile.T).max(axis=1), out=largest)
-        return largest < self._below
+        free = np.ones(len(vectors), bool)
+        for start in range(0, len(vectors), _BLOCK):
+            block = vectors[start : start + _BLOCK]
+            for first in range(0, self.count, _TILE):
+                tile = self._vectors[first : min(first + _TILE, self.count)]
+                free[start : start + _BLOCK] &= (block @ tile.T).max(axis=1) < self._below
+        return free
 
     def take(self, vectors: Vectors, most: int | None = None) -> Rows:
         """Take what can be, in order, at most so many; return their places, ascending."""

@@ -16,7 +16,7 @@ from core.errors import InputError
 from core.selection.base import Strata
 from core.selection.parameters import MAX_COSINE, SEMDEDUP
 
-_RANGE = re.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
+_RANGE = re.compile(r"(\d{1,9})?(?:(\.\.)(\d{1,9})?)?")
 _NAMED = 8  # groups in a message
 
 
