@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.parts import JSON_COLUMN, original_path
+from core.parts import JSON_COLUMN, original_path, reading
 
 # Row groups read at once, so that memory does not grow with the rows asked for.
 _GROUPS_AT_ONCE = 16
@@ -39,8 +39,11 @@ class PartReader:
 
     def column(self, path_of: PathOf, name: str) -> pa.ChunkedArray:
         """Return one column of all rows."""
-        parts = range(len(self._entries))
-        tables = [pq.read_table(path_of(self._folder, part), columns=[name]) for part in parts]
+        tables = []
+        for part in range(len(self._entries)):
+            path = path_of(self._folder, part)
+            with reading(path):
+                tables.append(pq.read_table(path, columns=[name]))
         return pa.concat_tables(tables)[name]
 
     def take(
@@ -82,7 +85,7 @@ class PartReader:
         path = path_of(self._folder, part)
         kind = self._entries[part]["kind"]
         known = self._footers.get(path)
-        with pq.ParquetFile(path, metadata=known, pre_buffer=False) as file:
+        with reading(path), pq.ParquetFile(path, metadata=known, pre_buffer=False) as file:
             self._footers[path] = file.metadata
             if columns is not None and path_of is original_path:
                 there = set(file.schema_arrow.names)

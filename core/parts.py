@@ -1,5 +1,7 @@
 """The pool's files: parts of rows in canonical form, beside the same rows as they came."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.errors import InputError
 from core.json_text import to_json_text
 
 PART_ROWS = 65_536
@@ -187,6 +190,15 @@ def rows_path(folder: Path, part: int) -> Path:
 def original_path(folder: Path, part: int) -> Path:
     """Path of a part's rows as they came."""
     return folder / f"original-{part:05d}.parquet"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Refuse a file of a part that is missing or damaged with an InputError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException):
+        raise InputError(f"{path} cannot be read; make the project again.") from None
 
 
 def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:

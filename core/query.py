@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.conditions import ROW_COLUMN, check_condition
 from core.errors import InputError
-from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
+from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, reading, rows_path
 
 _HIDDEN = ("text_hash",)
 _JSON_TYPES = {
@@ -62,7 +62,7 @@ class PoolQuery:
         Raises
         ------
         InputError
-            The condition is not allowed, not true or false, or fails on a row.
+            The condition is not allowed, not true or false, or fails on a row; a part is damaged.
         """
         cursor = self._connection.cursor()
         originals: dict[str, str] = {}
@@ -111,7 +111,8 @@ class PoolQuery:
         start = 0
         for part, entry in enumerate(self._meta["parts"]):
             path = original_path(self._folder, part)
-            key = entry["kind"], str(pq.read_schema(path))
+            with reading(path):
+                key = entry["kind"], str(pq.read_schema(path))
             groups.setdefault(key, []).append((path, start))
             start += sum(entry["groups"])
         queries = []
@@ -161,7 +162,7 @@ def _table(members: list[tuple[Path, int]], called: dict[str, str]) -> pa.Table:
     """Read original columns of some parts, with their row, under the names that they are given."""
     tables = []
     for path, first in members:
-        with pq.ParquetFile(path) as file:
+        with reading(path), pq.ParquetFile(path) as file:
             names = [name for name in called if name in file.schema_arrow.names]
             found = file.read(names)
             rows = np.arange(first, first + file.metadata.num_rows)

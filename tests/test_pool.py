@@ -793,6 +793,20 @@ def test_a_project_has_one_pool(tmp_path):
     assert open_pool(tmp_path / "project").rows == 5
 
 
+@pytest.mark.parametrize("name", ["rows-00000.parquet", "original-00000.parquet"])
+def test_a_damaged_part_is_one_sentence(tmp_path, name):
+    pool, _ = build(tmp_path, make_rows(9))
+    path = pool.folder / name
+    path.write_bytes(path.read_bytes()[:100])
+    read = {
+        "rows": [pool.sources, lambda: pool.page([1]), lambda: pool.texts(0, 9)],
+        "original": [lambda: pool.where("output = 'a'"), lambda: pool.numbers("score")],
+    }
+    for reads in read[name.partition("-")[0]]:
+        with pytest.raises(InputError, match=rf"{name} cannot be read; make the project again"):
+            reads()
+
+
 def test_a_project_without_a_pool_says_so(tmp_path):
     with pytest.raises(InputError, match="no pool yet"):
         Pool.open(Project.create(tmp_path / "p"))
