@@ -92,11 +92,11 @@ def test_undo_in_the_strip_takes_a_decision_back(mapped_root, monkeypatch):
     decide(project, 240, "drop", np.arange(60), "test")
     app = open_app(mapped_root.parent, monkeypatch)
     assert "kept **180** of 240 (75%)" in texts(app)
-    button(app, "Undo").click().run()
+    app.button(key="undo").click().run()
     app = open_app(mapped_root.parent, monkeypatch)
     assert "kept **240** of 240 (100%)" in texts(app)
     assert not load_decisions(project, 240).dropped.any()
-    assert button(app, "Undo").disabled and not button(app, "Redo").disabled
+    assert app.button(key="undo").disabled and not app.button(key="redo").disabled
 
 
 def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monkeypatch):

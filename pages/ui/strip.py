@@ -57,8 +57,9 @@ def render() -> None:
             st.switch_page(place("pool"))
         if view and view.pool:
             _render_kept(view)
-        if view:
-            _watch(view)
+        ended = _watch(view) if view else None
+    if view and ended:
+        _render_end(view, ended)
     if st.session_state["project"] != NEW_PROJECT:
         st.session_state["unknown"] = ""
     if st.session_state["unknown"]:
@@ -107,22 +108,24 @@ def _render_kept(view: ProjectView) -> None:
         f"kept **{kept:,}** of {pool.rows:,} ({kept / pool.rows:.0%}){extra}", width="content"
     )
     st.button(
-        "Undo",
+        "",
+        key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
         disabled=not decisions.can_undo,
         on_click=_undo,
         args=(view,),
-        help="Take back the last decision on rows.",
+        help="Undo: take back the last decision on rows.",
     )
     st.button(
-        "Redo",
+        "",
+        key="redo",
         icon=":material/redo:",
         shortcut="Ctrl+Shift+Z",
         disabled=not decisions.can_redo,
         on_click=_redo,
         args=(view,),
-        help="Put back the decision that was undone last.",
+        help="Redo: put back the decision that was undone last.",
     )
 
 
@@ -142,8 +145,11 @@ def _try(step: object, view: ProjectView) -> None:
         st.toast(as_text(error))
 
 
-def _watch(view: ProjectView) -> None:
-    """Show the jobs; poll while one works, and run the whole page once when it ends."""
+def _watch(view: ProjectView) -> Job | None:
+    """Show the jobs; poll while one works, and run the whole page once when it ends.
+
+    Returns the one that ended last, unless another works.
+    """
     recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
     alive = [job.id for job in recent if job.alive]
 
@@ -155,11 +161,9 @@ def _watch(view: ProjectView) -> None:
         for job in now:
             if job.alive:
                 render_progress(job)
-        ended = next((job for job in now if not job.alive), None)
-        if ended and not alive:
-            _render_end(view, ended)
 
     watch()
+    return None if alive or not recent else recent[0]
 
 
 def render_progress(job: Job) -> None:
@@ -168,14 +172,15 @@ def render_progress(job: Job) -> None:
     stage = job.steps[min(state.step, len(job.steps) - 1)].stage
     title = STEP_TITLES.get(stage, state.what)
     if stage in _SEVERAL:
-        title = f"{title}: {state.what}"
+        title = state.what.capitalize() or title
     parts = [f"{as_text(title)} · {job.fraction:.0%}"]
-    if job.rate and state.total and stage != "init":  # which counts bytes
+    if job.rate and job.rate >= 1 and state.total and stage != "init":  # which counts bytes
         parts.append(f"{job.rate:,.0f}/s")
     if job.seconds_left is not None:
         parts.append(f"{_duration(job.seconds_left)} left")
-    with st.container(horizontal=True, vertical_alignment="center", width=440):
-        st.progress(job.fraction, text=" · ".join(parts), width=340)
+    # In the line of the strip: the page below must not move when it comes and goes.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width=335):
+        st.progress(job.fraction, text=f":small[{' · '.join(parts)}]", width=250)
         st.button("Cancel", key=f"cancel-{job.id}", on_click=jobs.cancel, args=(job,))
 
 
