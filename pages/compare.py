@@ -100,14 +100,13 @@ def render() -> None:
     else:
         st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
     render_metrics(view, found)
-    shares = st.columns([0.22, 0.36, 0.42] if second else [0.46, 0.54])
     if second:
-        with shares[0]:
-            render_overlap(found)
-    with shares[-2]:
+        render_overlap(found)
+    sources, clusters = st.columns([0.46, 0.54])
+    with sources:
         render_changes("Sources", found.sources, first, second)
     if found.clusters:
-        with shares[-1]:
+        with clusters:
             render_changes("Clusters", found.clusters, first, second)
     pair = next((one for one in found.overlaps if (one.first, one.second) == (first, second)), None)
     if pair:

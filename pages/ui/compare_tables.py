@@ -16,17 +16,14 @@ _CHANGES = 8  # rows of a table that need no scrolling
 
 
 def render_overlap(found: Comparison) -> None:
-    """Draw how many rows runs share: two numbers for two runs, a matrix for more."""
+    """Draw how many rows runs share: a sentence for two runs, a matrix for more."""
     st.markdown(
         "**Overlap**",
         help="Rows that both runs chose; in brackets their share of the smaller one.",
     )
     if len(found.budgets) == 2:
         (pair,) = found.overlaps
-        st.metric("Shared rows", f"{len(pair.shared):,}", help="Rows that both runs chose.")
-        st.metric(
-            "Of the smaller run", f"{pair.share:.0%}", help="Shared rows over the smaller run's."
-        )
+        st.markdown(f"{len(pair.shared):,} rows are in both: {pair.share:.0%} of the smaller run.")
         return
     cells = {(pair.first, pair.second): pair for pair in found.overlaps}
 
@@ -59,27 +56,27 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
             {
                 "name": one.name,
                 "before": 100 * one.share_before,
-                "after": 100 * one.share_after,
-                "change": 100 * one.change,
                 "rows before": one.before,
+                "after": 100 * one.share_after,
                 "rows after": one.after,
+                "change": 100 * one.change,
             }
             for one in changes
         ],
         column_config={
-            "name": st.column_config.TextColumn(
-                what[:-1].lower(), width=120 if what == "Sources" else 190
-            ),
-            "before": st.column_config.NumberColumn(f"{before} %", format="%.1f", width=62),
-            "after": st.column_config.NumberColumn(f"{run} %", format="%.1f", width=62),
+            "name": st.column_config.TextColumn(what[:-1].lower(), width=_WIDTHS[what]),
             "change": st.column_config.NumberColumn(
-                "change", format="%+.1f", width=62, help="In percentage points."
+                "change", format="%+.1f", width=65, help="In percentage points."
             ),
             **{
-                f"rows {when}": st.column_config.NumberColumn(
-                    f"{name} rows", format="localized", width=68
-                )
+                when: st.column_config.NumberColumn(f"{name} %", format="%.1f", width=125)
                 for when, name in (("before", before), ("after", run))
+            },
+            **{
+                f"rows {when}": st.column_config.NumberColumn(
+                    "rows", format="localized", width=58, help=f"Rows of {as_text(name)} in it."
+                )
+                for when, name in (("before", base or "all kept rows"), ("after", run))
             },
         },
         hide_index=True,
