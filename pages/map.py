@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.decisions import decide
@@ -10,7 +11,7 @@ from core.errors import WinnowError
 from core.mapevent import MapEvent
 from core.runs import list_runs
 from pages.ui.empty import stop_with
-from pages.ui.mapview import COLORS, apply_event, render_map
+from pages.ui.mapview import COLORS, apply_event, cluster_colors, render_map
 from pages.ui.rows import render_row, render_table
 from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
 from pages.ui.state import ProjectView, current_view
@@ -161,16 +162,19 @@ def _render_clusters(view: ProjectView) -> None:
     order = np.argsort(-np.asarray(clusters.sizes), kind="stable")
     st.markdown("**Clusters**", help="Tick one or more to select their rows.")
     columns: dict[str, list[object]] = {
+        "color": ["●"] * len(order),
         "title": [clusters.titles[i] for i in order],
         "rows": [int(clusters.sizes[i]) for i in order],
     }
     dropped = view.decisions.dropped.any()
     if dropped:
         columns["kept"] = [100 * kept[i] / max(1, clusters.sizes[i]) for i in order]
+    colors = iter(cluster_colors(view)[order])
     event = st.dataframe(
-        columns,
+        pd.DataFrame(columns).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
         column_config={
-            "title": st.column_config.TextColumn("title", width=155 if dropped else 210),
+            "color": st.column_config.TextColumn("", width=26, help="Its colour on the map."),
+            "title": st.column_config.TextColumn("title", width=140 if dropped else 184),
             "rows": st.column_config.ProgressColumn(
                 "rows", format="%d", max_value=int(max(clusters.sizes)), width=75
             ),

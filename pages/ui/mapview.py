@@ -67,6 +67,14 @@ def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) 
     return by_category(_view.clusters.labels, _view.clusters.titles, points=points, label="Cluster")
 
 
+def cluster_colors(view: ProjectView) -> NDArray[np.str_]:
+    """The colour of each cluster on the map in this theme, as `#rrggbb`."""
+    assert view.clusters is not None and view.layout_id is not None
+    coloring = _coloring(view.layout_id, view.clusters.fingerprint, "Cluster", view)
+    rgb = coloring.dark if st.context.theme.type == "dark" else coloring.light
+    return np.array([f"#{bytes(one).hex()}" for one in rgb[: len(view.clusters.titles)]])
+
+
 def render_map(
     view: ProjectView,
     *,
