@@ -5,6 +5,7 @@
 
 const STILL = 4; // a press that moves less than this many pixels is a click
 const STEP = 2;
+const PAUSE = 250; // ms without a wheel event after which a new gesture begins
 const KEYS = { p: "pan", v: "pan", l: "lasso", b: "box" };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -25,6 +26,13 @@ export class Gestures {
     listen("pointercancel", (event) => this.up(event, true));
     listen("pointerleave", () => this.on.leave());
     listen("wheel", (event) => this.wheel(event), { passive: false });
+    // Scrolling that brings the map under the pointer goes on scrolling.
+    this.scrolled = -PAUSE;
+    const elsewhere = (event) => {
+      if (!event.composedPath().includes(stage)) this.scrolled = event.timeStamp;
+    };
+    const heard = { signal: this.stop.signal, passive: true, capture: true };
+    window.addEventListener("wheel", elsewhere, heard);
     listen("keydown", (event) => this.key(event));
     listen("keyup", (event) => {
       if (event.key === " ") this.space = false;
@@ -134,6 +142,10 @@ export class Gestures {
   }
 
   wheel(event) {
+    if (event.timeStamp - this.scrolled < PAUSE && !event.ctrlKey) {
+      this.scrolled = event.timeStamp;
+      return;
+    }
     event.preventDefault();
     const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
     // A pinch on a touch pad comes as a wheel with Ctrl, in small steps.

@@ -215,6 +215,26 @@ def test_pan_zoom_and_fit_by_mouse_and_buttons_send_nothing(page, chart):
     assert echo(page)["events"] == 0
 
 
+def test_scrolling_that_began_beside_the_map_does_not_zoom_it(page, chart):
+    home = chart.view()
+    chart.root.evaluate(
+        """root => {
+            const stage = root.querySelector(".stage");
+            const turn = (on) => on.dispatchEvent(
+                new WheelEvent("wheel", {deltaY: -300, bubbles: true, composed: true}));
+            turn(document.body);
+            turn(stage);
+        }"""
+    )
+    chart.settle()
+    assert chart.view() == home
+    page.wait_for_timeout(300)
+    page.mouse.move(*chart.at(0.5, 0.5))
+    page.mouse.wheel(0, -300)
+    chart.settle()
+    assert chart.view()[2] > home[2]
+
+
 def test_the_place_under_the_pointer_stays_while_zooming(page, chart):
     home = chart.view()
     where, row = _an_isolated_point(chart)
