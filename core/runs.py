@@ -251,7 +251,8 @@ def delete_run(project: Project, run_id: str) -> None:
     run = load_run(project, run_id)
     with project.database() as db:
         db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-    shutil.rmtree(run.folder, ignore_errors=True)
+        # Before the name is free: another process may take it at once.
+        shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def export_run(

@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
 from core.errors import BusyError, InputError
 from core.project import Project, atomic_file, atomic_folder, fingerprint, write_json
+from core.runs import delete_run, list_runs, select
 
 HOLD = """
 import sys, time
@@ -126,3 +129,23 @@ def test_a_transaction_that_fails_leaves_no_trace(project):
         db.execute("INSERT INTO pointers VALUES ('pool', 'x')")
         db.execute("INSERT INTO pointers VALUES ('pool', 'y')")
     assert project.pointer("pool") is None
+
+
+def test_a_deleted_run_keeps_its_name_until_its_files_are_gone(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    select(project, method="random", budget=3, name="r")
+    held = []
+
+    def looked_at(folder, **options):
+        with closing(sqlite3.connect(project.root / "project.db", timeout=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                held.append(str(error))
+        rmtree(folder, **options)
+
+    rmtree = shutil.rmtree
+    monkeypatch.setattr("core.runs.shutil.rmtree", looked_at)
+    delete_run(project, "r")
+    assert held == ["database is locked"]
+    assert list_runs(project) == [] and not project.artefact("runs", "r").exists()
