@@ -48,6 +48,22 @@ def test_urgent_work_stops_other_work_which_can_be_asked_for_again():
     assert again is not slow and result_of(again) == "end"
 
 
+def test_work_that_no_window_waits_for_any_more_is_dropped(monkeypatch):
+    desk, begun, closed = Desk(), threading.Event(), threading.Event()
+
+    def long(task):
+        begun.set()
+        closed.wait(SECONDS)
+        task.progress(1, 2, "working")
+
+    left = desk.ask("closed", 1, long, wait=0, urgent=True)
+    assert begun.wait(SECONDS)
+    monkeypatch.setattr("pages.ui.background._FORGOTTEN", 0.0)
+    closed.set()
+    assert desk.ask("open", 2, lambda task: "seen", wait=SECONDS, urgent=True).finished.is_set()
+    assert left.unwanted and not left.finished.is_set()
+
+
 def test_an_error_is_the_answer_and_the_desk_goes_on():
     desk = Desk()
 

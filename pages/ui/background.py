@@ -1,6 +1,7 @@
 """Work too long for a page to wait for: done in one thread, and found again by its key."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from core.errors import WinnowError
 
 _KEPT = 48  # results; those of a preview are some MB at a million rows
 _POLL_SECONDS = 0.3
+_FORGOTTEN = 10.0  # seconds without a poll after which nobody waits: the window was closed
 
 
 class UnwantedError(Exception):
@@ -31,10 +33,12 @@ class Task:
     crash: Exception | None = None
     urgent: bool = False
     unwanted: bool = False
+    asked: float = field(default_factory=time.monotonic)
     finished: threading.Event = field(default_factory=threading.Event)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Take note of how far the work is, and end it when nobody waits for it any more."""
+        self.unwanted |= time.monotonic() - self.asked > _FORGOTTEN
         if self.unwanted:
             raise UnwantedError
         self.done, self.total, self.what = done, total, what
@@ -76,6 +80,7 @@ class Desk:
                         other.unwanted |= not (other.urgent or other.finished.is_set())
                 self._waiting.append((task, work))
                 self._change.notify()
+            task.asked = time.monotonic()
             self._tasks.move_to_end(key)
             before = self._of_slot.get(slot)
             if before is not None and before is not task and not before.finished.is_set():
@@ -123,6 +128,8 @@ def follow(tasks: list[Task], what_for: str = "") -> None:
 
     @st.fragment(run_every=_POLL_SECONDS if tasks else None)
     def watch() -> None:
+        for task in tasks:
+            task.asked = time.monotonic()
         if any(task.finished.is_set() or task.unwanted for task in tasks):
             st.rerun()
         if not tasks:
