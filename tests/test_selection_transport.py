@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from core.selection import TransportPath
+from core.selection import Problem, TransportPath, solve
 
 
 def heap_walk(distances, densities, alpha, scale):
@@ -283,3 +283,17 @@ def test_pulls_name_the_targets_of_a_row():
     expected = {(0, 0): plan[0, 1], (0, 1): plan[1, 0], (1, 1): plan[1, 1]}
     expected = {key: value for key, value in expected.items() if value > 0}
     assert got == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("diversity_weight", ["auto", 0.9999])
+def test_at_the_end_of_the_path_nothing_is_said_to_have_moved(diversity_weight):
+    # The last step gives the farthest row no mass, so that it lies beyond the path.
+    pool, targets = np.arange(1.0, 7)[:, None], np.zeros((2, 1))
+    chosen = solve(
+        "tsds-uniform",
+        Problem(pool, np.arange(6), 6, targets=targets),
+        diversity_weight=diversity_weight,
+    )
+    assert len(chosen.rows) == 6
+    assert any("beyond the neighbours" in note for note in chosen.notes)
+    assert not any("moved" in note for note in chosen.notes)

@@ -232,13 +232,13 @@ def _reach(
     reached = point.support - int(np.isin(point.rows, problem.pinned).sum())
     if reached < wanted:
         laid, further = _fill(problem, terms, laid, _with_support, progress)
-        point = further or laid.path.end()
-        notes = (
-            *laid.notes,
-            f"Diversity weight moved from {asked.diversity_weight:g} to "
-            f"{point.diversity_weight:.6g}: at {asked.diversity_weight:g} only {reached:,} rows "
-            f"are in reach for {wanted:,} places.",
-        )
+        point, notes = further or laid.path.end(), laid.notes
+        if point.s > asked.s:
+            notes += (
+                f"Diversity weight moved from {asked.diversity_weight:g} to "
+                f"{point.diversity_weight:.6g}: at {asked.diversity_weight:g} only {reached:,} "
+                f"rows are in reach for {wanted:,} places.",
+            )
     if point.exhausted and laid.neighbors < len(problem.candidates):
         notes += (
             f"{point.exhausted:,} of {len(point.counts):,} targets have used up their "
