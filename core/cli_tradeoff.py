@@ -36,7 +36,8 @@ def tradeoff(
 ) -> None:
     """Show what a target set offers, by diversity weight.
 
-    That is cost and rows in reach, and which targets find close rows.
+    That is cost and rows in reach, and which targets find close rows. Limits of groups, the
+    near-duplicate cap and SemDeDup, which `select` takes, are not looked at.
     """
     from core.project import Project
     from core.stages import report_as_dict

@@ -165,7 +165,7 @@ class TradeoffReport:
     diversity_weight : what was asked for, or what "auto" came to.
     smallest_diversity_weight, largest_budget : see `Limits`.
     support, alignment_cost, effective_size : of the path where the rows are drawn.
-    rows_sha256 : of the rows that `select` would store for the same options.
+    rows_sha256 : of the rows that `select` would store for the same options, unconstrained.
     close_distance : a target with no row within it found no close row.
     coverage : those that found no close row first.
     near_duplicates : a pair just above the duplicate cosine and one just below it, if the rule has
@@ -201,7 +201,7 @@ def tradeoff(
     progress: Progress = silent,
     **parameters: Any,
 ) -> TradeoffReport:
-    """Lay the path to a target set, and say what it offers a budget.
+    """Lay the path to a target set, and say what it offers a budget without constraints.
 
     Parameters
     ----------
