@@ -269,7 +269,13 @@ def _facts(run: Run) -> dict[str, Any]:
     """What made a run: the settings as they were resolved, the recipe's hash, the versions."""
     recipe, report = read_recipe(run.recipe_path), run.report
     request = recipe["selection"]
-    asked = {key: request[key] for key in ("target", "quality", "by") if request[key]}
+    scores = request.get("quality_file")
+    asked = {
+        **{key: request[key] for key in ("target", "quality", "by", "max_cosine", "semdedup")},
+        "quality_file": Path(scores["path"]).name if scores else None,
+        "limits": ", ".join(request["limits"] or ()) or None,
+    }
+    asked = {key: value for key, value in asked.items() if value is not None}
     return {
         "id": run.id,
         "method": RULES[report.method].label,
@@ -281,7 +287,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "recipe": file_sha256(run.recipe_path),
         "rows": report.rows_sha256,
         "notes": report.notes,
-        "versions": recipe.get("versions", {}),
+        "versions": recipe["versions"] or {},
     }
 
 

@@ -67,6 +67,17 @@ def test_the_report_says_what_was_compared(project):
     assert sum(text in page.text for text in texts) == 8
 
 
+def test_the_report_says_what_a_run_had_to_obey(project, tmp_path):
+    scores = tmp_path / "scores.csv"
+    scores.write_text("row,score\n" + "".join(f"{row},{row}\n" for row in range(240)))
+    bounds = {"limits": ["source:cooking=..3", "cluster=2.."], "max_cosine": 0.95, "semdedup": 0.97}
+    select(project, method="deita", budget=20, name="bound", quality_file=scores, **bounds)
+    text = Reader(render_report(project, compare_runs(project, ["bound"], seeds=1))).text
+    for words in ("source:cooking=..3, cluster=2..", "max cosine0.95", "semdedup0.97"):
+        assert words in text, words
+    assert "quality filescores.csv" in text
+
+
 def test_the_file_needs_nothing_but_itself(project):
     html = render_report(project, compare_runs(project, ["near", "plain", "small"], seeds=1))
     page = Reader(html)
