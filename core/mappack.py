@@ -67,6 +67,7 @@ def pack(
     caption: str = "",
     legend: bool = True,
     link: str = "",
+    selects: bool = True,
 ) -> bytes:
     """Return the message that shows a map.
 
@@ -98,6 +99,8 @@ def pack(
         False leaves it out, where titles or a list beside the map say it already.
     link : str, default=""
         Maps on one page with the same link show the same part: who moves one moves all.
+    selects : bool, default=True
+        False leaves out lasso and box: the map is to be looked at.
 
     Raises
     ------
@@ -168,6 +171,7 @@ def pack(
         "alt": alt or f"Map of {n:,} rows.",
         "caption": caption,
         "link": link or None,
+        "selects": selects,
     }
     clusters = max((title.cluster for title in titles), default=-1) + 1
     return _message(n, clusters, header, blobs)

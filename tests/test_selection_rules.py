@@ -247,9 +247,7 @@ def test_a_density_counts_the_prefetched_rows_or_all_that_are_kept():
             density=lambda members, of=densities[union]: of[members],
         )
         point = path.solve(0.4)
-        found = solve(
-            "tsds-kde", problem(5, candidates=kept), density_scope=scope, **given
-        )
+        found = solve("tsds-kde", problem(5, candidates=kept), density_scope=scope, **given)
         expected = np.zeros(len(FEATURES))
         expected[point.rows] = point.probabilities
         np.testing.assert_allclose(found.distribution, expected[kept], atol=1e-5)

@@ -129,6 +129,8 @@ class PointMap {
     this.read("group", sections.group);
     this.read("targets", sections.targets);
     this.header = header;
+    this.root.querySelector(".tools").hidden = !header.selects;
+    this.choose(remembered.tool);
     this.theme();
     this.upload();
     this.stretch();
@@ -153,7 +155,7 @@ class PointMap {
     this.stage.setAttribute(
       "aria-label",
       `${header.alt} Arrow keys move the map, plus and minus zoom, F shows all, ` +
-        "L draws a lasso, B a box, Escape clears.",
+        (header.selects ? "L draws a lasso, B a box, Escape clears." : ""),
     );
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
     showLegend(this.legend, header, this.look, this.palette.array, this.targets.array.length / 2);
@@ -361,8 +363,10 @@ class PointMap {
     if (act === "fit") this.glide(this.camera.framing(this.camera.box), true);
   }
 
-  choose(tool) {
-    remembered.tool = tool;
+  choose(wanted) {
+    const selects = this.header?.selects ?? true;
+    const tool = selects ? wanted : "pan";
+    if (selects) remembered.tool = tool;
     this.gestures.tool = tool;
     this.gestures.cursor();
     for (const name of TOOLS) {

@@ -48,6 +48,7 @@ def _render(
         alt=f"Map of {view.pool.rows:,} rows; the {len(rows):,} rows of {name} are highlighted.",
         caption=f"{name} · {len(rows):,} rows",
         link="compare",
+        selects=False,
     )
     show_map(payload, key=f"compare-map-{hue}", height=_HEIGHT, on_event=_open_row)
 

@@ -83,6 +83,7 @@ def render_map(
     height: int | Literal["fill"] = "fill",
     lit: NDArray[np.int64] | None = None,
     run: bool = False,
+    selects: bool = True,
     caption: str = "",
     on_event: Callable[[MapEvent], None],
 ) -> None:
@@ -106,6 +107,7 @@ def render_map(
         + (f"; {len(lit):,} rows are highlighted." if lit is not None else "."),
         caption=caption,
         legend=color != "Cluster" or run,
+        selects=selects,
     )
     show_map(payload, key=key, height=height, on_event=on_event)
 
@@ -140,6 +142,7 @@ def render_run_map(
         height=height,
         lit=rows,
         run=rows is not None,
+        selects=False,
         caption=caption,
         on_event=open_row,
     )
