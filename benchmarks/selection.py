@@ -50,11 +50,11 @@ def synthetic(folder: Path) -> Path:
     return folder / "pool.npy"
 
 
-def targets_from(pool: Path, folder: Path, count: int = 50) -> Path:
-    """Write some rows of the pool, moved a little, and return their path."""
+def targets_from(pool: Path, folder: Path) -> Path:
+    """Write 50 rows of the pool, moved a little, and return their path."""
     rows = np.load(pool, mmap_mode="r")
     rng = np.random.default_rng(1)
-    target = np.array(rows[np.sort(rng.choice(len(rows), count, replace=False))], np.float32)
+    target = np.array(rows[np.sort(rng.choice(len(rows), 50, replace=False))], np.float32)
     norm = float(np.linalg.norm(target, axis=1).mean())
     target += 0.3 * norm * rng.standard_normal(target.shape) / np.sqrt(target.shape[1])
     np.save(folder / "target.npy", target.astype(np.float32))
