@@ -13,7 +13,7 @@ its examples, the others are held out. Prints Markdown tables of means over the 
 - near-duplicates: share of the chosen rows with another one above cosine 0.95.
 
 With `--copies`, 1 % of the rows are repeated 10, 100 and 1,000 times, and what counts is how many
-different rows are among the 1,000 (the test of arXiv 2410.11303, section 5.4).
+different rows are among the 1,000, as arXiv 2410.11303 tests it.
 """
 
 import argparse
