@@ -17,7 +17,7 @@ from core.encoders.base import by_tokens, resolve_device, unit
 from core.encoders.bert import BertEncoder, BertShape
 from core.encoders.madd import has_avx2
 from core.encoders.openvino_engine import OpenVinoEngine
-from core.encoders.quantized import Int16Engine, Linear
+from core.encoders.quantized import Embedding, Int16Engine, Linear
 from core.encoders.static import StaticEncoder
 from core.encoders.torch_encoder import TorchEncoder
 from core.errors import InputError
@@ -277,6 +277,41 @@ def test_gelu_softmax_and_norm_are_near_enough():
     int16.add_norm(hidden, update, weight, bias, np.float32(1e-5), 1, 3)
     np.testing.assert_allclose(hidden[1:4], expected.numpy(), atol=1e-5)
     np.testing.assert_array_equal(hidden[[0, 4]], before[[0, 4]])
+
+
+@needs_avx2
+def test_the_first_layers_queries_keys_and_values_are_those_of_the_network():
+    import torch
+
+    draw = np.random.default_rng(0)
+    words = draw.normal(1, 2, (700, 32)).astype(np.float32)
+    positions, weights = draw.normal(size=(2, 96, 32)).astype(np.float32)
+    weight, bias, biases = (draw.normal(size=n).astype(np.float32) for n in (32, 32, 96))
+
+    def embedding():
+        return Embedding(words, positions, [weight, bias], weights, biases, np.float32(1e-5))
+
+    texts = [[5, 699, 300], [5], [255, 256, 257, 5]]
+    ids, places = np.concatenate(texts).astype(np.int64), [0, 1, 2, 0, 0, 1, 2, 3]
+    mine = embedding()
+    mine.learn(ids)
+    hidden, qkv = mine.of(texts, np.array([0, 3, 4, 8]))
+    expected = torch.nn.functional.layer_norm(
+        torch.tensor(words[ids] + positions[places]),
+        (32,),
+        torch.tensor(weight),
+        torch.tensor(bias),
+        1e-5,
+    )
+    np.testing.assert_allclose(hidden, expected.numpy(), atol=1e-5)
+    linear = torch.nn.functional.linear(expected, torch.tensor(weights), torch.tensor(biases))
+    np.testing.assert_allclose(qkv[:8], linear.numpy(), atol=1e-4)
+
+    # Not a bit depends on which words came before.
+    other = embedding()
+    for word in reversed(ids):
+        other.learn(np.array([word]))
+    np.testing.assert_array_equal(other.of(texts, np.array([0, 3, 4, 8]))[1][:8], qkv[:8])
 
 
 def test_models_of_other_shapes_take_another_engine(tmp_path):

@@ -112,6 +112,9 @@ class Engine(Protocol):
     batch_tokens: int
     padded: bool
 
+    def prepare(self, texts: list[list[int]]) -> None:
+        """Get ready for these texts, which `run` gets in batches afterwards."""
+
     def run(self, texts: list[list[int]]) -> NDArray[np.float32]:
         """Return the pooled vectors (texts, width), of any norm; called from several threads."""
 
@@ -155,6 +158,7 @@ class BertEncoder:
         lengths = [len(text) for text in ids]
         batches = by_tokens(lengths, self._engine.batch_tokens, padded=self._engine.padded)
         finished = 0
+        self._engine.prepare(ids)
         pool = ThreadPoolExecutor(cpu_count())
         try:
             results = pool.map(lambda batch: self._engine.run([ids[i] for i in batch]), batches)

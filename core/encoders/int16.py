@@ -118,6 +118,44 @@ def add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignor
 
 
 @_compile
+def embed(words, positions, ids, places, norm, epsilon, mapped, bias, hidden, qkv):  # type: ignore[no-untyped-def]
+    """The first layer's inputs and, without a product, its queries, keys and values.
+
+    LayerNorm divides the sum of two centred vectors, a word's and a position's, by one number a
+    token; so a linear map of it is the sum of the two maps, divided by the same number.
+
+    Parameters
+    ----------
+    words, positions : float32 arrays (n, width)
+        Each row has mean 0.
+    ids, places : int64 arrays (tokens,)
+        Rows of `words` and `positions`.
+    norm : two float32 arrays (width,)
+        Weight and bias of the normalisation.
+    mapped : two float32 arrays (n, 3 · width)
+        W · (weight * row) for the rows of `words` and of `positions`.
+    bias : float32 array (3 · width,)
+        W · (bias of the normalisation) + bias of the map.
+    hidden, qkv : float32 arrays (tokens, width), (at least tokens, 3 · width)
+        Overwritten.
+    """
+    width = hidden.shape[1]
+    for t in range(ids.size):
+        word, place = words[ids[t]], positions[places[t]]
+        total = np.float32(0)
+        for i in range(width):
+            x = word[i] + place[i]
+            hidden[t, i] = x
+            total += x * x
+        factor = np.float32(1) / np.sqrt(total / np.float32(width) + epsilon)
+        for i in range(width):
+            hidden[t, i] = hidden[t, i] * factor * norm[0][i] + norm[1][i]
+        word, place = mapped[0][ids[t]], mapped[1][places[t]]
+        for i in range(qkv.shape[1]):
+            qkv[t, i] = (word[i] + place[i]) * factor + bias[i]
+
+
+@_compile
 def _linear(whole, token_scales, rows, panels, scales, biases, out):  # type: ignore[no-untyped-def]
     """out[:rows] = whole[:rows] · weights + biases; up to ROWS - 1 rows more are overwritten."""
     inputs = whole.shape[1]
@@ -238,13 +276,15 @@ def _attend(qkv, start, stop, head, heads, out, room):  # type: ignore[no-untype
 
 
 @_compile
-def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limits, norms):  # type: ignore[no-untyped-def]
+def run_layers(hidden, qkv, starts, heads, epsilon, attention, output, up, down, limits, norms):  # type: ignore[no-untyped-def]
     """Pass token vectors through all layers, in place; the interpreter lock is free meanwhile.
 
     Parameters
     ----------
     hidden : float32 array (tokens, width)
         Embedded tokens of several texts, end to end.
+    qkv : float32 array (tokens + ROWS, 3 · width)
+        Queries, keys and values of the first layer; overwritten.
     starts : int64 array (texts + 1,)
         Where each text starts, and the number of tokens.
     attention, output, up, down : tuples of arrays
@@ -267,7 +307,6 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
     update = np.empty((_BLOCK, width), np.float32)
     scales = np.zeros(_BLOCK, np.float32)
     # A tile writes whole rows: the last one of a text runs into the next, which overwrites it.
-    qkv = np.empty((tokens + ROWS, 3 * width), np.float32)
     context = np.empty((tokens + ROWS, width), np.float32)
     room = (
         np.zeros((padded + ROWS, d), np.int16),
@@ -281,7 +320,7 @@ def run_layers(hidden, starts, heads, epsilon, attention, output, up, down, limi
         np.zeros(COLUMNS, np.float32),
     )
     for layer in range(norms.shape[0]):
-        for first in range(0, tokens, _BLOCK):
+        for first in range(0, tokens if layer else 0, _BLOCK):
             rows = min(_BLOCK, tokens - first)
             _largest(hidden[first:], rows, scales)
             _quantize(hidden[first:], limits[0], whole, scales, rows)

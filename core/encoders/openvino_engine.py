@@ -41,6 +41,9 @@ class OpenVinoEngine:
         self._compiled = openvino.Core().compile_model(_convert(shape), "CPU", settings)
         self._requests = threading.local()
 
+    def prepare(self, texts: list[list[int]]) -> None:
+        """Nothing is to be done."""
+
     def run(self, texts: list[list[int]]) -> NDArray[np.float32]:
         """Return the pooled vectors (texts, width), of any norm; called from several threads."""
         lengths = np.array([len(text) for text in texts])

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.encoders.bert import BertShape
-from core.encoders.int16 import add_norm, run_layers
-from core.encoders.madd import COLUMNS, has_avx2
+from core.encoders.int16 import embed, run_layers
+from core.encoders.madd import COLUMNS, ROWS, has_avx2
 from core.errors import InputError
 
 Array = NDArray[Any]
 
 _INT32 = 2**31 - 1
+# Words are mapped in fixed groups: a product's last bit may depend on its shape, a vector must not.
+_VOCABULARY_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,61 @@ def _weight_limit(largest_sum: float) -> int:
     return math.floor(math.sqrt(_INT32 / (2 * largest_sum)))
 
 
+class Embedding:
+    """Tokens to the inputs of the first layer, and to its queries, keys and values.
+
+    Those of a word are computed once, in float32, when it or a neighbour of it first occurs: a pool
+    has far more tokens than different words, so the first layer's attention needs no product.
+    """
+
+    def __init__(
+        self,
+        words: Array,
+        positions: Array,
+        norm: list[Array],
+        weights: Array,
+        biases: Array,
+        epsilon: np.float32,
+    ) -> None:
+        self._words = words - words.mean(axis=1, keepdims=True)
+        self._positions = positions - positions.mean(axis=1, keepdims=True)
+        self._norm, self._epsilon = (norm[0], norm[1]), epsilon
+        self._map = np.ascontiguousarray((weights * norm[0]).T)
+        self._bias = weights @ norm[1] + biases
+        self._mapped_positions = self._positions @ self._map
+        # Pages of memory that no word has touched take none.
+        self._mapped_words = np.empty((len(words), len(biases)), np.float32)
+        self._known = np.zeros(len(words) // _VOCABULARY_BLOCK + 1, bool)
+
+    def learn(self, ids: NDArray[np.int64]) -> None:
+        """Get ready for these tokens, which `of` cannot do without."""
+        blocks = np.unique(ids // _VOCABULARY_BLOCK)
+        for block in blocks[~self._known[blocks]]:
+            at = slice(block * _VOCABULARY_BLOCK, (block + 1) * _VOCABULARY_BLOCK)
+            np.matmul(self._words[at], self._map, out=self._mapped_words[at])
+            self._known[block] = True
+
+    def of(self, texts: list[list[int]], starts: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return hidden (tokens, width) and qkv (tokens + ROWS, 3 · width) for `run_layers`."""
+        ids = np.fromiter(chain.from_iterable(texts), np.int64, starts[-1])
+        places = np.arange(len(ids)) - np.repeat(starts[:-1], np.diff(starts))
+        hidden = np.empty((len(ids), self._words.shape[1]), np.float32)
+        qkv = np.empty((len(ids) + ROWS, len(self._bias)), np.float32)
+        embed(
+            self._words,
+            self._positions,
+            ids,
+            places,
+            self._norm,
+            self._epsilon,
+            (self._mapped_words, self._mapped_positions),
+            self._bias,
+            hidden,
+            qkv,
+        )
+        return hidden, qkv
+
+
 class Int16Engine:
     """Runs a BERT in 16-bit integers; see `core.encoders.bert.Engine`."""
 
@@ -109,11 +166,20 @@ class Int16Engine:
             )
 
         self._shape = shape
-        self._words = get("embeddings.word_embeddings.weight")
-        self._positions = get("embeddings.position_embeddings.weight")
+        words = get("embeddings.word_embeddings.weight")
+        positions = get("embeddings.position_embeddings.weight")
         # Every token of a single text is of type 0.
-        self._positions = self._positions + get("embeddings.token_type_embeddings.weight")[0]
-        self._norm = [get(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+        positions = positions + get("embeddings.token_type_embeddings.weight")[0]
+        norm = [get(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+        first = [f"encoder.layer.0.attention.self.{part}" for part in ("query", "key", "value")]
+        self._embedding = Embedding(
+            words,
+            positions,
+            norm,
+            np.concatenate([get(f"{name}.weight") for name in first]),
+            np.concatenate([get(f"{name}.bias") for name in first]),
+            np.float32(shape.epsilon),
+        )
         self._linears = (
             linear(*(f"attention.self.{part}" for part in ("query", "key", "value"))),
             linear("attention.output.dense"),
@@ -133,12 +199,17 @@ class Int16Engine:
         sizes = (shape.width, shape.inner, shape.width // shape.heads)
         return has_avx2() and all(size % COLUMNS == 0 for size in sizes)
 
+    def prepare(self, texts: list[list[int]]) -> None:
+        """Map the words that are new; see `Embedding`."""
+        self._embedding.learn(np.fromiter(chain.from_iterable(texts), np.int64))
+
     def run(self, texts: list[list[int]]) -> NDArray[np.float32]:
         """Return the pooled vectors (texts, width), of any norm; called from several threads."""
         starts = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-        hidden = self._embed(texts, starts)
+        hidden, qkv = self._embedding.of(texts, starts)
         run_layers(
             hidden,
+            qkv,
             starts,
             self._shape.heads,
             np.float32(self._shape.epsilon),
@@ -150,11 +221,3 @@ class Int16Engine:
             return hidden[starts[:-1]]
         sums: Array = np.add.reduceat(hidden, starts[:-1], axis=0)
         return (sums / np.diff(starts)[:, None]).astype(np.float32)
-
-    def _embed(self, texts: list[list[int]], starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        ids = np.fromiter(chain.from_iterable(texts), np.int64, starts[-1])
-        places = np.arange(len(ids)) - np.repeat(starts[:-1], np.diff(starts))
-        hidden: NDArray[np.float32] = self._words[ids]
-        epsilon = np.float32(self._shape.epsilon)
-        add_norm(hidden, self._positions[places], *self._norm, epsilon, 0, len(ids))
-        return hidden
