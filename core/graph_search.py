@@ -14,8 +14,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from core.devices import resolve_device
 from core.kmeans import faiss_seed
-from core.neighbors import Neighbors, exact_neighbors, resolve_device
+from core.neighbors import Neighbors, exact_neighbors
 from core.progress import Progress, silent
 
 _SMALL = 8_000  # rows up to which brute force is done sooner

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.devices import resolve_device
 from core.errors import InputError, command
 from core.features import load_features
 from core.kmeans import faiss_seed
-from core.neighbors import exact_neighbors, resolve_device
+from core.neighbors import exact_neighbors
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, fingerprint, write_json
 from core.values import check_seed

@@ -7,23 +7,24 @@ nearer; the few queries for which it could are searched again with more candidat
 does not depend on the block or the device.
 """
 
-import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.devices import cpu_count, resolve_device
 from core.errors import InputError
 from core.progress import Progress, silent
 
 _SLACK = 8  # candidates beyond k; gaps between neighbours rarely need more
 _PIECE = 65_536  # rows of the base at a time: 100 MB in float32 at 384 dimensions
-_CELLS = 1 << 26  # 256 MB of distances, or of gathered candidates, at a time
+_CELLS = 1 << 24  # 64 MB of distances at a time
+_DEVICE_CELLS = 1 << 26
+_GATHERED = 1024  # candidates whose distances are computed together: 1 MB of float32
 _GROUP = 64  # columns whose minimum stands for them when candidates are chosen
 _READY_BYTES = 1 << 29  # a base no larger than this in float32 is converted once
-_TORCH_WORTH = 2e10  # below this many operations numpy is done before torch is imported
 # Float32 rounding of |q|² + |b|² − 2 q·b, relative to |q|² + |b|². The worst case grows with the
 # dimension, but blocked summation stays far below it: 3e-7 was the largest seen up to 4,096.
 _ROUNDING = 3e-6
@@ -100,7 +101,7 @@ def exact_neighbors(
     if wanted == 0 or len(queries) == 0:
         return Neighbors(indices, distances)
     searched = _Base.of(base)
-    first_pass = _choose(place, 2.0 * len(queries) * base.size)
+    first_pass = _torch_pass if place == "cuda" else _numpy_pass
     for start in range(0, len(queries), block):
         q = np.asarray(queries[start : start + block], np.float32)
         if not np.isfinite(q).all():
@@ -115,31 +116,6 @@ def exact_neighbors(
         distances[start : start + len(q)] = np.sqrt(squared)
         progress(start + len(q), len(queries), "finding neighbours")
     return Neighbors(indices, distances)
-
-
-def resolve_device(device: str) -> str:
-    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        Another name, or "cuda" where there is none.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"No device {device!r}; give auto, cpu or cuda.")
-    # Importing torch takes seconds: only where a driver shows that it could find a device.
-    driver = (
-        any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg")) or sys.platform == "win32"
-    )
-    if device == "cpu" or (device == "auto" and not driver):
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise InputError("There is no CUDA device on this machine; use --device cpu.")
-    return "cpu"
 
 
 def _check(queries: np.ndarray, base: np.ndarray, k: int, exclude_self: bool) -> None:
@@ -256,12 +232,17 @@ class _Base:
 
     def piece(self, start: int) -> np.ndarray:
         """The kinds from `start` on, about the mean: distances stay, their rounding shrinks."""
-        return self.take(np.arange(start, min(start + _PIECE, self.kinds))) - self.center
+        kinds = np.arange(start, min(start + _PIECE, self.kinds))
+        piece = self.take(kinds, np.empty((len(kinds), self.rows.shape[1]), np.float32))
+        piece -= self.center
+        return piece
 
-    def take(self, kinds: np.ndarray) -> np.ndarray:
-        if self.ready is not None:
-            return self.ready[kinds]
-        return np.asarray(self.rows[self.copies.first[kinds]], np.float32)
+    def take(self, kinds: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Fill `out`, float32 (kinds, dim): new memory for each block would cost more than that."""
+        if self.ready is None:
+            out[:] = self.rows[self.copies.first[kinds]]
+            return out
+        return np.take(self.ready, kinds, axis=0, out=out, mode="clip")
 
 
 def _search(q: np.ndarray, base: _Base, k: int, first_pass: _FirstPass) -> _Candidates:
@@ -300,19 +281,25 @@ def _candidates(q: np.ndarray, base: _Base, count: int, first_pass: _FirstPass) 
 
 def _rank(q: np.ndarray, base: _Base, candidates: np.ndarray, k: int) -> _Candidates:
     """The `k` nearest of the candidates, by squared distance and then by first row."""
-    kinds = np.empty((len(q), k), np.int64)
-    squared = np.empty((len(q), k), np.float32)
-    step = max(1, _CELLS // 8 // (candidates.shape[1] * q.shape[1]))
-    for start in range(0, len(q), step):
-        cut = slice(start, start + step)
-        ordered = np.sort(candidates[cut], axis=1)
-        differences = base.take(ordered.ravel()).reshape(*ordered.shape, -1)
-        differences -= q[cut, None]
-        distances = np.einsum("qcd,qcd->qc", differences, differences)
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        kinds[cut] = np.take_along_axis(ordered, order, axis=1)
-        squared[cut] = np.take_along_axis(distances, order, axis=1)
-    return kinds, squared
+    ordered = np.sort(candidates, axis=1)
+    squared = np.empty(ordered.shape, np.float32)
+
+    def measure(part: slice) -> None:
+        step = max(1, _GATHERED // ordered.shape[1])
+        room = np.empty((step * ordered.shape[1], q.shape[1]), np.float32)
+        for start in range(part.start, part.stop, step):
+            cut = slice(start, min(start + step, part.stop))
+            kinds = ordered[cut]
+            differences = base.take(kinds.ravel(), room[: kinds.size]).reshape(*kinds.shape, -1)
+            differences -= q[cut, None]
+            np.einsum("qcd,qcd->qc", differences, differences, out=squared[cut])
+
+    share = -(-len(q) // cpu_count())
+    parts = [slice(at, min(at + share, len(q))) for at in range(0, len(q), share)]
+    with ThreadPoolExecutor(len(parts)) as threads:
+        list(threads.map(measure, parts))
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(ordered, order, axis=1), np.take_along_axis(squared, order, axis=1)
 
 
 def _without_self(rows: np.ndarray, squared: np.ndarray, start: int) -> _Candidates:
@@ -323,17 +310,13 @@ def _without_self(rows: np.ndarray, squared: np.ndarray, start: int) -> _Candida
     return rows[~own].reshape(shape), squared[~own].reshape(shape)
 
 
-def _choose(device: str, operations: float) -> _FirstPass:
-    if device == "cpu" and operations < _TORCH_WORTH and "torch" not in sys.modules:
-        return _numpy_pass
-    return lambda q, piece, norms, count: _torch_pass(q, piece, norms, count, device)
-
-
 def _numpy_pass(q: np.ndarray, piece: np.ndarray, norms: np.ndarray, count: int) -> _Candidates:
     kinds = np.empty((len(q), count), np.int64)
     values = np.empty((len(q), count), np.float32)
-    for cut in _steps(len(q), len(piece)):
-        distances = q[cut] @ (-2 * piece.T)
+    steps = list(_steps(len(q), len(piece), _CELLS))
+    room = np.empty((len(q[steps[0]]), len(piece)), np.float32)
+    for cut in steps:
+        distances = np.matmul(-2 * q[cut], piece.T, out=room[: len(q[cut])])
         distances += norms
         chosen = np.argpartition(distances, count - 1, axis=1)[:, :count]
         kinds[cut], values[cut] = chosen, np.take_along_axis(distances, chosen, axis=1)
@@ -341,7 +324,7 @@ def _numpy_pass(q: np.ndarray, piece: np.ndarray, norms: np.ndarray, count: int)
 
 
 def _torch_pass(
-    q: np.ndarray, piece: np.ndarray, norms: np.ndarray, count: int, device: str
+    q: np.ndarray, piece: np.ndarray, norms: np.ndarray, count: int, device: str = "cuda"
 ) -> _Candidates:
     import torch
 
@@ -355,7 +338,7 @@ def _torch_pass(
             pad = -len(piece) % _GROUP
             rows = torch.from_numpy(np.pad(piece, ((0, pad), (0, 0)))).to(device)
             squares = torch.from_numpy(np.pad(norms, (0, pad), constant_values=np.inf)).to(device)
-            steps = list(_steps(len(q), len(piece) + pad))
+            steps = list(_steps(len(q), len(piece) + pad, _DEVICE_CELLS))
             room = torch.empty((len(q[steps[0]]), len(rows)), device=device)
             for cut in steps:
                 part = torch.from_numpy(q[cut]).to(device)
@@ -386,7 +369,7 @@ def _smallest(distances: Any, count: int) -> tuple[Any, Any]:
     return value, group * _GROUP + at % _GROUP
 
 
-def _steps(queries: int, columns: int) -> Iterator[slice]:
-    step = max(1, _CELLS // columns)
+def _steps(queries: int, columns: int, cells: int) -> Iterator[slice]:
+    step = max(1, cells // columns)
     for start in range(0, queries, step):
         yield slice(start, start + step)

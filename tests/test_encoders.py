@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.devices import resolve_device
 from core.encoders import Encoded, choose_encoder, encoder_checks, make_encoder, registry, weights
-from core.encoders.base import by_tokens, resolve_device, unit
+from core.encoders.base import by_tokens, unit
 from core.encoders.bert import BertEncoder, BertShape
 from core.encoders.madd import has_avx2
 from core.encoders.openvino_engine import OpenVinoEngine
@@ -539,11 +540,11 @@ def test_devices(monkeypatch):
     assert resolve_device("cpu") == "cpu"
     with pytest.raises(InputError, match="Unknown device 'gpu'"):
         make_encoder("static", "gpu")
-    monkeypatch.setattr("core.encoders.base.has_cuda", lambda: False)
+    monkeypatch.setattr("core.devices.has_cuda", lambda: False)
     assert resolve_device("auto") == "cpu"
     with pytest.raises(InputError, match="No CUDA device"):
         make_encoder("minilm", "cuda")
-    monkeypatch.setattr("core.encoders.base.has_cuda", lambda: True)
+    monkeypatch.setattr("core.devices.has_cuda", lambda: True)
     assert resolve_device("auto") == resolve_device("cuda") == "cuda"
 
 

@@ -1,6 +1,7 @@
 """Nearest neighbours against a plain float64 re-statement."""
 
 import builtins
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,12 +26,9 @@ def brute(queries, base, k, exclude_self=False):
 def engine(request, monkeypatch):
     """Both first passes; the torch one is what runs on CUDA."""
 
-    def choose(device, operations):
-        if request.param == "numpy":
-            return neighbors._numpy_pass
-        return lambda *args: neighbors._torch_pass(*args, "cpu")
-
-    monkeypatch.setattr(neighbors, "_choose", choose)
+    if request.param == "torch":
+        on_cpu = partial(neighbors._torch_pass, device="cpu")
+        monkeypatch.setattr(neighbors, "_numpy_pass", on_cpu)
     return request.param
 
 
@@ -89,7 +87,8 @@ def test_pieces_and_blocks_do_not_change_the_answer(monkeypatch, engine):
     base[1500:1600] = base[:100]
     whole = exact_neighbors(base, base, 9, exclude_self=True)
     monkeypatch.setattr(neighbors, "_PIECE", 700)
-    monkeypatch.setattr(neighbors, "_CELLS", 100_000)
+    for cells in ("_CELLS", "_DEVICE_CELLS"):
+        monkeypatch.setattr(neighbors, cells, 100_000)
     monkeypatch.setattr(neighbors, "_READY_BYTES", 0)
     pieces = exact_neighbors(base, base, 9, exclude_self=True, block=130)
     np.testing.assert_array_equal(whole.indices, pieces.indices)

@@ -1,17 +1,11 @@
 """What an encoder is, and what all of them share."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from core.errors import InputError
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -78,36 +72,6 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         vectors, norms = vectors.copy(), norms.copy()
         vectors[empty], norms[empty] = 1.0, np.sqrt(vectors.shape[1])
     return (vectors / norms).astype(np.float32, copy=False)
-
-
-def resolve_device(device: str) -> str:
-    """Return "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        `device` is no device, or is "cuda" on a machine without one that torch can use.
-    """
-    if device not in DEVICES:
-        raise InputError(f"Unknown device {device!r}; use {', '.join(DEVICES)}.", option="device")
-    if device == "cpu":
-        return "cpu"
-    found = has_cuda()
-    if device == "cuda" and not found:
-        raise InputError(
-            "No CUDA device can be used here; give --device cpu, or install torch with CUDA."
-        )
-    return "cuda" if found else "cpu"
-
-
-def has_cuda() -> bool:
-    """Tell whether torch can use a CUDA device; where none can be, torch is not even imported."""
-    drivers = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
-    if sys.platform.startswith("linux") and not any(Path(path).exists() for path in drivers):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def by_tokens(lengths: Sequence[int], budget: int, *, padded: bool) -> list[list[int]]:

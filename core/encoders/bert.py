@@ -1,7 +1,6 @@
 """BERT-like sentence encoders on a CPU: tokens in, unit vectors out, by the fastest engine here."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.devices import cpu_count
 from core.encoders.base import Encoded, by_tokens, unit
 from core.encoders.weights import ModelFolder
 from core.errors import InputError
@@ -189,10 +189,3 @@ def load_tokenizer(folder: Path, max_tokens: int) -> Any:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
-
-
-def cpu_count() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.devices import cpu_count
 from core.encoders.bert import BertShape
 
 
@@ -28,8 +29,6 @@ class OpenVinoEngine:
 
     def __init__(self, shape: BertShape, precision: str) -> None:
         import openvino
-
-        from core.encoders.bert import cpu_count
 
         self.precision, self._shape = precision, shape
         # One stream a core: a batch is not shared out, so nobody waits for anybody.

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from core.encoders.base import Choice, Encoder, has_cuda, resolve_device
+from core.devices import has_cuda, resolve_device
+from core.encoders.base import Choice, Encoder
 from core.encoders.bert import BertEncoder, BertShape, Engine
 from core.encoders.static import StaticEncoder, cached_model, distil, is_whole
 from core.encoders.torch_encoder import TorchEncoder

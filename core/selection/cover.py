@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.devices import resolve_device
 from core.errors import InputError
-from core.neighbors import resolve_device
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.reasons import Reasons

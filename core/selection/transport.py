@@ -27,7 +27,7 @@ Density = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 _WEIGHT_STEP = 1e-12  # far below what anyone sets, far above rounding
 _ROUNDING = 1e-9  # of a count that is a sum of floats
-_FIRST_PREFIX = 16  # neighbours of each target whose density is taken before anything is known
+_FIRST_PREFIX = 16  # neighbours of each target that are looked at before anything is known
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,8 @@ class TransportPath:
         counts = self._counts(s)
         total = self._received(s, counts)
         sends = self._sends(counts)
-        costs = (self._masses(s, counts) * self._distances)[sends]
+        masses = self._masses(s, counts)
+        costs = (masses * self._distances[:, : masses.shape[1]])[sends]
         inside = np.flatnonzero(total)
         return PathPoint(
             diversity_weight=diversity_weight,
@@ -285,20 +286,22 @@ class TransportPath:
         """Mass of each row of `union`."""
         sends = self._sends(counts)
         masses = self._masses(s, counts)[sends]
-        received = np.bincount(self._members[sends], masses, minlength=len(self.union))
+        members = self._members[:, : sends.shape[1]][sends]
+        received = np.bincount(members, masses, minlength=len(self.union))
         return received.astype(np.float64, copy=False)
 
     def _counts(self, s: float) -> NDArray[np.int64]:
         """Neighbours of each target that begin below s."""
-        return 1 + np.count_nonzero(self._reach < s, axis=1)
+        return 1 + np.count_nonzero(self._reach[:, : self._known.max()] < s, axis=1)
 
     def _sends(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.arange(self._last + 1) < counts[:, None]
+        """Whether each of the first neighbours gets mass; as wide as the largest count."""
+        return np.arange(counts.max()) < counts[:, None]
 
     def _masses(self, s: float, counts: NDArray[np.int64]) -> Numbers:
         """Mass from each target to each neighbour; only the first `counts` of a row mean it."""
         targets = np.arange(len(counts))
-        masses = self._weights / (len(counts) * s)
+        masses = self._weights[:, : counts.max()] / (len(counts) * s)
         before = np.zeros(len(counts))
         some = counts > 1
         before[some] = self._reach[targets[some], counts[some] - 2]
@@ -308,8 +311,7 @@ class TransportPath:
     def _grow(self) -> None:
         """Double the horizon: take the densities up to there, and add the pairs."""
         if not len(self._steps):
-            first = _FIRST_PREFIX if self._density else self._last
-            self._extend(np.arange(len(self._known)), np.full(len(self._known), first))
+            self._extend(np.arange(len(self._known)), np.full(len(self._known), _FIRST_PREFIX))
             goal = float(self._frontier().min())
         else:
             goal = 2 * self._horizon
@@ -332,9 +334,9 @@ class TransportPath:
 
     def _extend(self, targets: NDArray[np.int64], wanted: NDArray[np.int64]) -> None:
         wanted = np.minimum(wanted, self._last)
-        columns = np.arange(self._last + 1)
+        columns = np.arange(wanted.max())
         new = (columns >= self._known[targets, None]) & (columns < wanted[:, None])
-        members = np.unique(self._members[targets][new])
+        members = np.unique(self._members[targets, : len(columns)][new])
         members = members[np.isnan(self._densities[members])]
         self._densities[members] = self._density(members) if self._density else 1.0
         for target, end in zip(targets, wanted, strict=True):
@@ -346,9 +348,11 @@ class TransportPath:
         self._known[targets] = wanted
 
     def _append(self, horizon: float) -> None:
-        fresh = (self._reach > self._horizon) & (self._reach <= horizon) & np.isfinite(self._reach)
-        steps = self._reach[fresh]
-        growths = np.diff(self._distances, axis=1)[fresh] * steps
+        width = int(self._known.max())
+        reach = self._reach[:, :width]
+        fresh = (reach > self._horizon) & (reach <= horizon) & np.isfinite(reach)
+        steps = reach[fresh]
+        growths = np.diff(self._distances[:, : width + 1], axis=1)[fresh] * steps
         order = np.argsort(steps, kind="stable")
         before = self._costs[-1] if len(self._costs) else 0.0
         self._steps = np.concatenate([self._steps, steps[order]])
