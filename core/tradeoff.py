@@ -60,6 +60,7 @@ class Tradeoff:
             known = " and ".join(METHODS)
             raise InputError(f"{setup.rule.label} has no trade-off; {known} have.", option="method")
         self.setup = setup
+        self._fillings: dict[tuple[Terms, int], float | None] = {}
 
     def curve(
         self, parameters: Mapping[str, Any], *, up_to: float = 1.0, progress: Progress = silent
@@ -83,12 +84,14 @@ class Tradeoff:
         terms, pinned = self._terms(parameters), self._problem.pinned
         point = lay(self._problem, terms, progress=progress).solve(diversity_weight)
         largest = len(np.union1d(point.rows, pinned))
-        smallest: float | None = 0.0
-        if budget > len(pinned):
-            problem = replace(self._problem, budget=budget)
-            filling = first_filling(problem, terms, progress=progress)
-            smallest = filling.diversity_weight if filling else None
-        return Limits(smallest, largest)
+        if (terms, budget) not in self._fillings:
+            smallest: float | None = 0.0
+            if budget > len(pinned):
+                problem = replace(self._problem, budget=budget)
+                filling = first_filling(problem, terms, progress=progress)
+                smallest = filling.diversity_weight if filling else None
+            self._fillings[terms, budget] = smallest
+        return Limits(self._fillings[terms, budget], largest)
 
     def preview(
         self,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.neighbors import exact_neighbors
 from core.selection import Problem, Selection
-from core.selection.nearest import vectors_of
+from core.selection.nearest import target_neighbors, vectors_of
 
 _SAMPLED = 256  # rows that tell what is close in a pool; as many as find it to some 2 %
 CLOSE_SHARE = 0.9
@@ -71,20 +71,13 @@ def cover(problem: Problem, selection: Selection, close: float) -> Coverage:
         From `close_distance`.
     """
     targets, pulls = problem.targets, selection.reasons.pulls
-    assert targets is not None and pulls is not None
+    assert problem.features is not None and targets is not None and pulls is not None
 
-    def nearest() -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        vectors = vectors_of(problem, problem.candidates)
-        near = exact_neighbors(targets, vectors, 1)
-        return (
-            problem.candidates[near.indices[:, 0]],
-            near.distances[:, 0],
-            _cosines(targets, np.asarray(vectors[near.indices[:, 0]], np.float32)),
-        )
-
-    rows, distances, cosines = problem.remember("nearest of each target", nearest)
+    near = target_neighbors(problem, 1)
+    rows = problem.candidates[near.indices[:, 0]]
+    cosines = _cosines(targets, np.asarray(problem.features[rows], np.float32))
     pulled = np.bincount(pulls.targets, minlength=len(targets))
-    return Coverage(pulled, rows, distances, cosines, close)
+    return Coverage(pulled, rows, near.distances[:, 0], cosines, close)
 
 
 def _cosines(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float32]:

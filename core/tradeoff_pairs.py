@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.neighbors import exact_neighbors
 from core.selection import Problem
-from core.selection.nearest import vectors_of
+from core.selection.nearest import target_neighbors, vectors_of
 from core.selection.rows import unit
 
 _ROWS = 3_000  # that are paired: some 4 million cosines, a third of a second
@@ -49,8 +48,7 @@ def sample_pairs(problem: Problem) -> PairSample:
     assert problem.targets is not None
     vectors = vectors_of(problem, problem.candidates)
     each = max(2, 2 * _ROWS // len(problem.targets))
-    near = exact_neighbors(problem.targets, vectors, each)
-    places = np.unique(near.indices)
+    places = np.unique(target_neighbors(problem, each).indices)
     places = np.sort(np.random.default_rng(0).permutation(places)[:_ROWS])
     units = unit(vectors[places])
     cosines = units @ units.T

@@ -116,16 +116,13 @@ def _render_limits(view: ProjectView, found: Live) -> None:
             outcome.render_pairs(view, found.pairs, line)
 
 
-def _render_canvas(
-    view: ProjectView, shown: outcome.Outcome | None, found: Live, *, late: bool
-) -> None:
-    """The map, where `late` says that its rows are of earlier settings, above the curve."""
+def _render_map(view: ProjectView, shown: outcome.Outcome | None, *, late: bool) -> None:
+    """The map, where `late` says that its rows are of earlier settings."""
     if view.mapped:
         caption = "Rows of the settings before; the new ones follow …" if late and shown else ""
         render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT, caption)
     else:
         st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
-    _render_curve(found)
 
 
 def _render_curve(found: Live) -> None:
@@ -164,19 +161,22 @@ def render() -> None:
             found = live.ask(view, settings)
         except WinnowError as error:
             found, failed = Live(), as_text(error)
-        with answer:
-            _render_limits(view, found)
     if found.current and found.preview is not None and found.preview.automatic:
         weight = found.preview.selection.settings["diversity_weight"]
         show_automatic(settings.rule, "diversity_weight", weight)
     shown = None
     with result:
         run = _choose_shown(view, settings, list_runs(view.project))
-        _render_keep(view, settings, found, run is not None)
         if run is not None:
             shown = outcome.of_run(view, run)
         elif found.preview is not None:
             shown = outcome.of_preview(view, found.preview)
+    with canvas:  # first of all, so that the map lights up while the rest is worked out
+        _render_map(view, shown, late=run is None and not found.current)
+    with answer:
+        _render_limits(view, found)
+    with result:
+        _render_keep(view, settings, found, run is not None)
         if failed:
             st.error(failed, icon=":material/error:")
         elif settings.missing:
@@ -193,7 +193,7 @@ def render() -> None:
                 icon=":material/compare:",
             )
     with canvas:
-        _render_canvas(view, shown, found, late=run is None and not found.current)
+        _render_curve(found)
     if shown is not None:
         _render_tables(view, shown, found, run is not None)
 

@@ -1,9 +1,9 @@
-"""What the target-driven rules share: the target nearest to a row, and filling up by it."""
+"""What the target-driven rules share: neighbours of targets and rows, and filling up by them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.neighbors import exact_neighbors
+from core.neighbors import Neighbors, exact_neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows
 from core.selection.sampling import inclusion_probabilities, merge_pinned
@@ -15,13 +15,37 @@ def vectors_of(problem: Problem, rows: Rows) -> NDArray[np.floating]:
     return problem.features if len(rows) == len(problem.features) else problem.features[rows]
 
 
+def target_neighbors(problem: Problem, count: int, *, progress: Progress = silent) -> Neighbors:
+    """Places in the candidates of the `count` nearest to each target; see `exact_neighbors`.
+
+    The widest search of a problem is kept, and answers the narrower ones.
+    """
+    assert problem.targets is not None
+    widest: list[Neighbors] = problem.remember("target neighbors", list)
+    count = min(count, len(problem.candidates))
+    if not widest or widest[0].indices.shape[1] < count:
+        base = vectors_of(problem, problem.candidates)
+        widest[:] = [exact_neighbors(problem.targets, base, count, progress=progress)]
+    return Neighbors(widest[0].indices[:, :count], widest[0].distances[:, :count])
+
+
 def nearest_target(
     problem: Problem, rows: Rows, *, progress: Progress = silent
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The target nearest to each row, the lower one among equals, and the L2 distance to it."""
-    assert problem.targets is not None
-    near = exact_neighbors(vectors_of(problem, rows), problem.targets, 1, progress=progress)
-    return near.indices[:, 0], near.distances[:, 0]
+    """The target nearest to each row, the lower one among equals, and the L2 distance to it.
+
+    Each row is looked at once in the life of a problem.
+    """
+    assert problem.features is not None and problem.targets is not None
+    count = len(problem.features)
+    nearest, distances = problem.remember(
+        "nearest targets", lambda: (np.full(count, -1), np.empty(count, np.float32))
+    )
+    new = rows[nearest[rows] < 0]
+    if len(new):
+        near = exact_neighbors(vectors_of(problem, new), problem.targets, 1, progress=progress)
+        nearest[new], distances[new] = near.indices[:, 0], near.distances[:, 0]
+    return nearest[rows], distances[rows]
 
 
 def inclusion(problem: Problem, weights: Numbers) -> tuple[Numbers, int]:

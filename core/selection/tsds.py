@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.neighbors import Neighbors, exact_neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.density import KernelDensity
-from core.selection.nearest import filled_note, inclusion, nearest_target, vectors_of
+from core.selection.nearest import (
+    filled_note,
+    inclusion,
+    nearest_target,
+    target_neighbors,
+    vectors_of,
+)
 from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 from core.selection.transport import PathPoint, TransportPath, numbered
@@ -137,16 +142,10 @@ def transport_path(
 
 
 def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
-    targets = problem.targets
-    assert targets is not None
-
-    def neighbors() -> Neighbors:
-        progress(0, 0, "finding neighbours")
-        base = vectors_of(problem, problem.candidates)
-        return exact_neighbors(targets, base, terms.max_neighbors, progress=progress)
 
     def walk() -> _Walk:
-        near = problem.remember(("neighbors", terms.max_neighbors), neighbors)
+        progress(0, 0, "finding neighbours")
+        near = target_neighbors(problem, terms.max_neighbors, progress=progress)
         rows, distances, scale = problem.candidates[near.indices], near.distances, terms.scale
         if isinstance(scale, str):
             mean = float(distances.mean(dtype=np.float64))

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.neighbors import Neighbors, exact_neighbors
+from core.neighbors import Neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
-from core.selection.nearest import filled_note, inclusion, nearest_target, vectors_of
+from core.selection.nearest import filled_note, inclusion, nearest_target, target_neighbors
 from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 
@@ -47,9 +47,8 @@ def uot(
     assert problem.targets is not None
     count = len(problem.targets)
     wished = min(max_neighbors, len(problem.candidates))
-    base = vectors_of(problem, problem.candidates)
     most = max(1, _MOST_PAIRS // count)
-    near = exact_neighbors(problem.targets, base, min(wished, most), progress=progress)
+    near = target_neighbors(problem, min(wished, most), progress=progress)
     near = _within_memory(near)
     neighbors = near.indices.shape[1]
     columns, places = np.unique(near.indices, return_inverse=True)

@@ -12,7 +12,7 @@ import streamlit as st
 from core.errors import WinnowError
 
 _KEPT = 48  # results; those of a preview are some MB at a million rows
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.5
 _FORGOTTEN = 10.0  # seconds without a poll after which nobody waits: the window was closed
 
 

@@ -21,7 +21,8 @@ from pages.ui.background import Task, desk, result_of
 from pages.ui.settings import Settings
 from pages.ui.state import ProjectView
 
-_PATIENCE = 0.6  # seconds that a page waits, in all, before it is drawn with what there is
+_PATIENCE = 0.6  # seconds that a page waits for the rows before it is drawn without
+_REST = 0.03  # seconds that it then waits for each other thing: the rows are not held up by them
 _GROUNDS = 2  # set-ups kept: a path of 900 targets holds some hundred MB
 
 
@@ -78,7 +79,6 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     """Have everything worked out that these settings show, and return what is there in time."""
     if settings.missing or not settings.live:
         return Live()
-    deadline = time.monotonic() + _PATIENCE
     key, grounds, root = settings.ground(view), _grounds(), view.project.root
 
     def ground(task: Task) -> _Ground:
@@ -129,8 +129,9 @@ def ask(view: ProjectView, settings: Settings) -> Live:
 
     def asked(part: str, of: Hashable, work: Any) -> Any:
         slot = (_session(), part)
-        left = max(0.0, deadline - time.monotonic())
-        task = desk().ask(slot, (part, key, of), work, wait=left, urgent=part == "preview")
+        urgent = part == "preview"
+        wait = _PATIENCE if urgent else _REST
+        task = desk().ask(slot, (part, key, of), work, wait=wait, urgent=urgent)
         if not task.finished.is_set():
             waiting.append(task)
             return None
