@@ -226,14 +226,14 @@ def render() -> None:
         )
     canvas, panel = st.columns([0.72, 0.28], gap="medium")
     chosen = selected(view)
+    with canvas:  # first, so that the browser fetches what draws it first
+        _render_canvas(view, chosen)
     with panel:
         # Always of one height: what stands below must not move under the pointer.
         with st.container(border=True, height=_CARD_HEIGHT):
             _render_card(view, chosen)
         _render_search(view)
         _render_clusters(view)
-    with canvas:
-        _render_canvas(view, chosen)
     if chosen:
         _render_rows(view, chosen)
 

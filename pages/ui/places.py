@@ -17,9 +17,13 @@ _PLACES = {
 
 
 def place(name: str) -> StreamlitPage:
-    """The page of that name, to link or switch to. It is imported here: pages link in circles."""
+    """The page of that name, to link or switch to."""
     title, icon = _PLACES[name]
-    return st.Page(import_module(f"pages.{name}").render, title=title, url_path=name, icon=icon)
+
+    def render() -> None:
+        import_module(f"pages.{name}").render()  # when it is opened: a start imports one page
+
+    return st.Page(render, title=title, url_path=name, icon=icon)
 
 
 def places() -> list[StreamlitPage]:
