@@ -1,14 +1,14 @@
 """`select-arrays` against the steps of the published TSDS script, on the same arrays, by turns.
 
-    python -m benchmarks.select_arrays PROJECT [--targets 300] [--rounds 3]
+    python -m benchmarks.select_arrays PROJECT TARGET [--targets 300] [--rounds 3]
 
-PROJECT holds features and target sets (`benchmarks.selection_quality` adds twenty).
+PROJECT holds features, and TARGET is one of its target sets.
 
 The script's steps (arXiv 2410.11303): faiss IVF-flat indexes of √n lists, 10 of them probed; 5,000
 neighbours of each target; 1,000 neighbours of each of these rows among them all for its density;
 a heap over the targets' neighbours; rows drawn by their probabilities. Its defaults: α 0.6, σ 0.75,
-C 5. The targets come from all sets in turn. Prints a Markdown table; seconds are the best of the
-rounds, reading the arrays not counted.
+C 5. `select-arrays` measures densities among all neighbours, exactly. Prints a Markdown table;
+seconds are the best of the rounds, reading the arrays not counted.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from core.neighbors import exact_neighbors
 from core.project import Project
 from core.selection import Problem, transport_path
 from core.target_features import encode_target
-from core.targets import list_targets
 
 ALPHA, SIGMA, SCALE, NEIGHBORS, DENSITY_NEIGHBORS = 0.6, 0.75, 5.0, 5000, 1000
 _ROOT = Path(__file__).parents[1]
@@ -96,7 +95,6 @@ def ours(pool: Path, targets: Path, budget: int) -> tuple[float, float]:
         command += ["--method", "tsds-kde", "--budget", str(budget), "--out", f"{folder}/rows.npy"]
         command += ["--diversity-weight", str(1 - ALPHA), "--scale", str(SCALE)]
         command += ["--sigma", str(SIGMA), "--max-neighbors", str(NEIGHBORS)]
-        command += ["--density-neighbors", str(DENSITY_NEIGHBORS)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=_ROOT)
     seconds = float(done.stdout.split('"seconds":')[1].split(",")[0].strip(" }\n"))
     return seconds, time.perf_counter() - started
@@ -110,7 +108,6 @@ def new_weights(pool: np.ndarray, targets: np.ndarray) -> float:
         scale=SCALE,
         sigma=SIGMA,
         max_neighbors=NEIGHBORS,
-        density_neighbors=DENSITY_NEIGHBORS,
     )
     path.end()
     weights = np.linspace(0.01, 0.99, 50)
@@ -119,23 +116,17 @@ def new_weights(pool: np.ndarray, targets: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(weights)
 
 
-def examples(project: Project, count: int) -> np.ndarray:
-    """Rows of the target sets, those of different sets in turn."""
-    sets = [encode_target(project, target.name) for target in list_targets(project)]
-    place = np.concatenate([np.arange(len(vectors)) for vectors in sets])
-    return np.concatenate(sets)[np.argsort(place, kind="stable")[:count]]
-
-
 def main() -> None:
     """Run both by turns and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path)
+    parser.add_argument("target")
     parser.add_argument("--targets", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     project = Project.open(options.project)
     pool = np.asarray(load_features(project).vectors, np.float32)
-    targets, budget = examples(project, options.targets), len(pool) // 20
+    targets, budget = encode_target(project, options.target)[: options.targets], len(pool) // 20
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("pool.npy", "targets.npy")]
         for path, array in zip(paths, (pool, targets), strict=True):

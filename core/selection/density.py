@@ -9,6 +9,7 @@ from core.progress import Progress, silent
 
 _CHUNK = 256  # rows asked for at a time; near each other, so that they share near rows
 _TILE = 2_048  # columns of a block: 2 MB, which stays in the cache
+_WIDE = 1 << 15  # columns whose largest are looked for together: 32 MB
 _AXES = 32  # principal axes that the first look uses; on sentence vectors it leaves 0.7 % of pairs
 _AXES_SAMPLE = 16_384  # rows that the axes are fitted on; any axes are right, good ones are faster
 # Float32 products round squared distances by about 3e-7 of the squared norms. That is below 2e-5
@@ -70,6 +71,10 @@ class KernelDensity:
         self._left = np.arange(len(base))  # those that were open when it was last looked at
         self._look_left = self._look
         self._seen = self._kept = 0
+        if limit:
+            # Kept, since new memory costs more than what is done with it.
+            self._room = np.empty(_CHUNK * (limit + _WIDE), dtype)
+            self._wide = np.empty((_WIDE, self._rows.shape[1]), dtype)
 
     def at(self, rows: NDArray[np.int64], progress: Progress = silent) -> NDArray[np.float64]:
         """Density of these rows of the base; at least 1.
@@ -109,14 +114,20 @@ class KernelDensity:
     def _nearest_only(
         self, queries: NDArray[np.floating], columns: NDArray[np.int64]
     ) -> NDArray[np.float64]:
+        """Sums of the `limit` largest; many columns at a time, since each look at them costs."""
         best = np.empty((len(queries), 0), queries.dtype)
-        for tile in _tiles(columns):
-            kernel = np.maximum(queries @ self._rows.take(tile, axis=0).T, 0)
-            best = np.concatenate([best, kernel], axis=1)
-            if best.shape[1] > self._limit:
-                at = best.shape[1] - self._limit
-                best = np.partition(best, at, axis=1)[:, at:]
-        return best.sum(axis=1, dtype=np.float64)
+        for start in range(0, len(columns), _WIDE):
+            wide = columns[start : start + _WIDE]
+            width = best.shape[1] + len(wide)
+            kernel = self._room[: len(queries) * width].reshape(len(queries), width)
+            kernel[:, len(wide) :] = best
+            rows = self._rows.take(wide, axis=0, out=self._wide[: len(wide)], mode="clip")
+            np.matmul(queries, rows.T, out=kernel[:, : len(wide)])
+            smaller = max(0, width - self._limit)
+            if smaller:
+                kernel.partition(smaller, axis=1)
+            best = kernel[:, smaller:].copy()
+        return np.maximum(best, 0).sum(axis=1, dtype=np.float64)
 
     def _within_reach(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places, among those left, that may be within sigma of one of these."""
