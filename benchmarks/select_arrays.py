@@ -13,6 +13,7 @@ seconds are the best of the rounds, reading the arrays not counted.
 
 import argparse
 import heapq
+import json
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ def ours(pool: Path, targets: Path, budget: int) -> tuple[float, float]:
         command += ["--diversity-weight", str(1 - ALPHA), "--scale", str(SCALE)]
         command += ["--sigma", str(SIGMA), "--max-neighbors", str(NEIGHBORS)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=_ROOT)
-    seconds = float(done.stdout.split('"seconds":')[1].split(",")[0].strip(" }\n"))
+    seconds = json.loads(done.stdout)["seconds"]
     return seconds, time.perf_counter() - started
 
 

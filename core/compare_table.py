@@ -73,7 +73,12 @@ def number(value: float | None) -> str:
     """A metric's value as a person reads it; "" for none."""
     if value is None:
         return ""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    size = abs(value)
+    return 3 if size < 10 else 1 if size < 1000 else 0
 
 
 def _cell(metric: Metric, value: float | None, first: float | None) -> Cell:
@@ -91,8 +96,7 @@ def _cell(metric: Metric, value: float | None, first: float | None) -> Cell:
 def _spread(spread: Spread | None) -> str:
     if not spread:
         return ""
-    sd = f"{spread.sd:.2g}" if spread.sd < 100 else f"{spread.sd:,.0f}"
-    return f"{number(spread.mean)} ± {sd}"
+    return f"{number(spread.mean)} ± {spread.sd:,.{_decimals(spread.mean)}f}"
 
 
 def _random_columns(found: Comparison) -> dict[str, dict[str, Spread]]:

@@ -38,6 +38,8 @@ def resolve_device(device: str) -> str:
 
 def has_cuda() -> bool:
     """Tell whether torch can use a CUDA device; where none can be, torch is not even imported."""
+    if sys.platform == "darwin":
+        return False
     drivers = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
     if sys.platform.startswith("linux") and not any(Path(path).exists() for path in drivers):
         return False

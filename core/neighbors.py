@@ -10,6 +10,7 @@ does not depend on the block or the device.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -285,13 +286,16 @@ def _rank(q: np.ndarray, base: _Base, candidates: np.ndarray, k: int) -> _Candid
     squared = np.empty(ordered.shape, np.float32)
 
     def measure(part: slice) -> None:
-        step = max(1, _GATHERED // ordered.shape[1])
-        room = np.empty((step * ordered.shape[1], q.shape[1]), np.float32)
-        for start in range(part.start, part.stop, step):
-            cut = slice(start, min(start + step, part.stop))
+        width = min(ordered.shape[1], _GATHERED)
+        step = max(1, _GATHERED // width)
+        room = np.empty((step * width, q.shape[1]), np.float32)
+        for start, column in product(
+            range(part.start, part.stop, step), range(0, ordered.shape[1], width)
+        ):
+            cut = slice(start, min(start + step, part.stop)), slice(column, column + width)
             kinds = ordered[cut]
             differences = base.take(kinds.ravel(), room[: kinds.size]).reshape(*kinds.shape, -1)
-            differences -= q[cut, None]
+            differences -= q[cut[0], None]
             np.einsum("qcd,qcd->qc", differences, differences, out=squared[cut])
 
     share = -(-len(q) // cpu_count())

@@ -227,7 +227,8 @@ class Pool:
         """
         if name not in self.columns():
             raise InputError(
-                f"The pool has no column {name!r}; its columns are {', '.join(self.columns())}."
+                f"The pool has no column {name!r}; its columns are {', '.join(self.columns())}.",
+                option="by",
             )
         values = [row.get(name) for row in self._originals(np.arange(self.rows), [name])]
         kinds = set(map(type, values))

@@ -77,7 +77,7 @@ def cover(problem: Problem, selection: Selection, close: float) -> Coverage:
     rows = problem.candidates[near.indices[:, 0]]
     cosines = _cosines(targets, np.asarray(problem.features[rows], np.float32))
     pulled = np.bincount(pulls.targets, minlength=len(targets))
-    return Coverage(pulled, rows, near.distances[:, 0], cosines, close)
+    return Coverage(pulled, rows, near.distances[:, 0].copy(), cosines, close)
 
 
 def _cosines(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float32]:

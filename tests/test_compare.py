@@ -291,7 +291,7 @@ def test_a_person_reads_a_table_with_random_and_arrows(winnow):
     assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows["Vendi score ↑"][starts[2] :])
     # Only one of the runs has a target.
     assert rows["Target to nearest row ↓"][starts[1] : starts[2]].strip() == ""
-    assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0"
+    assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0.000"
     assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-3])
     assert re.fullmatch(r"Sources of plain against near, in points: .*cooking −[\d.]+\.", lines[-2])
 
@@ -306,7 +306,7 @@ def test_differences_are_to_the_first_run_once_it_is_measured(project):
     lines = {line.metric.id: line for line in metric_table(found).lines}
     near, plain, _ = lines["coverage_radius"].cells
     change = found.metrics["plain"]["coverage_radius"] - found.metrics["near"]["coverage_radius"]
-    assert (near.delta, plain.delta, plain.verdict) == ("", f"−{-change:.3g}", "better")
+    assert (near.delta, plain.delta, plain.verdict) == ("", f"−{-change:.3f}", "better")
     assert lines["near_duplicates"].cells[1].verdict == "worse"
     assert lines["characters"].cells[1].delta and not lines["characters"].cells[1].verdict
     assert lines["target_knn"].cells[1] == Cell("")

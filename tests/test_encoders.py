@@ -306,7 +306,7 @@ def test_the_first_layers_queries_keys_and_values_are_those_of_the_network():
     )
     np.testing.assert_allclose(hidden, expected.numpy(), atol=1e-5)
     linear = torch.nn.functional.linear(expected, torch.tensor(weights), torch.tensor(biases))
-    np.testing.assert_allclose(qkv[:8], linear.numpy(), atol=1e-4)
+    np.testing.assert_allclose(qkv[:8], linear.numpy(), atol=5e-3)  # of 25
 
     # Not a bit depends on which words came before.
     other = embedding()

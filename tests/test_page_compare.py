@@ -65,7 +65,7 @@ def test_the_newest_two_runs_are_measured_by_a_job_and_then_shown(project, monke
     found = compare_runs(project, ["near", "plain"], stored=True)
     shown = texts(app)
     assert "NovelSum ↑" in shown and "Differences are to near" in shown
-    assert f"{found.metrics['near']['vendi']:.3g}" in shown
+    assert f"{found.metrics['near']['vendi']:.3f}" in shown
     assert len(jobs.list_jobs(project)) == 1
     helps = " ".join(str(m.help) for m in app.markdown)
     assert all(metric.definition[:12] in helps for metric in METRICS.values())

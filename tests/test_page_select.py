@@ -81,6 +81,22 @@ def test_a_slider_moves_the_numbers_and_stores_nothing(app, mapped_root):
     assert list_runs(Project.open(mapped_root)) == []
 
 
+def test_auto_may_come_to_the_slider_s_end(app):
+    settled(app.number_input(key="budget").set_value(239).run())
+    assert not app.exception and not app.error
+    assert app.session_state["preview"].selection.settings["diversity_weight"] > 0.9
+    assert app.slider(key="tsds-kde-diversity_weight").value <= 0.99
+
+
+def test_a_browser_that_is_late_does_not_switch_auto_off(app):
+    slider, switch = "tsds-kde-diversity_weight", "tsds-kde-diversity_weight-auto"
+    before = app.slider(key=slider).value
+    settled(app.number_input(key="budget").set_value(60).run())
+    assert app.slider(key=slider).value != before
+    settled(app.slider(key=slider).set_value(before).run())
+    assert app.toggle(key=switch).value
+
+
 def test_the_page_says_what_weight_a_budget_needs(app, mapped_root):
     app.slider(key="tsds-kde-diversity_weight").set_value(0.5).run()
     settled(app.slider(key="ratio").set_value(40.0).run())

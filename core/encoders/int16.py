@@ -176,6 +176,20 @@ def _linear(whole, token_scales, rows, panels, scales, biases, out):  # type: ig
 
 
 @_compile
+def map_rows(values, panels, scales, biases, limit, out):  # type: ignore[no-untyped-def]
+    """out = values · weights + biases, for one layer of a `core.encoders.quantized.Linear`."""
+    whole = np.zeros((_BLOCK, values.shape[1]), np.int16)
+    row_scales = np.zeros(_BLOCK, np.float32)
+    room = np.empty((_BLOCK, out.shape[1]), np.float32)
+    for first in range(0, len(values), _BLOCK):
+        rows = min(_BLOCK, len(values) - first)
+        _largest(values[first:], rows, row_scales)
+        _quantize(values[first:], limit, whole, row_scales, rows)
+        _linear(whole, row_scales, rows, panels, scales, biases, room)
+        out[first : first + rows] = room[:rows]
+
+
+@_compile
 def _quantize_head(values, first, start, length, limit, whole):  # type: ignore[no-untyped-def]
     """Round one head's part of a text to integers, with one scale; returns the scale."""
     d = whole.shape[1]

@@ -9,21 +9,21 @@ all-MiniLM-L6-v2 they lose 3 to 9 of every 100 nearest neighbours, these less th
 import math
 from dataclasses import dataclass
 from itertools import chain
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.encoders.bert import BertShape
-from core.encoders.int16 import embed, run_layers
+from core.encoders.int16 import embed, map_rows, run_layers
 from core.encoders.madd import COLUMNS, ROWS, has_avx2
 from core.errors import InputError
 
 Array = NDArray[Any]
 
 _INT32 = 2**31 - 1
-# Words are mapped in fixed groups: a product's last bit may depend on its shape, a vector must not.
-_VOCABULARY_BLOCK = 256
+_VOCABULARY_BLOCK = 256  # words that are mapped together, with the first of them that occurs
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _weight_limit(largest_sum: float) -> int:
 class Embedding:
     """Tokens to the inputs of the first layer, and to its queries, keys and values.
 
-    Those of a word are computed once, in float32, when it or a neighbour of it first occurs: a pool
-    has far more tokens than different words, so the first layer's attention needs no product.
+    Those of a word are computed once, when it or a neighbour of it first occurs: a pool has far
+    more tokens than different words. In integers, as all products: not a bit depends on threads.
     """
 
     def __init__(
@@ -91,20 +91,40 @@ class Embedding:
         self._words = words - words.mean(axis=1, keepdims=True)
         self._positions = positions - positions.mean(axis=1, keepdims=True)
         self._norm, self._epsilon = (norm[0], norm[1]), epsilon
-        self._map = np.ascontiguousarray((weights * norm[0]).T)
-        self._bias = weights @ norm[1] + biases
-        self._mapped_positions = self._positions @ self._map
+        self._map = Linear.of((weights * norm[0])[None], np.zeros((1, len(biases))))
+        shift = (weights.astype(np.float64) * norm[1]).sum(axis=1)
+        self._bias = (shift + biases).astype(np.float32)
+        self._mapped_positions = self._mapped(self._positions)
         # Pages of memory that no word has touched take none.
         self._mapped_words = np.empty((len(words), len(biases)), np.float32)
         self._known = np.zeros(len(words) // _VOCABULARY_BLOCK + 1, bool)
+        self._lock = Lock()
 
     def learn(self, ids: NDArray[np.int64]) -> None:
-        """Get ready for these tokens, which `of` cannot do without."""
-        blocks = np.unique(ids // _VOCABULARY_BLOCK)
-        for block in blocks[~self._known[blocks]]:
-            at = slice(block * _VOCABULARY_BLOCK, (block + 1) * _VOCABULARY_BLOCK)
-            np.matmul(self._words[at], self._map, out=self._mapped_words[at])
-            self._known[block] = True
+        """Get ready for these tokens, which `of` cannot do without.
+
+        Raises
+        ------
+        InputError
+            The model has no vector for one of them.
+        """
+        if len(ids) and ids.max() >= len(self._words):
+            raise InputError(
+                f"The tokenizer gives token {ids.max()}, but the model has {len(self._words)} of "
+                "them; use the tokenizer that the model was trained with."
+            )
+        with self._lock:
+            blocks = np.unique(ids // _VOCABULARY_BLOCK)
+            for block in blocks[~self._known[blocks]]:
+                at = slice(block * _VOCABULARY_BLOCK, (block + 1) * _VOCABULARY_BLOCK)
+                self._mapped_words[at] = self._mapped(self._words[at])
+                self._known[block] = True
+
+    def _mapped(self, rows: Array) -> Array:
+        out = np.empty((len(rows), len(self._bias)), np.float32)
+        linear = self._map
+        map_rows(rows, linear.panels[0], linear.scales[0], linear.biases[0], linear.limit, out)
+        return out
 
     def of(self, texts: list[list[int]], starts: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return hidden (tokens, width) and qkv (tokens + ROWS, 3 · width) for `run_layers`."""
@@ -168,6 +188,11 @@ class Int16Engine:
         self._shape = shape
         words = get("embeddings.word_embeddings.weight")
         positions = get("embeddings.position_embeddings.weight")
+        if len(positions) < shape.max_tokens:
+            raise InputError(
+                f"{path} has {len(positions)} positions for texts of {shape.max_tokens} tokens; "
+                "it does not match its config.json."
+            )
         # Every token of a single text is of type 0.
         positions = positions + get("embeddings.token_type_embeddings.weight")[0]
         norm = [get(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_MOST = 6  # a path of 900 targets and its densities hold 300 MB
+_MOST = 4  # a path of 900 targets and its densities hold 300 MB
 
 
 class Memo:

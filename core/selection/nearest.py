@@ -21,12 +21,14 @@ def target_neighbors(problem: Problem, count: int, *, progress: Progress = silen
     The widest search of a problem is kept, and answers the narrower ones.
     """
     assert problem.targets is not None
-    widest: list[Neighbors] = problem.remember("target neighbors", list)
+    kept: list[Neighbors] = problem.remember("target neighbors", list)
     count = min(count, len(problem.candidates))
-    if not widest or widest[0].indices.shape[1] < count:
+    near = kept[0] if kept else None
+    if near is None or near.indices.shape[1] < count:
         base = vectors_of(problem, problem.candidates)
-        widest[:] = [exact_neighbors(problem.targets, base, count, progress=progress)]
-    return Neighbors(widest[0].indices[:, :count], widest[0].distances[:, :count])
+        near = exact_neighbors(problem.targets, base, count, progress=progress)
+        kept[:] = [near]
+    return Neighbors(near.indices[:, :count], near.distances[:, :count])
 
 
 def nearest_target(
@@ -34,7 +36,7 @@ def nearest_target(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The target nearest to each row, the lower one among equals, and the L2 distance to it.
 
-    Each row is looked at once in the life of a problem.
+    Each row is looked at once for the same candidates and targets.
     """
     assert problem.features is not None and problem.targets is not None
     count = len(problem.features)
@@ -44,7 +46,7 @@ def nearest_target(
     new = rows[nearest[rows] < 0]
     if len(new):
         near = exact_neighbors(vectors_of(problem, new), problem.targets, 1, progress=progress)
-        nearest[new], distances[new] = near.indices[:, 0], near.distances[:, 0]
+        distances[new], nearest[new] = near.distances[:, 0], near.indices[:, 0]
     return nearest[rows], distances[rows]
 
 

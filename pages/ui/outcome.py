@@ -252,7 +252,7 @@ def render_pairs(view: ProjectView, pairs: PairSample, line: float) -> None:
         st.markdown(f"**{pair.cosine:.3f}**: these {count}")
         for row, prompt in zip(pair.rows, view.pool.page(list(pair.rows))["prompt"], strict=True):
             st.caption(f"row {row:,}")
-            st.text(" ".join(str(prompt).split())[:300])
+            st.text(_short(str(prompt), 300))
 
 
 def _by_text(selection: Selection, places: NDArray[np.int64], texts: list[str]) -> list[str]:
@@ -283,6 +283,6 @@ def _fills(nearest: int, texts: list[str]) -> str:
     return f"fills the budget; nearest example “{texts[nearest]}”"
 
 
-def _short(text: str) -> str:
+def _short(text: str, limit: int = _TEXT) -> str:
     words = " ".join(text.split())
-    return words if len(words) <= _TEXT else words[: _TEXT - 1].rstrip() + "…"
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

@@ -59,19 +59,33 @@ def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float)
             step=0.01,
             help=parameter.help,
             key=key,
-            on_change=lambda: st.session_state.update({switch: False}),
+            on_change=_moved,
+            args=(key, switch),
         )
         automatic = st.toggle("Auto", key=switch, help="Worked out from the data and the budget.")
     return "auto" if automatic else value
 
 
+def _moved(key: str, switch: str) -> None:
+    # The browser may still say where "auto" stood before: that is nobody's hand.
+    if st.session_state[key] != st.session_state.get(_stood_before(key)):
+        st.session_state[switch] = False
+
+
 def show_automatic(rule: Rule, name: str, value: float) -> None:
     """Put the slider of an automatic parameter where "auto" came to, which draws the page again."""
-    key = _came_to(f"{rule.id}-{name}")
-    if st.session_state.get(key) != round(value, 2):
-        st.session_state[key] = round(value, 2)
+    parameter = next(one for one in rule.parameters if one.name == name)
+    key = f"{rule.id}-{name}"
+    shown = min(round(value, 2), float(parameter.high or 1))  # it may come to 0.996
+    if st.session_state.get(_came_to(key)) != shown:
+        st.session_state[_stood_before(key)] = st.session_state[key]
+        st.session_state[_came_to(key)] = shown
         st.rerun()
 
 
 def _came_to(key: str) -> str:
     return f"{key}-came-to"
+
+
+def _stood_before(key: str) -> str:
+    return f"{key}-stood-before"
