@@ -55,7 +55,8 @@ def init(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="JSON, JSONL, CSV, TSV, Parquet or Arrow files, or hf://owner/name[@split].",
+            help="JSON, JSONL, CSV, TSV, Parquet or Arrow files, folders of them, or "
+            "hf://owner/name[@split].",
         ),
     ],
     format: Annotated[  # noqa: A002  (the contract's name)

@@ -270,17 +270,17 @@ class Pool:
                 f"The pool has no column {name!r}; these hold numbers: {usable}.", option="quality"
             )
         values = self.column(name)
-        numbers = np.empty(len(values))
-        for row, value in enumerate(values):
-            number = _number(value)
-            if not np.isfinite(number):
-                shown = str(value)[:40]
-                raise InputError(
-                    f"Column {name!r} of row {row} is {shown!r}; it must be a finite number in "
-                    "every row.",
-                    option="quality",
-                )
-            numbers[row] = number
+        numbers = np.fromiter(map(_number, values), np.float64, len(values))
+        bad = np.flatnonzero(~np.isfinite(numbers))
+        if len(bad):
+            first = values[bad[0]]
+            shown = "empty" if first is None else repr(str(first)[:40])
+            others = f", and {len(bad) - 1:,} rows more have none" if len(bad) > 1 else ""
+            raise InputError(
+                f"Column {name!r} of row {bad[0]} is {shown}{others}; it must be a finite number "
+                "in every row.",
+                option="quality",
+            )
         return numbers
 
     def original(self, rows: Rows) -> Iterator[dict[str, Any]]:

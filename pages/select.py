@@ -174,14 +174,14 @@ def render() -> None:
     with canvas:  # first of all, so that the map lights up while the rest is worked out
         _render_map(view, shown, late=run is None and not found.current)
     with answer:
+        if failed:
+            st.error(failed, icon=":material/error:")
         _render_limits(view, found)
     with result:
         _render_keep(view, settings, found, run is not None)
-        if failed:
-            st.error(failed, icon=":material/error:")
-        elif settings.missing:
+        if settings.missing:
             st.caption("Choose a method and what it needs on the left: the map lights up.")
-        elif settings.live:
+        elif settings.live and not failed:
             follow(list(found.waiting), "Rest of the curve: " if found.current else "")
         if shown is not None:
             outcome.render_numbers(shown)

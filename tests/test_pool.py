@@ -345,7 +345,7 @@ def test_columns_of_numbers_are_numbers(tmp_path):
     assert pool.numbers("n_chars").tolist() == [1.0, 1.0]
     for name, message in [
         ("o", "Column 'o' of row 0 is 'x'"),
-        ("n", "Column 'n' of row 0 is 'None'"),
+        ("n", "Column 'n' of row 0 is empty"),
         ("b", "Column 'b' of row 0 is 'True'"),
         ("nope", "no column 'nope'; these hold numbers: i, f, s, n_chars, n_turns"),
     ]:

@@ -141,6 +141,7 @@ def _choose_budget(rows: int) -> int:
             0.1,
             format="%.1f %%",
             key="ratio",
+            disabled=st.session_state.get("budget") is not None,
             help="Share of the whole pool; the number of rows is exact.",
         )
         exact = st.number_input(

@@ -108,24 +108,24 @@ def _render_kept(view: ProjectView) -> None:
         f"kept **{kept:,}** of {pool.rows:,} ({kept / pool.rows:.0%}){extra}", width="content"
     )
     st.button(
-        "",
+        "Undo",
         key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
         disabled=not decisions.can_undo,
         on_click=_undo,
         args=(view,),
-        help="Undo: take back the last decision on rows.",
+        help="Take back the last decision on rows.",
     )
     st.button(
-        "",
+        "Redo",
         key="redo",
         icon=":material/redo:",
         shortcut="Ctrl+Shift+Z",
         disabled=not decisions.can_redo,
         on_click=_redo,
         args=(view,),
-        help="Redo: put back the decision that was undone last.",
+        help="Put back the decision that was undone last.",
     )
 
 
