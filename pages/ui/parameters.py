@@ -50,7 +50,7 @@ def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float)
     key = f"{rule.id}-{parameter.name}"
     switch = f"{key}-auto"
     if st.session_state.setdefault(switch, parameter.default == "auto"):
-        st.session_state[key] = st.session_state.get(_came_to(key), (low + high) / 2)
+        st.session_state[key] = st.session_state.get(_came_to(key), round((low + high) / 2, 2))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.slider(
             parameter.label,
@@ -67,9 +67,10 @@ def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float)
 
 
 def _moved(key: str, switch: str) -> None:
-    # The browser may still say where "auto" stood before: that is nobody's hand.
-    if st.session_state[key] != st.session_state.get(_stood_before(key)):
-        st.session_state[switch] = False
+    # A browser that is late says where "auto" stood before, then where it stands: nobody's hand.
+    state = st.session_state
+    if state[key] not in (state.get(_came_to(key)), state.get(_stood_before(key))):
+        state[switch] = False
 
 
 def show_automatic(rule: Rule, name: str, value: float) -> None:
