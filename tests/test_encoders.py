@@ -308,6 +308,9 @@ def test_the_first_layers_queries_keys_and_values_are_those_of_the_network():
     linear = torch.nn.functional.linear(expected, torch.tensor(weights), torch.tensor(biases))
     np.testing.assert_allclose(qkv[:8], linear.numpy(), atol=5e-3)  # of 25
 
+    with pytest.raises(InputError, match="token 700, but the model has 700"):
+        mine.learn(np.array([3, 700]))
+
     # Not a bit depends on which words came before.
     other = embedding()
     for word in reversed(ids):

@@ -90,6 +90,7 @@ def test_pieces_and_blocks_do_not_change_the_answer(monkeypatch, engine):
     for cells in ("_CELLS", "_DEVICE_CELLS"):
         monkeypatch.setattr(neighbors, cells, 100_000)
     monkeypatch.setattr(neighbors, "_READY_BYTES", 0)
+    monkeypatch.setattr(neighbors, "_GATHERED", 5)
     pieces = exact_neighbors(base, base, 9, exclude_self=True, block=130)
     np.testing.assert_array_equal(whole.indices, pieces.indices)
     np.testing.assert_array_equal(whole.distances, pieces.distances)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 from test_pages import button, open_app, texts, wait_for_jobs
 
 from core.decisions import decide
@@ -81,11 +82,17 @@ def test_a_slider_moves_the_numbers_and_stores_nothing(app, mapped_root):
     assert list_runs(Project.open(mapped_root)) == []
 
 
-def test_auto_may_come_to_the_slider_s_end(app):
-    settled(app.number_input(key="budget").set_value(239).run())
-    assert not app.exception and not app.error
-    assert app.session_state["preview"].selection.settings["diversity_weight"] > 0.9
-    assert app.slider(key="tsds-kde-diversity_weight").value <= 0.99
+def test_auto_may_come_to_more_than_the_slider_holds():
+    def script():
+        from core.selection import RULES
+        from pages.ui.parameters import render_parameters, show_automatic
+
+        render_parameters(RULES["tsds-kde"], simple=True)
+        show_automatic(RULES["tsds-kde"], "diversity_weight", 0.996)
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert app.slider(key="tsds-kde-diversity_weight").value == 0.99
 
 
 def test_a_browser_that_is_late_does_not_switch_auto_off(app):
