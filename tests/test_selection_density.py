@@ -56,7 +56,9 @@ def test_asking_in_parts_in_any_order_and_again_changes_nothing():
     np.testing.assert_allclose(lazy.at(order[:50]), whole[order[:50]], rtol=1e-6)
 
 
-def test_limit_counts_only_the_nearest():
+@pytest.mark.parametrize("wide", [1 << 15, 300])
+def test_limit_counts_only_the_nearest(wide, monkeypatch):
+    monkeypatch.setattr("core.selection.density._WIDE", wide)
     base = clustered(2)
     for limit in (1, 7, 100, 5000):
         density = KernelDensity(base, 0.5, limit).at(np.arange(len(base)))

@@ -73,8 +73,9 @@ class KernelDensity:
         self._seen = self._kept = 0
         if limit:
             # Kept, since new memory costs more than what is done with it.
-            self._room = np.empty(_CHUNK * (limit + _WIDE), dtype)
-            self._wide = np.empty((_WIDE, self._rows.shape[1]), dtype)
+            wide = min(_WIDE, len(base))
+            self._room = np.empty(_CHUNK * (min(limit, len(base)) + wide), dtype)
+            self._wide = np.empty((wide, self._rows.shape[1]), dtype)
 
     def at(self, rows: NDArray[np.int64], progress: Progress = silent) -> NDArray[np.float64]:
         """Density of these rows of the base; at least 1.
