@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -278,6 +279,31 @@ def test_gelu_softmax_and_norm_are_near_enough():
     int16.add_norm(hidden, update, weight, bias, np.float32(1e-5), 1, 3)
     np.testing.assert_allclose(hidden[1:4], expected.numpy(), atol=1e-5)
     np.testing.assert_array_equal(hidden[[0, 4]], before[[0, 4]])
+
+
+@needs_avx2
+def test_vectors_do_not_depend_on_whether_the_kernels_were_compiled_or_loaded(tiny, tmp_path):
+    script = """
+import hashlib, pathlib, sys
+from core.encoders.bert import BertEncoder, BertShape
+from core.encoders.quantized import Int16Engine
+from core.encoders.weights import checked
+model = checked(pathlib.Path(sys.argv[1]), "tiny", "here")
+shape = BertShape.of(model)
+vectors = BertEncoder("tiny", "1", shape, Int16Engine(shape)).encode(sys.argv[2:]).vectors
+print(hashlib.sha256(vectors.tobytes()).hexdigest())
+"""
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-c", script, tiny, *TEXTS], capture_output=True, text=True,
+            check=True, cwd=Path(__file__).parents[1],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        ).stdout  # fmt: skip
+
+    compiled = run()
+    assert list(tmp_path.rglob("*run_layers*"))
+    assert run() == compiled
 
 
 @needs_avx2

@@ -36,13 +36,16 @@ _P = _polynomial(_half_erf, 10)
 _Q = _polynomial(lambda u: math.exp((u - 1) * _EXP_END / 32), 5)
 
 
+_options: Any = {
+    "nogil": True, "fastmath": True, "error_model": "numpy", "boundscheck": False,
+}  # fmt: skip
 # Numba renews its cache when this file changes; change it too when `madd` changes.
-_compile: Any = numba.njit(
-    nogil=True, fastmath=True, error_model="numpy", cache=True, boundscheck=False
-)
-_inline: Any = numba.njit(
-    nogil=True, fastmath=True, error_model="numpy", inline="always", boundscheck=False
-)
+_compile: Any = numba.njit(cache=True, **_options)
+# A function that is called, not inlined, exists twice: compiled by itself and again within its
+# caller. Which of the two runs depends on whether the caller came from the cache, and with
+# fastmath their last bits differ.
+_part: Any = numba.njit(forceinline=True, **_options)
+_inline: Any = numba.njit(inline="always", **_options)
 
 
 @_inline
@@ -51,7 +54,7 @@ def _round(x):  # type: ignore[no-untyped-def]
     return np.int32(x + np.float32(32768.5)) - np.int32(32768)
 
 
-@_compile
+@_part
 def _largest(values, rows, tops):  # type: ignore[no-untyped-def]
     """Largest absolute value of each of the first `rows` rows."""
     for row in range(rows):
@@ -61,7 +64,7 @@ def _largest(values, rows, tops):  # type: ignore[no-untyped-def]
         tops[row] = top
 
 
-@_compile
+@_part
 def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-def]
     """Round rows to integers of at most `limit`; scales, the rows' largest values, undo it then."""
     width = values.shape[1]
@@ -73,7 +76,7 @@ def _quantize(values, limit, whole, scales, rows):  # type: ignore[no-untyped-de
             whole[row, i] = np.int16(_round(values[row, i] * factor))
 
 
-@_compile
+@_part
 def _gelu(values, rows, tops):  # type: ignore[no-untyped-def]
     """GELU in place, and the largest absolute value of each row."""
     width = values.shape[1]
@@ -97,7 +100,7 @@ def _gelu(values, rows, tops):  # type: ignore[no-untyped-def]
         tops[row] = top
 
 
-@_compile
+@_part
 def add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignore[no-untyped-def]
     """hidden[first:first+rows] = LayerNorm(hidden[first:first+rows] + update)."""
     width = hidden.shape[1]
@@ -155,7 +158,7 @@ def embed(words, positions, ids, places, norm, epsilon, mapped, bias, hidden, qk
             qkv[t, i] = (word[i] + place[i]) * factor + bias[i]
 
 
-@_compile
+@_part
 def _linear(whole, token_scales, rows, panels, scales, biases, out):  # type: ignore[no-untyped-def]
     """out[:rows] = whole[:rows] · weights + biases; up to ROWS - 1 rows more are overwritten."""
     inputs = whole.shape[1]
@@ -189,7 +192,7 @@ def map_rows(values, panels, scales, biases, limit, out):  # type: ignore[no-unt
         out[first : first + rows] = room[:rows]
 
 
-@_compile
+@_part
 def _quantize_head(values, first, start, length, limit, whole):  # type: ignore[no-untyped-def]
     """Round one head's part of a text to integers, with one scale; returns the scale."""
     d = whole.shape[1]
@@ -206,7 +209,7 @@ def _quantize_head(values, first, start, length, limit, whole):  # type: ignore[
     return top / limit
 
 
-@_compile
+@_part
 def _softmax(scores, length, weights):  # type: ignore[no-untyped-def]
     """Softmax of each row of `scores`, as integers that add up to about 32767."""
     # Loops over a multiple of 32 leave nothing to the slow scalar code that ends a vector loop.
@@ -233,7 +236,7 @@ def _softmax(scores, length, weights):  # type: ignore[no-untyped-def]
             weights[r, t] = np.int16(_round(scores[r, t] * factor))
 
 
-@_compile
+@_part
 def _attend(qkv, start, stop, head, heads, out, room):  # type: ignore[no-untyped-def]
     """Attention of one head within one text: `out` gets softmax(QKᵀ/√d)·V."""
     queries, rounded, keys, values, scores, weights, scales, ones, zeros = room

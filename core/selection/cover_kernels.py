@@ -51,7 +51,8 @@ def lower(
                     squared[i] = min(squared[i], _squared(rows[i], rows[chosen[c]]))
 
 
-@numba.njit(nogil=True, fastmath=_FAST, cache=True)
+# Inlined: see `_part` in core/encoders/int16.py.
+@numba.njit(nogil=True, fastmath=_FAST, forceinline=True)
 def _squared(one: Vectors, other: Vectors) -> np.float32:
     total = np.float32(0)
     for d in range(len(one)):
