@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import WinnowError
 from pages.ui import strip
-from pages.ui.places import places
+from pages.ui.places import lead_on, places
 from pages.ui.text import as_text
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     st.logo("assets/logo/wordmark.svg", size="large")
     page = st.navigation(places(), position="top")
     try:
+        lead_on(page)
         strip.render()
         page.run()
     except WinnowError as error:

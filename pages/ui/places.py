@@ -27,10 +27,17 @@ def place(name: str) -> StreamlitPage:
 
 
 def places() -> list[StreamlitPage]:
-    """Every page. The bare address leads on: a default page could not have one of its own."""
-    front = st.Page(_lead_on, title="Winnow", url_path="home", default=True, visibility="hidden")
+    """Every page. The first, at the bare address, only leads on: see `lead_on`."""
+    front = st.Page(_nothing, title="Winnow", url_path="home", default=True, visibility="hidden")
     return [front, *map(place, _PLACES)]
 
 
-def _lead_on() -> None:
-    st.switch_page(place("map" if project_names() else "pool"))
+def lead_on(page: StreamlitPage) -> None:
+    """Go on from the bare address: a default page could not have an address of its own."""
+    if not page.url_path:
+        to = place("map" if project_names() else "pool")
+        st.switch_page(to, query_params=st.query_params.to_dict())
+
+
+def _nothing() -> None:
+    """Never run: `lead_on` comes first."""
