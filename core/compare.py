@@ -58,8 +58,10 @@ class Comparison:
 
     Attributes
     ----------
-    metrics : values by id of `core.metrics.METRICS`; those without a value are left out. A run
-        that was not measured yet is left out too, here and in `random`.
+    metrics : values by id of `core.metrics.METRICS`; those without a value are left out. Every run
+        is measured against all target sets that one of them was made for; where these are several,
+        the key is ``id:target set``. A run that was not measured yet is left out, here and in
+        `random`.
     random : the same metrics of Random at the run's budget.
     budgets : rows of each run.
     targets : the target set of each run; None for a rule that uses none, or where it is gone.
@@ -76,6 +78,11 @@ class Comparison:
     sources: Groups
     clusters: Groups | None
     drawn: dict[str, Rows]
+
+    @property
+    def aims(self) -> tuple[str, ...]:
+        """The different target sets, in the order of the runs."""
+        return _aims(self.targets)
 
     @property
     def is_measured(self) -> bool:
@@ -125,9 +132,9 @@ def compare_runs(
     chosen = {run.id: run.rows for run in runs}
     targets = {run.id: _target(project, run) for run in runs}
     draws = {name: _draws(decisions, rows, seeds) for name, rows in chosen.items()}
+    aims = _aims(targets)
     samples = {
-        name: [Sample(rows, targets[name]) for rows in (chosen[name], *draws[name])]
-        for name in names
+        name: [Sample(rows, aims) for rows in (chosen[name], *draws[name])] for name in names
     }
     bench = Bench(project, pool, decisions.candidates)
     if not stored:
@@ -171,6 +178,10 @@ def reasons(run: Run, rows: Rows) -> pa.Table:
     table = run.table
     table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
     return table.take(np.argsort(-table["probability"].to_numpy(), kind="stable"))
+
+
+def _aims(targets: dict[str, str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target for target in targets.values() if target))
 
 
 def _check(names: Sequence[str], seeds: int) -> None:

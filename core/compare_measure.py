@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +31,16 @@ from core.targets import load_target
 
 Rows = NDArray[np.int64]
 Values = dict[str, float]
+T = TypeVar("T")
 _VERSION = 1  # to be raised when a metric is computed in another way
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to measure, ascending, and the target set for those metrics that need one."""
+    """Rows to measure, ascending, and the target sets for those metrics that need one."""
 
     rows: Rows
-    target: str | None = None
+    targets: tuple[str, ...] = ()
 
 
 class Bench:
@@ -59,9 +61,13 @@ class Bench:
 
     def known(self, sample: Sample) -> Values | None:
         """Return the metrics of a subset that was measured before, else None."""
-        common = _read(self._common_path(sample))
-        aimed = _read(self._target_path(sample)) if sample.target else {}
-        return None if common is None or aimed is None else common | aimed
+        values = _read(self._common_path(sample.rows))
+        for target in sample.targets:
+            aimed = _read(self._target_path(sample.rows, target))
+            if values is None or aimed is None:
+                return None
+            values |= {metric_key(name, target, sample.targets): aimed[name] for name in aimed}
+        return values
 
     def measure(self, samples: Sequence[Sample], *, progress: Progress = silent) -> None:
         """Measure the subsets that are not known yet; neighbour searches take nearly all the time.
@@ -71,33 +77,38 @@ class Bench:
         InputError
             A target set cannot be encoded with the features in use.
         """
-        common = _missing({self._common_path(one): one for one in samples})
-        aimed = _missing({self._target_path(one): one for one in samples if one.target})
+        common = _missing({self._common_path(one.rows): one.rows for one in samples})
+        aimed = _missing(
+            {
+                self._target_path(one.rows, target): (one.rows, target)
+                for one in samples
+                for target in one.targets
+            }
+        )
         targets = {
             name: unit_rows(encode_target(self._project, name, progress=progress))
-            for name in dict.fromkeys(one.target for one in aimed.values() if one.target)
+            for name in dict.fromkeys(target for _, target in aimed.values())
         }
         count, total = itertools.count(), len(common) + len(aimed)
         if common:
-            densities = self._densities([one.rows for one in common.values()], progress)
-        for path, one in common.items():
+            densities = self._densities([*common.values()], progress)
+        for path, rows in common.items():
             progress(next(count), total, "measuring")
-            write_json(path, measure(self._subset(one.rows, densities)))
-        for path, one in aimed.items():
+            write_json(path, measure(self._subset(rows, densities)))
+        for path, (rows, target) in aimed.items():
             progress(next(count), total, "measuring")
-            vectors = unit_rows(self._features.vectors[one.rows])
-            write_json(path, measure_target(vectors, targets[one.target or ""]))
+            vectors = unit_rows(self._features.vectors[rows])
+            write_json(path, measure_target(vectors, targets[target]))
 
-    def _common_path(self, sample: Sample) -> Path:
+    def _common_path(self, rows: Rows) -> Path:
         """Where the metrics of a subset are that need no target."""
-        return self._path(self._context, _digest(sample.rows))
+        return self._path(self._context, _digest(rows))
 
-    def _target_path(self, sample: Sample) -> Path:
-        return self._path(self._goal(sample.target), _digest(sample.rows))
+    def _target_path(self, rows: Rows, target: str) -> Path:
+        return self._path(self._goal(target), _digest(rows))
 
-    def _goal(self, target: str | None) -> list[object]:
+    def _goal(self, target: str) -> list[object]:
         """All that metrics of a target set depend on, beside the rows."""
-        assert target is not None
         if target not in self._goals:
             self._goals[target] = [
                 self._features.fingerprint,
@@ -150,7 +161,12 @@ class Bench:
         )
 
 
-def _missing(samples: dict[Path, Sample]) -> dict[Path, Sample]:
+def metric_key(metric: str, target: str | None, targets: tuple[str, ...]) -> str:
+    """Under what a metric is given: its id, and the target set where there are several of them."""
+    return f"{metric}:{target}" if target and len(targets) > 1 else metric
+
+
+def _missing(samples: dict[Path, T]) -> dict[Path, T]:
     return {path: sample for path, sample in samples.items() if _read(path) is None}
 
 

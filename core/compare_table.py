@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.compare import Comparison, Spread
+from core.compare_measure import metric_key
 from core.metrics import METRICS, Metric
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -27,16 +28,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A metric of all runs, and of Random (mean ± standard deviation)."""
+    """A metric of all runs, and of Random (mean ± standard deviation).
+
+    `target` is the target set that it is of, where there are several.
+    """
 
     metric: Metric
+    target: str | None
     cells: tuple[Cell, ...]
     random: tuple[str, ...]
 
     @property
     def label(self) -> str:
         """Its name, with an arrow to the good side."""
-        return f"{self.metric.label} {ARROWS[self.metric.good]}".rstrip()
+        name = f"{self.metric.label}, {self.target}" if self.target else self.metric.label
+        return f"{name} {ARROWS[self.metric.good]}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -56,16 +62,19 @@ def metric_table(found: Comparison) -> MetricTable:
     random = _random_columns(found)
     base = next(iter(found.budgets))
     lines = []
-    for metric in METRICS.values():
-        values = {name: of_run.get(metric.id) for name, of_run in found.metrics.items()}
+    several = found.aims if len(found.aims) > 1 else (None,)
+    kinds = [(m, t) for m in METRICS.values() for t in (several if m.needs_target else (None,))]
+    for metric, target in kinds:
+        key = metric_key(metric.id, target, found.aims)
+        values = {name: of_run.get(key) for name, of_run in found.metrics.items()}
         if all(value is None for value in values.values()):
             continue
         cells = [
             Cell(number(value)) if name == base else _cell(metric, value, values.get(base))
             for name, value in values.items()
         ]
-        drawn = (_spread(of_random.get(metric.id)) for of_random in random.values())
-        lines.append(Line(metric, tuple(cells), tuple(drawn)))
+        drawn = (_spread(of_random.get(key)) for of_random in random.values())
+        lines.append(Line(metric, target, tuple(cells), tuple(drawn)))
     return MetricTable(tuple(found.metrics), tuple(random), tuple(lines))
 
 
@@ -100,16 +109,8 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _random_columns(found: Comparison) -> dict[str, dict[str, Spread]]:
-    """Random once for the runs of one budget and target set, under a name that tells them apart."""
-    kinds = {
-        (found.budgets[name], found.targets[name]): found.random[name] for name in found.random
-    }
-    aimed = {budget for budget, target in kinds if target}
-    # Random without a target says nothing that it does not say beside one.
-    kinds = {kind: of_kind for kind, of_kind in kinds.items() if kind[1] or kind[0] not in aimed}
+    """Random once for the runs of one budget."""
+    kinds = {found.budgets[name]: of_run for name, of_run in found.random.items()}
     if len(kinds) == 1:
         return {"Random": next(iter(kinds.values()))}
-    return {
-        f"Random, {budget:,} rows" + (f", {target}" if target else ""): of_kind
-        for (budget, target), of_kind in kinds.items()
-    }
+    return {f"Random, {budget:,} rows": of_kind for budget, of_kind in kinds.items()}

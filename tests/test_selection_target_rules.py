@@ -1,6 +1,7 @@
 """Round robin, doubly greedy, mean similarity, UOT, k-means by target, against brute force."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.selection import RULES, Problem, solve
+from core.selection import RULES, Problem, nearest, solve
+from core.selection.constraints import make_constraints
+from core.selection.memo import Memo
+from core.selection.nearest import nearest_target, target_neighbors
 from core.selection.uot import _plan
 
 CERTAIN = ["round-robin", "doubly-greedy", "mean-similarity", "target-kmeans"]
@@ -362,3 +366,49 @@ def test_a_pool_whose_rows_are_all_pinned_is_taken(rule):
 def test_they_are_target_driven_rules():
     assert {RULES[rule].family for rule in ALL} == {"target-driven"}
     assert all(RULES[rule].needs_target for rule in ALL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(8, 60),
+    left_out=st.integers(0, 12),
+    count=st.integers(1, 20),
+    dim=st.sampled_from([3, 50]),
+    seed=st.integers(0, 10**6),
+)
+def test_neighbours_found_among_more_candidates_are_those_of_a_search_of_their_own(
+    rows, left_out, count, dim, seed
+):
+    draw = np.random.default_rng(seed)
+    features = draw.normal(size=(rows, dim)).astype(np.float32)
+    if dim == 3:  # few different vectors, so that equal distances are common
+        features = np.sign(features)
+    wider = Problem(features, np.arange(rows), 4, targets=features[: min(rows, 5)] + 0.25)
+    candidates = np.sort(draw.permutation(rows)[: max(1, rows - left_out)])
+    alone = replace(wider, candidates=candidates, memo=Memo())
+    within = replace(alone, memo=Memo(), wider=wider)
+    found, expected = target_neighbors(within, count), target_neighbors(alone, count)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    of_rows = nearest_target(within, candidates)
+    for mine, theirs in zip(of_rows, nearest_target(alone, candidates), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_targets_neighbours_are_searched_once_under_a_cap(monkeypatch):
+    draw = np.random.default_rng(0)
+    features = np.repeat(draw.normal(size=(450, 8)), 2, axis=0).astype(np.float32)
+    searches = []
+
+    def counted(queries, base, count, **options):
+        if len(queries) == 4:  # the targets, not the rows whose nearest target is wanted
+            searches.append(count)
+        return exact(queries, base, count, **options)
+
+    exact = nearest.exact_neighbors
+    monkeypatch.setattr(nearest, "exact_neighbors", counted)
+    capped = make_constraints(lambda _: None, max_cosine=0.999)
+    problem = Problem(features, np.arange(900), 60, targets=features[:4] + 0.01, constraints=capped)
+    chosen = solve("tsds-uniform", problem, max_neighbors=200)
+    assert chosen.settings["exchanged"] > 0
+    assert searches == [200, 400]

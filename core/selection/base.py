@@ -155,6 +155,8 @@ class Problem:
         on, so that another budget or seed need not wait for it again.
     constraints : Constraints or None
         What the chosen rows must obey beside all that; `solve` sees to it, not the rules.
+    wider : Problem or None
+        The same with more candidates, these among them: what was found there holds here.
     """
 
     features: NDArray[np.floating] | None
@@ -168,6 +170,7 @@ class Problem:
     seed: int = 0
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
     constraints: "Constraints | None" = None
+    wider: "Problem | None" = field(default=None, repr=False, compare=False)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for `key` and these candidates and targets, or gives now."""

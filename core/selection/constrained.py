@@ -161,6 +161,7 @@ class _Exchange:
                 pinned=self._problem.candidates[self._taken],
                 budget=taken + min(stage.wanted << tries, int(np.count_nonzero(where))),
                 memo=Memo(),  # what is known of all candidates is kept for the next choice
+                wider=self._problem,
             )
             self._offer(there, self._rule(there))
         return self._joined(wish)

@@ -25,10 +25,35 @@ def target_neighbors(problem: Problem, count: int, *, progress: Progress = silen
     count = min(count, len(problem.candidates))
     near = kept[0] if kept else None
     if near is None or near.indices.shape[1] < count:
-        base = vectors_of(problem, problem.candidates)
-        near = exact_neighbors(problem.targets, base, count, progress=progress)
+        near = _among_wider(problem, count, progress)
+        if near is None:
+            base = vectors_of(problem, problem.candidates)
+            near = exact_neighbors(problem.targets, base, count, progress=progress)
         kept[:] = [near]
     return Neighbors(near.indices[:, :count], near.distances[:, :count])
+
+
+def _among_wider(problem: Problem, count: int, progress: Progress) -> Neighbors | None:
+    """The neighbours of the wider problem that are candidates here; None where they are too few.
+
+    Twice as many are looked for there, which is enough for all the problems within it that lack
+    few candidates.
+    """
+    wider = problem.wider
+    if wider is None or len(wider.candidates) - len(problem.candidates) > count:
+        return None
+    known = target_neighbors(wider, 2 * count, progress=progress)
+    place = np.full(len(wider.candidates), -1)
+    place[np.searchsorted(wider.candidates, problem.candidates)] = np.arange(
+        len(problem.candidates)
+    )
+    places = place[known.indices]
+    first = places >= 0
+    first &= np.cumsum(first, axis=1) <= count
+    if np.count_nonzero(first) < count * len(places):
+        return None
+    shape = (len(places), count)
+    return Neighbors(places[first].reshape(shape), known.distances[first].reshape(shape))
 
 
 def nearest_target(
@@ -40,7 +65,7 @@ def nearest_target(
     """
     assert problem.features is not None and problem.targets is not None
     count = len(problem.features)
-    nearest, distances = problem.remember(
+    nearest, distances = (problem.wider or problem).remember(
         "nearest targets", lambda: (np.full(count, -1), np.empty(count, np.float32))
     )
     new = rows[nearest[rows] < 0]
