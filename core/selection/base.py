@@ -157,6 +157,9 @@ class Problem:
         What the chosen rows must obey beside all that; `solve` sees to it, not the rules.
     wider : Problem or None
         The same with more candidates, these among them: what was found there holds here.
+    spare : float
+        How many more neighbours to look for than are asked for, as a share: problems with fewer
+        candidates will ask for them.
     """
 
     features: NDArray[np.floating] | None
@@ -171,6 +174,7 @@ class Problem:
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
     constraints: "Constraints | None" = None
     wider: "Problem | None" = field(default=None, repr=False, compare=False)
+    spare: float = 0.0
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for `key` and these candidates and targets, or gives now."""

@@ -38,6 +38,8 @@ from core.selection.reasons import Reasons, join_reasons
 from core.selection.room import Room
 from core.selection.rows import Vectors, unit
 
+_SPARE = 0.25  # most rows that go have not that many neighbours of one target among them
+
 SolveRule = Callable[[Problem], Selection]
 
 
@@ -69,7 +71,7 @@ def solve_constrained(
     """
     constraints = problem.constraints
     assert constraints is not None
-    inner = replace(problem, constraints=None)
+    inner = replace(problem, constraints=None, spare=_SPARE)
     notes: tuple[str, ...] = ()
     settings: dict[str, int] = {}
     kept = np.ones(len(problem.candidates), bool)

@@ -20,40 +20,42 @@ def target_neighbors(problem: Problem, count: int, *, progress: Progress = silen
 
     The widest search of a problem is kept, and answers the narrower ones.
     """
-    assert problem.targets is not None
-    kept: list[Neighbors] = problem.remember("target neighbors", list)
-    count = min(count, len(problem.candidates))
-    near = kept[0] if kept else None
-    if near is None or near.indices.shape[1] < count:
-        near = _among_wider(problem, count, progress)
-        if near is None:
-            base = vectors_of(problem, problem.candidates)
-            near = exact_neighbors(problem.targets, base, count, progress=progress)
-        kept[:] = [near]
+    near = _at_least(problem, count, progress)
     return Neighbors(near.indices[:, :count], near.distances[:, :count])
 
 
-def _among_wider(problem: Problem, count: int, progress: Progress) -> Neighbors | None:
-    """The neighbours of the wider problem that are candidates here; None where they are too few.
+def _at_least(problem: Problem, count: int, progress: Progress) -> Neighbors:
+    """As many neighbours of each target, or more, unless there are no more candidates."""
+    assert problem.targets is not None
+    kept: list[Neighbors] = problem.remember("target neighbors", list)
+    count = min(count, len(problem.candidates))
+    if not kept or kept[0].indices.shape[1] < count:
+        near = _among_wider(problem, count, progress)
+        if near is None:
+            base = vectors_of(problem, problem.candidates)
+            more = min(count + int(count * problem.spare), len(base))
+            near = exact_neighbors(problem.targets, base, more, progress=progress)
+        kept[:] = [near]
+    return kept[0]
 
-    Twice as many are looked for there, which is enough for all the problems within it that lack
-    few candidates.
-    """
+
+def _among_wider(problem: Problem, count: int, progress: Progress) -> Neighbors | None:
+    """The neighbours of the wider problem that are candidates here; None where they are too few."""
     wider = problem.wider
     if wider is None or len(wider.candidates) - len(problem.candidates) > count:
         return None
-    known = target_neighbors(wider, 2 * count, progress=progress)
     place = np.full(len(wider.candidates), -1)
-    place[np.searchsorted(wider.candidates, problem.candidates)] = np.arange(
-        len(problem.candidates)
-    )
-    places = place[known.indices]
-    first = places >= 0
-    first &= np.cumsum(first, axis=1) <= count
-    if np.count_nonzero(first) < count * len(places):
-        return None
-    shape = (len(places), count)
-    return Neighbors(places[first].reshape(shape), known.distances[first].reshape(shape))
+    inside = np.searchsorted(wider.candidates, problem.candidates)
+    place[inside] = np.arange(len(inside))
+    for wanted in (count, 2 * count):  # the second time, none of them can be too few
+        known = _at_least(wider, wanted, progress)
+        places = place[known.indices]
+        first = places >= 0
+        first &= np.cumsum(first, axis=1) <= count
+        if np.count_nonzero(first) == count * len(places):
+            shape = (len(places), count)
+            return Neighbors(places[first].reshape(shape), known.distances[first].reshape(shape))
+    return None
 
 
 def nearest_target(
