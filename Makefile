@@ -35,8 +35,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 $(DEMO)/demo.json: | $(VENV)/.installed
 	@$(PY) -m core demo $(DEMO)
 
+# Two at a time: a browser leaves half of the machine idle. A file stays in one process, whose
+# servers and models its tests share. The browser comes first, since its files take longest.
 test: $(VENV)/.installed-dev
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(PY) -m ruff check .

@@ -2,9 +2,9 @@
 
     python -m benchmarks.selection [POOL.npy [TARGET.npy]] [--ratio 0.05] [--repeat 3]
 
-Without files, a synthetic pool of 100,000 unit vectors in clusters, near-duplicates among them, and
-50 targets; with a pool alone, 50 of its rows moved a little are the targets. Each rule runs in a
-fresh process, so that the peak is its own; "(arrays)" is the peak of a process that has only read
+Without files, a synthetic pool of `--rows` unit vectors in clusters, near-duplicates among them,
+and 50 targets; with a pool alone, 50 of its rows moved a little are the targets. Each rule runs in
+a fresh process, so that the peak is its own; "(arrays)" is the peak of a process that has only read
 them. Seconds are `select_arrays` alone, the best of the repeats.
 """
 
@@ -20,10 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import InputError
 from core.selection import RULES, select_arrays, transport_path
 from core.selection.base import Problem
 
 _ROOT = Path(__file__).parents[1]
+_BLOCK = 100_000
+_REFUSED = 2
 _VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("(arrays)", {}),
     *((rule, {}) for rule in RULES),
@@ -35,18 +38,23 @@ _VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def synthetic(folder: Path) -> Path:
-    """Write a pool of 100,000 × 256 float16 and return its path."""
+def synthetic(folder: Path, rows: int) -> Path:
+    """Write a pool of rows × 256 float16 and return its path."""
     rng = np.random.default_rng(0)
     # Axes of falling variance, as sentence vectors have them.
     axes = np.arange(1, 257, dtype=np.float32) ** -0.5
     centers = axes * rng.standard_normal((400, 256), np.float32)
-    label = rng.choice(400, 100_000, p=rng.dirichlet(np.ones(400)))
-    pool = centers[label] + 0.9 * axes * rng.standard_normal((100_000, 256), np.float32)
-    copies = rng.choice(100_000, 20_000)
-    pool[:20_000] = pool[copies] + 0.15 * axes * rng.standard_normal((20_000, 256), np.float32)
-    pool /= np.linalg.norm(pool, axis=1, keepdims=True)
-    np.save(folder / "pool.npy", pool.astype(np.float16))
+    label = rng.choice(400, rows, p=rng.dirichlet(np.ones(400)))
+    pool = np.empty((rows, 256), np.float16)
+    for start in range(0, rows, _BLOCK):
+        some = label[start : start + _BLOCK]
+        block = centers[some] + 0.9 * axes * rng.standard_normal((len(some), 256), np.float32)
+        # The last fifth are copies, moved a little.
+        copies = block[rng.choice(len(some) * 4 // 5, len(some) // 5)]
+        noise = 0.15 * axes * rng.standard_normal(copies.shape, np.float32)
+        block[len(some) - len(copies) :] = copies + noise
+        pool[start : start + _BLOCK] = block / np.linalg.norm(block, axis=1, keepdims=True)
+    np.save(folder / "pool.npy", pool)
     return folder / "pool.npy"
 
 
@@ -65,7 +73,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run one rule in this process."""
     pool = np.load(options.pool, mmap_mode="r")
     target = np.load(options.target)
-    quality = np.random.default_rng(2).random(len(pool))
+    rng = np.random.default_rng(2)
+    quality, strata = rng.random(len(pool)), rng.integers(0, 8, len(pool))
     parameters = json.loads(options.parameters)
     result: dict[str, Any] = {"seconds": float("nan"), "support": 0, "checksum": float(pool.sum())}
     if options.rule == "(new weight)":
@@ -84,6 +93,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 method=options.rule,
                 ratio=options.ratio,
                 quality=quality,
+                strata=strata,
                 **parameters,
             )
             for _ in range(options.repeat)
@@ -100,26 +110,40 @@ def main() -> None:
     parser.add_argument("target", nargs="?", type=Path)
     parser.add_argument("--ratio", type=float, default=0.05)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=100_000, help="of the synthetic pool")
+    parser.add_argument("--rules", nargs="+", help="only these")
     parser.add_argument("--rule", help=argparse.SUPPRESS)
     parser.add_argument("--parameters", default="{}", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rule:
-        print(json.dumps(measure(options)))
+        try:
+            print(json.dumps(measure(options)))
+        except InputError as error:
+            print(error)
+            sys.exit(_REFUSED)
         return
     with tempfile.TemporaryDirectory() as folder:
-        pool = options.pool.resolve() if options.pool else synthetic(Path(folder))
+        pool = options.pool.resolve() if options.pool else synthetic(Path(folder), options.rows)
         given = options.target.resolve() if options.target else None
         target = given or targets_from(pool, Path(folder))
         print("| rule | parameters | support | seconds | peak MB |")
         print("|---|---|---:|---:|---:|")
         for rule, parameters in _VARIANTS:
+            if options.rules and rule not in options.rules:
+                continue
             command = [sys.executable, "-m", "benchmarks.selection", str(pool), str(target)]
             command += ["--rule", rule]
             command += ["--parameters", json.dumps(parameters)]
             command += ["--ratio", str(options.ratio), "--repeat", str(options.repeat)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
-            found = json.loads(done.stdout)
+            done = subprocess.run(
+                command, check=False, stdout=subprocess.PIPE, text=True, cwd=_ROOT
+            )
             settings = ", ".join(f"{key} {value}" for key, value in parameters.items())
+            if done.returncode == _REFUSED:
+                print(f"| {rule} | {settings} | refused: {done.stdout.strip()} | | |", flush=True)
+                continue
+            done.check_returncode()
+            found = json.loads(done.stdout)
             print(
                 f"| {rule} | {settings} | {found['support']:,} | {found['seconds']:.3f} "
                 f"| {found['peak_mb']:.0f} |",

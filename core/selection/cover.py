@@ -19,13 +19,13 @@ _CELLS = 1 << 22  # 16 MB of dot products at a time
 # Float32 rounding of |a|² + |b|² − 2 a·b, relative to |a|² + |b|²: see core.neighbors.
 _ROUNDING = 3e-6
 _ALL_ROWS = 5_000  # up to here every row is looked at at each choice
-_KEPT_BYTES = 1 << 29  # similarities that are kept to be looked at again
-_FETCHED = 256  # rows whose similarities are computed together
+_KEPT_BYTES = 1 << 30  # similarities that are kept to be looked at again
+_FETCHED = 1024  # rows whose similarities are computed together
 _CHOOSING = "choosing rows that cover the others"
 _SOON = 0.95  # of the value of the last choice: a row of less is not looked at for a while
 _LIKELY = 1024
 _MOST_WORK = 4e14  # products of two numbers: an hour or more on two cores
-_AHEAD = 1024  # rows that are drawn together, for as many choices as that makes
+_AHEAD = 2048  # rows that are drawn together, for as many choices as that makes
 
 
 def in_order(problem: Problem, order: Rows, values: Numbers, measure: str) -> Selection:
@@ -147,7 +147,7 @@ def greedy(
     Notes
     -----
     Costs 2 · n · dim operations for each row that is looked at for the first time, and mostly
-    2 · n for one that is looked at again. Memory: the rows and 0.5 GB.
+    2 · n for one that is looked at again. Memory: the rows and 1 GB.
     """
     pinned = np.flatnonzero(problem.is_pinned)
     free, wanted = len(rows) - len(pinned), problem.budget - len(pinned)

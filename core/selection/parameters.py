@@ -87,7 +87,7 @@ EPSILON = Parameter(
     "epsilon",
     "Sampling error",
     "float",
-    0.1,
+    0.2,
     0.0,
     0.9,
     "ε: above 5,000 rows each choice looks at random rows, as many as lower the guarantee by ε at "

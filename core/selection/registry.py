@@ -104,7 +104,7 @@ _RULES = (
         function=cover.facility_location,
         expert=(options.EPSILON,),
         needs_features=True,
-        cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
+        cost="O(n² d log(1/ε)) at most, 1 GB beside the rows",
         source="lazy greedy (Minoux 1978); stochastic greedy, arXiv 1409.7938",
     ),
     Rule(
@@ -131,7 +131,7 @@ _RULES = (
         expert=(options.EPSILON,),
         needs_features=True,
         needs_quality=True,
-        cost="O(n² d log(1/ε)) at most, 0.5 GB beside the rows",
+        cost="O(n² d log(1/ε)) at most, 1 GB beside the rows",
         source="arXiv 2311.14736, both terms scaled to [0, 1]",
     ),
     Rule(
