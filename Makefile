@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 # to be kept then, or each process would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(PY) -m pip install --quiet --no-compile --disable-pip-version-check
-DEMO := projects/demo
+DEMO := $(or $(WINNOW_PROJECTS),projects)/demo
 
 .PHONY: app setup test lint types format clean distclean
 

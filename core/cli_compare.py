@@ -10,6 +10,7 @@ from core.console import ProjectArgument, console
 if TYPE_CHECKING:
     from core.compare import Comparison
     from core.compare_groups import Groups
+    from core.compare_table import Cell
 
 _CHANGES = 3  # of each kind in a sentence
 
@@ -74,7 +75,7 @@ def _text(found: "Comparison") -> str:
     table = metric_table(found)
     lines = [["", *table.runs, *table.random]]
     for line in table.lines:
-        lines.append([line.label, *(cell.text for cell in line.cells), *line.random])
+        lines.append([line.label, *map(_cell, line.cells), *line.random])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -86,8 +87,15 @@ def _text(found: "Comparison") -> str:
         for pair in found.overlaps
     ]
     base, *others = found.budgets
+    against = f" In brackets: against {base}." if others else ""
     gained = [_gained(found.sources, "Sources", name, base) for name in others]
-    return "\n".join([*text, "", *shared, *gained, "↑ higher is better, ↓ lower is better."])
+    return "\n".join(
+        [*text, "", *shared, *gained, "↑ higher is better, ↓ lower is better." + against]
+    )
+
+
+def _cell(cell: "Cell") -> str:
+    return f"{cell.text} ({cell.delta})" if cell.delta else cell.text
 
 
 def _gained(groups: "Groups", what: str, run: str, base: str) -> str:

@@ -97,6 +97,7 @@ def _text(report: "TradeoffReport") -> str:
             f"{report.budget:,} rows are in reach {filled}; "
             f"at {report.diversity_weight:g} there are {report.largest_budget:,}.",
             *report.notes,
+            *(["", "Rows around the cosine of near-duplicates:"] if report.near_duplicates else []),
             *(
                 f"Cosine {pair.cosine:.3f}: rows {pair.rows[0]:,} and {pair.rows[1]:,}."
                 for pair in report.near_duplicates

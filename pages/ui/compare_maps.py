@@ -40,7 +40,7 @@ def _render(
     lit[rows] = True
     payload = pack(
         base.points,
-        _coloring(view.pool.rows, rows, chosen[other], (f"also in {other}", f"only {name}"), hue),
+        _coloring(view.pool.rows, rows, chosen[other], ("in both", "only here"), hue),
         titles=base.titles,
         lit=lit,
         dropped=view.decisions.dropped,

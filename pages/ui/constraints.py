@@ -75,25 +75,26 @@ def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None
 
 
 def _render_limits(view: ProjectView) -> list[str]:
-    """A line for each limit."""
+    """A line for each limit, in a table that lies over the page: names are longer than a column."""
     groups = _groups(view)
-    st.caption(
-        "Rows of a source or cluster",
-        help="Fewest and most rows to choose of one, or of each. A limit of one takes the place of "
-        "that of each.",
-    )
-    table = st.data_editor(
-        pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _EMPTY.items()}),
-        column_config={
-            "group": st.column_config.SelectboxColumn("Of", options=list(groups), width=92),
-            "fewest": st.column_config.NumberColumn("Min", min_value=0, step=1, width=50),
-            "most": st.column_config.NumberColumn("Max", min_value=0, step=1, width=50),
-        },
-        num_rows="dynamic",
-        hide_index=True,
-        width="stretch",
-        key=f"limits-{view.project.name}",
-    )
+    with st.popover("Limits of sources and clusters", width="stretch", key="limits"):
+        st.caption(
+            "Fewest and most rows to choose of one, or of each. A limit of one takes the place of "
+            "that of each. The last line adds another."
+        )
+        table = st.data_editor(
+            pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _EMPTY.items()}),
+            column_config={
+                "group": st.column_config.SelectboxColumn("Of", options=list(groups), width=250),
+                "fewest": st.column_config.NumberColumn("Fewest", min_value=0, step=1, width=75),
+                "most": st.column_config.NumberColumn("Most", min_value=0, step=1, width=75),
+            },
+            num_rows="dynamic",
+            hide_index=True,
+            width=470,
+            placeholder="",
+            key=f"limits-{view.project.name}",
+        )
     try:
         return limits_of(table, groups)
     except InputError as error:

@@ -106,9 +106,10 @@ def _render_demo() -> None:
     elif st.button(
         "Build the demo",
         icon=":material/play_arrow:",
-        help="5,000 rows of five open data sets, with two target sets; about a minute.",
     ):
         _start("demo", "Build the demo", lambda project: Step("demo"))
+    else:
+        st.caption("5,000 rows of five open data sets, with two target sets; about a minute.")
 
 
 def _render_source(source: _Source) -> None:

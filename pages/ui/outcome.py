@@ -228,7 +228,7 @@ def render_coverage(view: ProjectView, target: str, coverage: Coverage) -> None:
             }
         ),
         column_config={
-            "target": st.column_config.TextColumn("target example", width="medium"),
+            "target": st.column_config.TextColumn("target example", width=440),
             "close": st.column_config.CheckboxColumn("close row", width=70),
             "pulled": st.column_config.NumberColumn(
                 "pulled", width=65, help="Chosen rows that this example sent mass to."
@@ -236,7 +236,7 @@ def render_coverage(view: ProjectView, target: str, coverage: Coverage) -> None:
             "cosine": st.column_config.NumberColumn("cosine", format="%.2f", width=65),
             "distance": st.column_config.NumberColumn("distance", format="%.2f", width=70),
             "row": st.column_config.NumberColumn("row", width=70),
-            "nearest": st.column_config.TextColumn("nearest row of the pool", width="medium"),
+            "nearest": st.column_config.TextColumn("nearest row of the pool", width=440),
         },
         hide_index=True,
         height=460,
@@ -250,9 +250,10 @@ def render_pairs(view: ProjectView, pairs: PairSample, line: float) -> None:
     for pair in pairs.around(line):
         count = "count as near-duplicates" if pair.cosine > line else "count as different"
         st.markdown(f"**{pair.cosine:.3f}**: these {count}")
-        for row, prompt in zip(pair.rows, view.pool.page(list(pair.rows))["prompt"], strict=True):
-            st.caption(f"row {row:,}")
-            st.text(_short(str(prompt), 300))
+        prompts = view.pool.page(list(pair.rows))["prompt"]
+        for place, row, prompt in zip(st.columns(2, border=True), pair.rows, prompts, strict=True):
+            place.caption(f"row {row:,}")
+            place.text(_short(str(prompt), 200))
 
 
 def _by_text(selection: Selection, places: NDArray[np.int64], texts: list[str]) -> list[str]:

@@ -51,12 +51,14 @@ def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float)
     switch = f"{key}-auto"
     if st.session_state.setdefault(switch, parameter.default == "auto"):
         st.session_state[key] = st.session_state.get(_came_to(key), round((low + high) / 2, 2))
+    open_yet = st.session_state[switch] and _came_to(key) not in st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.slider(
             parameter.label,
             low,
             high,
             step=0.01,
+            format="…" if open_yet else None,
             help=parameter.help,
             key=key,
             on_change=_moved,

@@ -117,16 +117,16 @@ def _render_kept(view: ProjectView) -> None:
         args=(view,),
         help="Take back the last decision on rows.",
     )
-    st.button(
-        "Redo",
-        key="redo",
-        icon=":material/redo:",
-        shortcut="Ctrl+Shift+Z",
-        disabled=not decisions.can_redo,
-        on_click=_redo,
-        args=(view,),
-        help="Put back the decision that was undone last.",
-    )
+    if decisions.can_redo:  # else it only takes the room that a job needs
+        st.button(
+            "Redo",
+            key="redo",
+            icon=":material/redo:",
+            shortcut="Ctrl+Shift+Z",
+            on_click=_redo,
+            args=(view,),
+            help="Put back the decision that was undone last.",
+        )
 
 
 def _undo(view: ProjectView) -> None:

@@ -91,10 +91,15 @@ def _figure(curve: Curve, preview: Preview) -> go.Figure:
         figure.add_vrect(0, min(least, 0.99), fillcolor=_SHADE, line_width=0, layer="below")
     if 0 < least < 0.99:
         figure.add_vline(least, line={"color": _MARK, "width": 1.5, "dash": "dash"})
-    for x, text, color in ((0, "alignment cost", colors[0]), (1, "rows in reach", colors[1])):
+    notes = (
+        (0, 1, "alignment cost", colors[0]),
+        (1, 1, "rows in reach, dotted: effective size", colors[1]),
+        (1, 0, "diversity weight", _MARK),  # inside: a title would make the chart higher
+    )
+    for x, y, text, color in notes:
         figure.add_annotation(
             x=x,
-            y=1,
+            y=y,
             xref="paper",
             yref="paper",
             xanchor="left" if x == 0 else "right",
