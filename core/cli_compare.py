@@ -38,6 +38,7 @@ def compare(
     found = compare_runs(opened, runs, progress=console.progress)
     values = {
         "runs": found.metrics,
+        "targets": found.targets,
         "random": {
             name: {metric: [spread.mean, spread.sd] for metric, spread in of_run.items()}
             for name, of_run in found.random.items()

@@ -4,7 +4,6 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +11,17 @@ from numpy.typing import NDArray
 
 from core.clusters import load_clusters
 from core.compare_groups import Groups, count_groups
-from core.compare_measure import Bench, Sample
+from core.compare_measure import Bench, Sample, metric_key
 from core.decisions import Decisions, load_decisions
 from core.errors import InputError
+from core.metrics import METRICS
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project
-from core.recipe import read_recipe
+from core.recipe import target_of
 from core.runs import Run, load_run
 from core.selection import Problem, solve
 from core.sources import RANDOM_SEEDS
-from core.targets import list_targets, load_target
 
 Rows = NDArray[np.int64]
 
@@ -59,15 +58,16 @@ class Comparison:
     Attributes
     ----------
     metrics : values by id of `core.metrics.METRICS`; those without a value are left out. Every run
-        is measured against all target sets that one of them was made for; where these are several,
-        the key is ``id:target set``. A run that was not measured yet is left out, here and in
-        `random`.
+        is measured against all target sets that one of them was made for, under ``id:target set``;
+        under the id alone is that of its own target set, or of the only one there is. What was not
+        measured yet is left out, here and in `random`.
     random : the same metrics of Random at the run's budget.
     budgets : rows of each run.
     targets : the target set of each run; None for a rule that uses none, or where it is gone.
     overlaps : every pair of runs.
     sources, clusters : how the rows spread; clusters are None where there are none.
     drawn : the rows that Random draws for each run with seed 0, ascending.
+    is_measured : whether every run has all its metrics.
     """
 
     metrics: dict[str, dict[str, float]]
@@ -78,16 +78,12 @@ class Comparison:
     sources: Groups
     clusters: Groups | None
     drawn: dict[str, Rows]
+    is_measured: bool
 
     @property
     def aims(self) -> tuple[str, ...]:
         """The different target sets, in the order of the runs."""
         return _aims(self.targets)
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether every run has its metrics."""
-        return len(self.metrics) == len(self.budgets)
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ def compare_runs(
     pool, clusters = Pool.open(project), load_clusters(project)
     decisions = load_decisions(project, pool.rows)
     chosen = {run.id: run.rows for run in runs}
-    targets = {run.id: _target(project, run) for run in runs}
+    targets = {run.id: target_of(run.recipe_path, project) for run in runs}
     draws = {name: _draws(decisions, rows, seeds) for name, rows in chosen.items()}
     aims = _aims(targets)
     samples = {
@@ -139,12 +135,13 @@ def compare_runs(
     bench = Bench(project, pool, decisions.candidates)
     if not stored:
         bench.measure([*itertools.chain.from_iterable(samples.values())], progress=progress)
-    metrics, random = {}, {}
+    metrics, random, complete = {}, {}, True
     for name in names:
-        own, *drawn = [bench.known(sample) for sample in samples[name]]
-        of_random = [values for values in drawn if values is not None]
-        if own is not None and len(of_random) == seeds:
-            metrics[name], random[name] = own, _spread(of_random)
+        found = [bench.known(sample) for sample in samples[name]]
+        complete &= all(whole for _, whole in found)
+        own, *drawn = [_with_own(values, targets[name], aims) for values, _ in found]
+        if own and all(drawn):
+            metrics[name], random[name] = own, _spread(drawn)
     sources, kept = pool.sources(), decisions.candidates
     return Comparison(
         metrics,
@@ -155,6 +152,7 @@ def compare_runs(
         count_groups(sources.codes, tuple(sources.names), kept, chosen),
         count_groups(clusters.labels, tuple(clusters.titles), kept, chosen) if clusters else None,
         {name: draws[name][0] for name in names},
+        complete,
     )
 
 
@@ -184,6 +182,15 @@ def _aims(targets: dict[str, str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for target in targets.values() if target))
 
 
+def _with_own(
+    values: dict[str, float], target: str | None, aims: tuple[str, ...]
+) -> dict[str, float]:
+    """Metrics, and those of the run's own target set under their ids alone."""
+    own = target or (aims[0] if len(aims) == 1 else None)
+    keys = {metric: metric_key(metric, own) for metric in METRICS} if own else {}
+    return values | {metric: values[key] for metric, key in keys.items() if key in values}
+
+
 def _check(names: Sequence[str], seeds: int) -> None:
     if not names:
         raise InputError("Name at least one run to compare.")
@@ -192,15 +199,6 @@ def _check(names: Sequence[str], seeds: int) -> None:
         raise InputError(f"The run {twice[0]!r} is named twice; name each run once.")
     if seeds < 1:
         raise InputError(f"The number of seeds must be at least 1, got {seeds}.", option="seeds")
-
-
-def _target(project: Project, run: Run) -> str | None:
-    """The target set of a run; None where it had none, or that set is no longer there."""
-    made: dict[str, Any] | None = read_recipe(run.recipe_path).get("target")
-    if made is None or made["name"] not in {there.name for there in list_targets(project)}:
-        return None
-    same = load_target(project, made["name"]).meta["fingerprint"] == made.get("fingerprint")
-    return str(made["name"]) if same else None
 
 
 def _draws(decisions: Decisions, chosen: Rows, seeds: int) -> list[Rows]:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters import Clusters, load_clusters
+from core.errors import InputError
 from core.features import Features, load_features
 from core.metrics import METRICS, Subset, measure, measure_target
 from core.metrics_functions import (
@@ -59,15 +60,15 @@ class Bench:
         self._clusters: Clusters | None = load_clusters(project)
         self._goals: dict[str, list[object]] = {}
 
-    def known(self, sample: Sample) -> Values | None:
-        """Return the metrics of a subset that was measured before, else None."""
-        values = _read(self._common_path(sample.rows))
+    def known(self, sample: Sample) -> tuple[Values, bool]:
+        """Return what was measured of a subset before, and whether that is all."""
+        common = _read(self._common_path(sample.rows))
+        values, complete = dict(common or {}), common is not None
         for target in sample.targets:
             aimed = _read(self._target_path(sample.rows, target))
-            if values is None or aimed is None:
-                return None
-            values |= {metric_key(name, target, sample.targets): aimed[name] for name in aimed}
-        return values
+            complete &= aimed is not None
+            values |= {metric_key(name, target): value for name, value in (aimed or {}).items()}
+        return values, complete
 
     def measure(self, samples: Sequence[Sample], *, progress: Progress = silent) -> None:
         """Measure the subsets that are not known yet; neighbour searches take nearly all the time.
@@ -98,7 +99,16 @@ class Bench:
         for path, (rows, target) in aimed.items():
             progress(next(count), total, "measuring")
             vectors = unit_rows(self._features.vectors[rows])
-            write_json(path, measure_target(vectors, targets[target]))
+            values = measure_target(vectors, targets[target])
+            self._check_goal(target)
+            write_json(path, values)
+
+    def _check_goal(self, target: str) -> None:
+        """Refuse to keep metrics of a target set that took the place of another meanwhile."""
+        known = self._goal(target)
+        del self._goals[target]
+        if self._goal(target) != known:
+            raise InputError(f"The target set {target!r} was replaced meanwhile; compare again.")
 
     def _common_path(self, rows: Rows) -> Path:
         """Where the metrics of a subset are that need no target."""
@@ -161,9 +171,9 @@ class Bench:
         )
 
 
-def metric_key(metric: str, target: str | None, targets: tuple[str, ...]) -> str:
-    """Under what a metric is given: its id, and the target set where there are several of them."""
-    return f"{metric}:{target}" if target and len(targets) > 1 else metric
+def metric_key(metric: str, target: str) -> str:
+    """Under what a metric of a target set is given."""
+    return f"{metric}:{target}"
 
 
 def _missing(samples: dict[Path, T]) -> dict[Path, T]:
@@ -173,10 +183,13 @@ def _missing(samples: dict[Path, T]) -> dict[Path, T]:
 def _read(path: Path) -> Values | None:
     """Values that were stored; None if they are missing or damaged."""
     try:
-        values: Values = json.loads(path.read_text(encoding="utf-8"))
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return values
+    numbers = isinstance(values, dict) and all(
+        isinstance(one, int | float) for one in values.values()
+    )
+    return values if numbers else None
 
 
 def _novel(rows: Rows) -> Rows:

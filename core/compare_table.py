@@ -30,7 +30,7 @@ class Cell:
 class Line:
     """A metric of all runs, and of Random (mean ± standard deviation).
 
-    `target` is the target set that it is of, where there are several.
+    `target` is the target set that it is of, for a metric that needs one.
     """
 
     metric: Metric
@@ -62,10 +62,9 @@ def metric_table(found: Comparison) -> MetricTable:
     random = _random_columns(found)
     base = next(iter(found.budgets))
     lines = []
-    several = found.aims if len(found.aims) > 1 else (None,)
-    kinds = [(m, t) for m in METRICS.values() for t in (several if m.needs_target else (None,))]
+    kinds = [(m, t) for m in METRICS.values() for t in (found.aims if m.needs_target else [None])]
     for metric, target in kinds:
-        key = metric_key(metric.id, target, found.aims)
+        key = metric_key(metric.id, target) if target else metric.id
         values = {name: of_run.get(key) for name, of_run in found.metrics.items()}
         if all(value is None for value in values.values()):
             continue
@@ -109,8 +108,20 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _random_columns(found: Comparison) -> dict[str, dict[str, Spread]]:
-    """Random once for the runs of one budget."""
-    kinds = {found.budgets[name]: of_run for name, of_run in found.random.items()}
+    """Random once for the runs that it is the same for.
+
+    That is all runs of one budget, unless one of them has rows that were dropped since: Random may
+    then draw them for this run alone.
+    """
+    kinds: list[tuple[int, str, dict[str, Spread]]] = []
+    for name, of_run in found.random.items():
+        budget = found.budgets[name]
+        if not any(budget == other and of_run == kind for other, _, kind in kinds):
+            kinds.append((budget, name, of_run))
     if len(kinds) == 1:
-        return {"Random": next(iter(kinds.values()))}
-    return {f"Random, {budget:,} rows": of_kind for budget, of_kind in kinds.items()}
+        return {"Random": kinds[0][2]}
+    budgets = [budget for budget, _, _ in kinds]
+    return {
+        f"Random, {budget:,} rows" + (f", for {name}" if budgets.count(budget) > 1 else ""): of_kind
+        for budget, name, of_kind in kinds
+    }

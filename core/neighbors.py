@@ -140,7 +140,7 @@ def _check(queries: np.ndarray, base: np.ndarray, k: int, exclude_self: bool) ->
 
 
 @dataclass(frozen=True)
-class _Copies:
+class Copies:
     """Rows that are bit for bit the same: searched once as a kind, then spread out again.
 
     Without this, thousands of copies of one row would all tie with each other.
@@ -151,7 +151,8 @@ class _Copies:
     starts: np.ndarray  # int64 (kinds + 1,), where in `members` each kind starts, and the end
 
     @classmethod
-    def of(cls, base: np.ndarray) -> "_Copies":
+    def of(cls, base: np.ndarray) -> "Copies":
+        """Find the copies among the rows of an array of shape (n, dim)."""
         factors = np.random.default_rng(0).integers(1, 1 << 62, base.shape[1]).astype(np.uint64)
         keys = np.empty(len(base), np.uint64)
         for start in range(0, len(base), 16_384):
@@ -171,6 +172,13 @@ class _Copies:
         first, kind = np.unique(leader, return_inverse=True)
         starts = np.concatenate([[0], np.cumsum(np.bincount(kind))])
         return cls(first, np.argsort(kind, kind="stable"), starts)
+
+    @property
+    def leader(self) -> np.ndarray:
+        """The first of its copies, for each row."""
+        leader = np.empty(len(self.members), np.int64)
+        leader[self.members] = np.repeat(self.first, np.diff(self.starts))
+        return leader
 
     def expand(self, kinds: np.ndarray, squared: np.ndarray, wanted: int) -> _Candidates:
         """Replace kinds by their rows: the first `wanted` of each query, ties by row."""
@@ -203,7 +211,7 @@ class _Base:
     """The rows that are searched, without copies; about their mean in the first pass."""
 
     rows: np.ndarray
-    copies: _Copies
+    copies: Copies
     center: np.ndarray  # float32 (dim,)
     norms: np.ndarray  # float32 (kinds,), squared, about the mean
     ready: np.ndarray | None  # float32 (kinds, dim), when they are few
@@ -215,7 +223,7 @@ class _Base:
             total += rows[start : start + _PIECE].sum(axis=0, dtype=np.float64)
         if not np.isfinite(total).all():
             raise InputError("The base holds NaN or infinite values; encode it again.")
-        copies = _Copies.of(rows)
+        copies = Copies.of(rows)
         norms = np.empty(len(copies.first), np.float32)
         ready = None
         if 4 * len(norms) * rows.shape[1] <= _READY_BYTES:

@@ -18,7 +18,7 @@ from core.pool import Pool
 from core.project import Project, atomic_file
 from core.selection import find_rule
 from core.target_features import imported_from
-from core.targets import load_target
+from core.targets import list_targets, load_target
 from core.values import encode_ranges, plain
 
 RECIPE_VERSION = 1
@@ -178,6 +178,21 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     selection = recipe["selection"]
     find_rule(selection["method"]).resolve(selection["parameters"])
     return recipe
+
+
+def target_of(path: Path, project: Project) -> str | None:
+    """The target set that the recipe of a run names; None where it has none, or it is gone.
+
+    Another set under that name does not count. A recipe that cannot be used any more, of a rule
+    that has changed since, still tells.
+    """
+    try:
+        made = yaml.safe_load(path.read_text(encoding="utf-8"))["target"]
+        name, fingerprint = str(made["name"]), made["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
+        return None
+    there = {target.name: target.fingerprint for target in list_targets(project)}
+    return name if there.get(name) == fingerprint else None
 
 
 def _fill(part: dict[str, Any], shape: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ class TargetInfo:
     name: str
     rows: int
     origin: str
+    fingerprint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def list_targets(project: Project) -> list[TargetInfo]:
     for path in sorted(project.targets_dir.glob("*.json")):
         if _NAME.fullmatch(path.stem):
             meta = _read_meta(path)
-            found.append(TargetInfo(path.stem, meta["rows"], _origin(meta)))
+            found.append(TargetInfo(path.stem, meta["rows"], _origin(meta), meta["fingerprint"]))
     return found
 
 

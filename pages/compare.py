@@ -5,6 +5,7 @@ import streamlit as st
 from core.compare import Comparison, compare_runs
 from core.report import render_report
 from core.runs import Run, list_runs
+from core.targets import list_targets
 from pages.ui.compare_maps import render_maps
 from pages.ui.compare_metrics import render_metrics
 from pages.ui.compare_tables import render_changes, render_overlap, render_rows
@@ -39,6 +40,7 @@ def _comparison(view: ProjectView, runs: list[Run]) -> Comparison:
         [(run.id, run.report.rows_sha256) for run in runs],
         (view.features_id, view.layout_id, view.clusters and view.clusters.fingerprint),
         [entry.id for entry in view.decisions.log if entry.active],
+        [(target.name, target.fingerprint) for target in list_targets(view.project)],
     )
     kept = st.session_state.get("comparison")
     if kept and kept[0] == key:

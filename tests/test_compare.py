@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from core import cli, compare_measure
 from core.clusters import cluster, load_clusters
@@ -69,8 +70,9 @@ def test_metrics_are_those_of_the_chosen_rows_and_of_random_at_the_budget(projec
     vectors, goal = load_features(project).vectors, encode_target(project, "cooking")
     rows = load_run(project, "near").rows
     chosen, lengths = vectors[rows], Pool.open(project).lengths()
-    assert set(found.metrics["near"]) == set(METRICS)
-    assert set(found.metrics["small"]) == set(METRICS)  # against the target set of the other
+    assert set(found.metrics["near"]) == set(METRICS) | {f"{m}:cooking" for m in TARGET}
+    # Against the target set of the other run.
+    assert set(found.metrics["small"]) == set(found.metrics["near"])
     near = found.metrics["near"]
     assert near["vendi"] == pytest.approx(vendi(chosen), rel=1e-5)
     assert near["target_knn"] == pytest.approx(target_knn(chosen, goal), rel=1e-5)
@@ -99,7 +101,11 @@ def test_runs_of_several_target_sets_are_measured_against_each_of_them(project):
     vectors = load_features(project).vectors
     goals = {"cooking": encode_target(project, "cooking"), "other": vectors[rows]}
     for name, values in found.metrics.items():
-        assert set(values) == set(METRICS) - TARGET | {f"{m}:{t}" for m in TARGET for t in goals}
+        own = set() if name == "plain" else TARGET
+        aimed = {f"{m}:{t}" for m in TARGET for t in goals}
+        assert set(values) == set(METRICS) - TARGET | aimed | own
+        if own:
+            assert values["target_knn"] == values[f"target_knn:{found.targets[name]}"]
         chosen = vectors[load_run(project, name).rows]
         for target, goal in goals.items():
             expected = target_knn(chosen, goal)
@@ -292,7 +298,7 @@ def test_a_script_reads_runs_random_and_overlap(project, winnow):
     found = compare_runs(project, ["near", "plain"])
     values = json.loads(printed)
     assert printed.count("\n") == 1 and list(values) == [
-        "runs", "random", "overlap", "sources", "clusters",
+        "runs", "targets", "random", "overlap", "sources", "clusters",
     ]  # fmt: skip
     assert values["runs"] == found.metrics
     vendi_of_random = found.random["plain"]["vendi"]
@@ -309,7 +315,7 @@ def test_a_person_reads_a_table_with_random_and_arrows(winnow):
     rows = {line[: starts[0]].strip(): line for line in lines[1 : 1 + len(METRICS)]}
     assert {"NovelSum ↑", "Coverage radius ↓", "Source entropy"} <= set(rows)
     assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows["Vendi score ↑"][starts[2] :])
-    assert rows["Target to nearest row ↓"][starts[1] : starts[2]].strip()
+    assert rows["Target to nearest row, cooking ↓"][starts[1] : starts[2]].strip()
     assert rows["Source entropy"][starts[0] : starts[1]].strip() == "0.000"
     assert re.fullmatch(r"near and plain share \d+ rows, \d+% of the smaller\.", lines[-3])
     assert re.fullmatch(r"Sources of plain against near, in points: .*cooking −[\d.]+\.", lines[-2])
@@ -328,6 +334,64 @@ def test_differences_are_to_the_first_run_once_it_is_measured(project):
     assert lines["near_duplicates"].cells[1].verdict == "worse"
     assert lines["characters"].cells[1].delta and not lines["characters"].cells[1].verdict
     assert lines["target_knn"].cells[1].verdict == "worse"
+
+
+def test_a_run_of_rows_dropped_since_has_a_random_of_its_own(project):
+    rows = load_run(project, "near").rows
+    decide(project, 240, "drop", np.arange(0, 240, 2), "half")
+    select(project, method="random", budget=24, name="later")
+    found = compare_runs(project, ["near", "later"])
+    assert np.isin(rows, np.arange(0, 240, 2)).any()
+    near, later = (found.random[name]["vendi"].mean for name in ("near", "later"))
+    table = metric_table(found)
+    assert table.random == ("Random, 24 rows, for near", "Random, 24 rows, for later")
+    vendi = next(line for line in table.lines if line.metric.id == "vendi")
+    assert [float(text.split(" ±")[0]) for text in vendi.random] == pytest.approx(
+        [near, later], abs=5e-4
+    )
+    assert near != later
+
+
+def test_what_is_measured_is_shown_while_another_run_is_waited_for(project):
+    before = compare_runs(project, ["near", "plain"])
+    add_target_from_rows(project, "other", np.arange(60, 64))
+    select(project, method="round-robin", budget=24, target="other", name="aimed")
+    found = compare_runs(project, ["near", "plain", "aimed"], stored=True)
+    assert not found.is_measured and set(found.metrics) == {"near", "plain"}
+    assert found.metrics["near"] == before.metrics["near"]
+
+
+@pytest.mark.parametrize("damage", ["[1]", '{"vendi": "much"}', "{", "3"])
+def test_damaged_metrics_are_measured_again(project, damage):
+    before = compare_runs(project, ["near"], seeds=1)
+    for path in (project.root / "metrics").glob("*.json"):
+        path.write_text(damage)
+    after = compare_runs(project, ["near"], seeds=1)
+    assert (after.metrics, after.random) == (before.metrics, before.random)
+
+
+def test_metrics_of_a_target_set_that_is_replaced_meanwhile_are_not_kept(project, monkeypatch):
+    real = compare_measure.encode_target
+
+    def replaced(*given, **options):
+        delete_target(project, "cooking")
+        add_target_from_rows(project, "cooking", np.arange(100, 104))
+        return real(*given, **options)
+
+    monkeypatch.setattr(compare_measure, "encode_target", replaced)
+    with pytest.raises(InputError, match="replaced meanwhile"):
+        compare_runs(project, ["near"], seeds=1)
+
+
+def test_a_recipe_of_a_rule_that_changed_since_still_names_its_target(project):
+    path = load_run(project, "near").recipe_path
+    recipe = yaml.safe_load(path.read_text())
+    recipe["selection"]["parameters"]["gone"] = 1
+    path.write_text(yaml.safe_dump(recipe))
+    assert compare_runs(project, ["near"], seeds=1).targets == {"near": "cooking"}
+    del recipe["target"]["fingerprint"]
+    path.write_text(yaml.safe_dump(recipe))
+    assert compare_runs(project, ["near"], seeds=1).targets == {"near": None}
 
 
 def test_random_stands_once_for_each_budget(winnow):

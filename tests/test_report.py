@@ -54,7 +54,7 @@ def test_the_report_says_what_was_compared(project):
     found = compare_runs(project, ["near", "plain"], seeds=2)
     page = Reader(render_report(project, found))
     for words in (
-        "NovelSum ↑", "Transport to the target ↓", "240 rows", "cooking", RULES["tsds-kde"].label,
+        "NovelSum ↑", "Transport to the target, cooking ↓", "240 rows", RULES["tsds-kde"].label,
         file_sha256(load_run(project, "near").recipe_path),
         load_run(project, "plain").report.rows_sha256, "numpy " + np.__version__,
         f"{len(found.overlaps[0].shared)}", "In near, not in plain", "In plain, not in near",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.selection import Problem, solve
+from core.selection import Problem, cover, solve
 
 
 def small(data, rows=30, dim=3):
@@ -113,6 +113,18 @@ def test_facility_location_is_within_its_bound(seed):
     similar = similarities(given)
     best = max(similar[list(c)].max(axis=0).sum() for c in itertools.combinations(range(9), 3))
     assert reached >= (1 - 1 / np.e) * best - 1e-5
+
+
+def test_copies_are_taken_by_row_whatever_the_threads_and_the_width_of_a_product(monkeypatch):
+    draw = np.random.default_rng(0)
+    features = np.repeat(draw.normal(size=(300, 32)).astype(np.float32), 3, axis=0)
+    features = features[draw.permutation(900)]
+    _, kind = np.unique(features, axis=0, return_inverse=True)
+    lowest = np.array([np.flatnonzero(kind == one)[0] for one in range(300)])
+    for width in (1, 7, 64, 1024):
+        monkeypatch.setattr(cover, "_FETCHED", width)
+        rows = solve("facility-location", Problem(features, np.arange(900), 50), epsilon=0).rows
+        assert np.isin(rows, lowest).all()
 
 
 @settings(max_examples=40, deadline=None)

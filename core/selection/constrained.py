@@ -40,6 +40,8 @@ from core.selection.rows import Vectors, unit
 
 _SPARE = 0.25  # most rows that go have not that many neighbours of one target among them
 
+_DIGITS = 5  # of a probability that count
+
 SolveRule = Callable[[Problem], Selection]
 
 
@@ -164,6 +166,7 @@ class _Exchange:
                 budget=taken + min(stage.wanted << tries, int(np.count_nonzero(where))),
                 memo=Memo(),  # what is known of all candidates is kept for the next choice
                 wider=self._problem,
+                spare=0.0,
             )
             self._offer(there, self._rule(there))
         return self._joined(wish)
@@ -253,7 +256,10 @@ def _wanted(problem: Problem, selection: Selection) -> NDArray[np.floating]:
         return reasons.rank.astype(np.float64)
     if reasons.value is not None:
         return reasons.value
-    return -selection.distribution[np.searchsorted(problem.candidates, selection.rows)]
+    shares = selection.distribution[np.searchsorted(problem.candidates, selection.rows)]
+    # Those of copies differ in their last bits, by the threads that measured the densities.
+    size, power = np.frexp(shares)
+    return -np.ldexp(np.round(size, _DIGITS), power)
 
 
 def _counted_anew(reasons: Reasons, problem: Problem) -> Reasons:

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.devices import resolve_device
 from core.errors import InputError
+from core.neighbors import Copies
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.reasons import Reasons
@@ -20,12 +21,13 @@ _CELLS = 1 << 22  # 16 MB of dot products at a time
 _ROUNDING = 3e-6
 _ALL_ROWS = 5_000  # up to here every row is looked at at each choice
 _KEPT_BYTES = 1 << 30  # similarities that are kept to be looked at again
-_FETCHED = 1024  # rows whose similarities are computed together
+_FETCHED = 1024  # rows whose similarities are computed together, if so many can be kept
+_FETCHED_LEAST = 64
 _CHOOSING = "choosing rows that cover the others"
 _SOON = 0.95  # of the value of the last choice: a row of less is not looked at for a while
 _LIKELY = 1024
 _MOST_WORK = 4e14  # products of two numbers: an hour or more on two cores
-_AHEAD = 2048  # rows that are drawn together, for as many choices as that makes
+_AHEAD = 2048  # rows drawn together, for as many choices as that makes: another number, other draws
 
 
 def in_order(problem: Problem, order: Rows, values: Numbers, measure: str) -> Selection:
@@ -253,12 +255,17 @@ class _Products:
 
 
 class _Cover:
-    """For each row its largest similarity to a chosen one, cosines below 0 counting as 0."""
+    """For each row its largest similarity to a chosen one, cosines below 0 counting as 0.
+
+    Copies of a row have the similarities of the first, so that they come out alike: products of
+    equal rows may differ in their last bits.
+    """
 
     def __init__(self, rows: Vectors) -> None:
+        self._leader = Copies.of(rows).leader
         self._level = np.zeros(len(rows), np.float32)
         self._products = _Products(rows)
-        self.slots = min(len(rows), max(_FETCHED, _KEPT_BYTES // (4 * len(rows))))
+        self.slots = min(len(rows), max(_FETCHED_LEAST, _KEPT_BYTES // (4 * len(rows))))
         self._kept = np.empty((self.slots, len(rows)), np.float32)
         self._slot = np.full(len(rows), -1)
         self._held = np.full(self.slots, -1)  # whose similarities are in each slot
@@ -266,10 +273,12 @@ class _Cover:
 
     def has(self, row: int) -> bool:
         """Whether the similarities of a row are there."""
-        return bool(self._slot[row] >= 0)
+        return bool(self._slot[self._leader[row]] >= 0)
 
     def fetch(self, row: int, others: Rows) -> None:
         """Compute the similarities of a row, and of a few of the others that are not there."""
+        row, others = int(self._leader[row]), self._leader[others]
+        others = others[np.sort(np.unique(others, return_index=True)[1])]
         others = others[(self._slot[others] < 0) & (others != row)]
         rows = np.concatenate([[row], others[: min(_FETCHED, len(self._held)) - 1]])
         if self._next + len(rows) > len(self._held):
@@ -286,13 +295,13 @@ class _Cover:
         """How much the sum of all levels would rise with a row whose similarities are there."""
         from core.selection.cover_kernels import gain
 
-        return float(gain(self._kept[self._slot[row]], self._level))
+        return float(gain(self._kept[self._slot[self._leader[row]]], self._level))
 
     def add(self, row: int, others: Rows) -> None:
         """Choose a row; `others` will follow."""
         if not self.has(row):
             self.fetch(row, others)
-        np.maximum(self._level, self._kept[self._slot[row]], out=self._level)
+        np.maximum(self._level, self._kept[self._slot[self._leader[row]]], out=self._level)
 
 
 def _nearest_to_mean(rows: Vectors) -> Rows:

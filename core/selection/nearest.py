@@ -8,6 +8,8 @@ from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows
 from core.selection.sampling import inclusion_probabilities, merge_pinned
 
+_MOST_PAIRS = 1 << 24  # of a target and a neighbour that may be looked at: some 2 GB
+
 
 def vectors_of(problem: Problem, rows: Rows) -> NDArray[np.floating]:
     """The features of different rows, ascending; no copy when they are all rows."""
@@ -20,23 +22,33 @@ def target_neighbors(problem: Problem, count: int, *, progress: Progress = silen
 
     The widest search of a problem is kept, and answers the narrower ones.
     """
-    near = _at_least(problem, count, progress)
+    near = _at_least(problem, count, problem.spare, progress)
     return Neighbors(near.indices[:, :count], near.distances[:, :count])
 
 
-def _at_least(problem: Problem, count: int, progress: Progress) -> Neighbors:
-    """As many neighbours of each target, or more, unless there are no more candidates."""
+def most_neighbors(problem: Problem) -> int:
+    """Neighbours of each target that memory allows."""
+    assert problem.targets is not None
+    return min(len(problem.candidates), max(1, _MOST_PAIRS // len(problem.targets)))
+
+
+def _at_least(problem: Problem, count: int, spare: float, progress: Progress) -> Neighbors:
+    """So many neighbours of each target or more, unless there are no more candidates.
+
+    `spare` is how many more a search should look for, as a share, if memory allows.
+    """
     assert problem.targets is not None
     kept: list[Neighbors] = problem.remember("target neighbors", list)
     count = min(count, len(problem.candidates))
-    if not kept or kept[0].indices.shape[1] < count:
-        near = _among_wider(problem, count, progress)
-        if near is None:
-            base = vectors_of(problem, problem.candidates)
-            more = min(count + int(count * problem.spare), len(base))
-            near = exact_neighbors(problem.targets, base, more, progress=progress)
-        kept[:] = [near]
-    return kept[0]
+    if kept and kept[0].indices.shape[1] >= count:
+        return kept[0]
+    near = _among_wider(problem, count, progress)
+    if near is None:
+        base = vectors_of(problem, problem.candidates)
+        more = min(count + int(count * spare), max(count, most_neighbors(problem)))
+        near = exact_neighbors(problem.targets, base, more, progress=progress)
+    kept[:] = [near]
+    return near
 
 
 def _among_wider(problem: Problem, count: int, progress: Progress) -> Neighbors | None:
@@ -47,8 +59,11 @@ def _among_wider(problem: Problem, count: int, progress: Progress) -> Neighbors 
     place = np.full(len(wider.candidates), -1)
     inside = np.searchsorted(wider.candidates, problem.candidates)
     place[inside] = np.arange(len(inside))
-    for wanted in (count, 2 * count):  # the second time, none of them can be too few
-        known = _at_least(wider, wanted, progress)
+    # The second time, none of them can be too few.
+    for wanted, spare in ((count, wider.spare), (2 * count, 0.0)):
+        if wanted > max(count, most_neighbors(wider)):
+            break
+        known = _at_least(wider, wanted, spare, progress)
         places = place[known.indices]
         first = places >= 0
         first &= np.cumsum(first, axis=1) <= count

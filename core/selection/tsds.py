@@ -14,6 +14,7 @@ from core.selection.density import KernelDensity
 from core.selection.nearest import (
     filled_note,
     inclusion,
+    most_neighbors,
     nearest_target,
     target_neighbors,
     vectors_of,
@@ -22,8 +23,6 @@ from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 from core.selection.transport import PathPoint, TransportPath, numbered
 
-# Pairs of a target and a neighbour that may be looked at: some 2 GB.
-_MOST_PAIRS = 1 << 24
 _with_support = TransportPath.smallest_lambda_with_support
 
 
@@ -265,7 +264,7 @@ def _lay(problem: Problem, terms: Terms, progress: Progress) -> _Laid:
     """The path over the neighbours of `terms`, or as many as memory allows."""
     assert problem.targets is not None
     wished = min(terms.max_neighbors, len(problem.candidates))
-    neighbors = min(wished, _most_neighbors(problem))
+    neighbors = min(wished, most_neighbors(problem))
     notes: tuple[str, ...] = ()
     if neighbors < wished:
         notes = (
@@ -287,7 +286,7 @@ def _fill(
     wanted = _wanted(problem)
     point = first(laid.path, wanted, problem.pinned)
     # So many that one target alone could fill the budget, if memory allows.
-    more = min(problem.budget + 1, _most_neighbors(problem))
+    more = min(problem.budget + 1, most_neighbors(problem))
     if point is not None or more <= laid.neighbors:
         return laid, point
     note = (
@@ -303,12 +302,6 @@ def _fill(
 def _wanted(problem: Problem) -> int:
     """Places that pinned rows do not take."""
     return problem.budget - len(problem.pinned)
-
-
-def _most_neighbors(problem: Problem) -> int:
-    """Neighbours of each target that memory allows."""
-    assert problem.targets is not None
-    return min(len(problem.candidates), max(1, _MOST_PAIRS // len(problem.targets)))
 
 
 def _spread_out(problem: Problem, point: PathPoint) -> Numbers:

@@ -9,11 +9,16 @@ from core.errors import InputError
 from core.neighbors import Neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
-from core.selection.nearest import filled_note, inclusion, nearest_target, target_neighbors
+from core.selection.nearest import (
+    filled_note,
+    inclusion,
+    most_neighbors,
+    nearest_target,
+    target_neighbors,
+)
 from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 
-_MOST_PAIRS = 1 << 24  # pairs of a target and a neighbour that are looked at: some 2 GB
 _MOST_CELLS = 1 << 27  # targets × rows in the solver, which holds five such matrices: 5 GB
 _FARTHEST = 600.0  # exp(-cost / entropy) beyond this is as good as 0 in float64
 _NAMED_SHARE = 0.01  # of a row's mass: targets that send less do not explain it
@@ -47,8 +52,7 @@ def uot(
     assert problem.targets is not None
     count = len(problem.targets)
     wished = min(max_neighbors, len(problem.candidates))
-    most = max(1, _MOST_PAIRS // count)
-    near = target_neighbors(problem, min(wished, most), progress=progress)
+    near = target_neighbors(problem, min(wished, most_neighbors(problem)), progress=progress)
     near = _within_memory(near)
     neighbors = near.indices.shape[1]
     columns, places = np.unique(near.indices, return_inverse=True)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
-import yaml
 from numpy.typing import NDArray
 
-from core.errors import InputError
+from core.recipe import target_of
 from core.runs import Run
 from core.selection import Selection
 from core.sources import source_shares
@@ -64,10 +63,10 @@ def of_run(view: ProjectView, run: Run) -> Outcome:
 
 def told_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str]:
     """The reasons of a run's rows with the text of a target example in place of its number."""
-    target = run.report.target
     if not any(_PULLED.match(one) or _FILLS.match(one) for one in reasons):
         return reasons
-    if not target or not _has_target(view, run, target):
+    target = target_of(run.recipe_path, view.project)
+    if target is None:
         return reasons
     texts = target_texts(view, target)
 
@@ -80,16 +79,6 @@ def told_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str]:
         return reason
 
     return [told(reason) for reason in reasons]
-
-
-def _has_target(view: ProjectView, run: Run, target: str) -> bool:
-    """Whether the target set of that name is still the one that the run was made with."""
-    try:
-        now = load_target(view.project, target).meta["fingerprint"]
-    except InputError:
-        return False
-    recipe = yaml.safe_load(run.recipe_path.read_text(encoding="utf-8"))
-    return bool(recipe["target"]["fingerprint"] == now)
 
 
 def of_preview(view: ProjectView, preview: Preview) -> Outcome:

@@ -49,9 +49,14 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port; tests that run side by side get theirs from different halves."""
+    half = os.environ.get("PYTEST_XDIST_WORKER", "gw0")[-1] in "13579"
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port % 2 == half:
+            return port
 
 
 @contextlib.contextmanager
