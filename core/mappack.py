@@ -153,6 +153,9 @@ def pack(
         offset += len(padded)
 
     unit = _Unit(low, span)
+    # Each row counts once: those that are lit first, then those that were dropped.
+    chosen = int(np.count_nonzero(flags & LIT))
+    gone = int(np.count_nonzero(flags == DROPPED))
     header = {
         "n": n,
         "stride": stride,
@@ -164,9 +167,10 @@ def pack(
         "names": coloring.names,
         "legend": coloring.legend if legend else None,
         "context": context if lit is not None else None,
-        "lit": int(np.count_nonzero(lit)) if lit is not None else 0,
+        "lit": chosen,
         "litLabel": lit_label,
-        "dropped": int(np.count_nonzero(dropped)) if dropped is not None else 0,
+        "dropped": gone,
+        "others": n - chosen - gone,
         "titles": [unit.title(title) for title in titles if math.isfinite(sum(title.at))],
         "alt": alt or f"Map of {n:,} rows.",
         "caption": caption,

@@ -137,9 +137,7 @@ def select(
     """
     started = time.perf_counter()
     if name is not None:
-        _check_name(name)
-        with project.database() as db:  # known before the work, and looked at again after it
-            _free_id(db, name, method)
+        check_run_name(project, name)  # before the work; looked at again after it
     setup = set_up(
         project,
         method=method,
@@ -322,6 +320,19 @@ def _table(selection: Selection, clusters: Clusters | None) -> pa.Table:
             "why": list(selection.why),
         }
     )
+
+
+def check_run_name(project: Project, name: str) -> None:
+    """Refuse a name that no run of the project can have, or that one has.
+
+    Raises
+    ------
+    InputError
+        It is taken, or has other characters than letters, digits, dots, dashes, underscores.
+    """
+    _check_name(name)
+    with project.database() as db:
+        _free_id(db, name, "")
 
 
 def _check_name(name: str) -> None:

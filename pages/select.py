@@ -4,7 +4,8 @@ import streamlit as st
 
 from core.errors import WinnowError
 from core.jobs import Step
-from core.runs import Run, delete_run, list_runs, store
+from core.runs import Run, check_run_name, delete_run, list_runs, store
+from core.selection import RULES
 from pages.ui import live, outcome
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
@@ -22,13 +23,31 @@ _MAP_HEIGHT = 510
 _LIVE = ""  # what is shown when it is no stored run
 
 
-def _render_keep(view: ProjectView, settings: Settings, found: Live, stored: bool) -> None:
+def _made_with(run: Run) -> str:
+    """What a stored run was made with, in a line."""
+    report, settings = run.report, run.report.settings
+    weight = settings.get("diversity_weight")
+    said = [
+        RULES[report.method].label if report.method in RULES else report.method,
+        f"like {as_text(report.target)}" if report.target else "",
+        f"diversity weight {weight:.2f}" if weight is not None else "",
+        f"{settings['exchanged']:,} rows exchanged to obey constraints"
+        if settings.get("exchanged")
+        else "",
+        f"seed {report.seed}" if report.seed is not None else "",
+    ]
+    return " · ".join(filter(None, said))
+
+
+def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
     """The one button: it stores what is seen, or works it out where that takes longer."""
     at_work = busy(view, "select")
     with st.container(horizontal=True):
         name = st.text_input(
             "Name of the run",
             placeholder="Name: method and number",
+            max_chars=64,
+            help="Letters, digits, dots, dashes and underscores.",
             label_visibility="collapsed",
             key="run_name",
         )
@@ -36,7 +55,7 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live, stored: boo
             st.button(
                 "Save run",
                 type="primary",
-                disabled=stored or not found.current,
+                disabled=not found.current,
                 on_click=_save,
                 args=(view, found.preview, name),
                 help="Keeps exactly these rows, with the recipe that gives them again.",
@@ -47,11 +66,23 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live, stored: boo
             type="primary",
             disabled=at_work or bool(settings.missing),
         )
-    st.caption(f"{settings.rule.label} takes longer: its rows show when the job is done.")
-    if clicked:
+    if not settings.missing:
+        st.caption(f"{settings.rule.label} takes longer: its rows show when the job is done.")
+    if clicked and _is_free(view, name):
         options = settings.request | ({"name": name} if name else {})
         if start_job(view, f"Select with {settings.rule.label}", [Step("select", options)]):
             st.rerun()
+
+
+def _is_free(view: ProjectView, name: str) -> bool:
+    """Whether a run can have this name; says why not."""
+    try:
+        if name:
+            check_run_name(view.project, name)
+    except WinnowError as error:
+        st.error(as_text(error), icon=":material/error:")
+        return False
+    return True
 
 
 def _save(view: ProjectView, preview: Preview, name: str) -> None:
@@ -107,7 +138,7 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
 def _render_limits(view: ProjectView, found: Live) -> None:
     """What weight and budget leave each other, and the near-duplicate pairs."""
     preview = found.preview
-    if preview is None or preview.limits is None:
+    if preview is None or preview.limits is None or not found.current:
         return
     st.caption(limits_in_words(preview))
     line = preview.settings.parameters.get("duplicate_cosine")
@@ -146,6 +177,20 @@ def _render_tables(view: ProjectView, shown: outcome.Outcome, found: Live, store
             outcome.render_coverage(view, target, found.coverage)
 
 
+def _render_result(view: ProjectView, run: Run | None, shown: outcome.Outcome | None) -> None:
+    if run is not None:
+        st.caption(_made_with(run))
+    if shown is not None:
+        outcome.render_numbers(shown)
+        outcome.render_sources(view, shown)
+    if run is not None:
+        st.page_link(
+            place("compare"),
+            label="Metrics, beside Random and other runs",
+            icon=":material/compare:",
+        )
+
+
 def render() -> None:
     """Draw the page: the settings, the map, and what is selected."""
     view = current_view()
@@ -178,22 +223,14 @@ def render() -> None:
             st.error(failed, icon=":material/error:")
         _render_limits(view, found)
     with result:
-        _render_keep(view, settings, found, run is not None)
-        if settings.missing:
-            st.caption("Choose a method and what it needs on the left: the map lights up.")
-        elif settings.live and not failed:
+        if run is None or not settings.live:
+            _render_keep(view, settings, found)
+        if run is None and not settings.missing and settings.live and not failed:
             follow(list(found.waiting), "Rest of the curve: " if found.current else "")
-        if shown is not None:
-            outcome.render_numbers(shown)
-            outcome.render_sources(view, shown)
-        if run is not None:
-            st.page_link(
-                place("compare"),
-                label="Metrics of this run, beside Random and other runs",
-                icon=":material/compare:",
-            )
-    with canvas:
-        _render_curve(found)
+        _render_result(view, run, shown)
+    if run is None:
+        with canvas:
+            _render_curve(found)
     if shown is not None:
         _render_tables(view, shown, found, run is not None)
 

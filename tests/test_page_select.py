@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 from test_pages import button, open_app, texts, wait_for_jobs
 
 from core.decisions import decide
 from core.pool import Pool
 from core.project import Project
 from core.runs import list_runs, load_run, select
-from core.targets import load_target
+from core.targets import delete_target, load_target
 from core.tradeoff import tradeoff
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -57,7 +58,7 @@ def test_what_is_seen_is_what_is_saved(app, mapped_root):
     assert run.report.rows_sha256 == again.rows_sha256
     assert set(seen["row"]) == set(run.rows.tolist())
     assert app.selectbox(key="shown").value == "mine"
-    assert app.text_input(key="run_name").value == ""
+    assert app.session_state["run_name"] == ""
     sources = next(d.value for d in app.dataframe if "random" in d.value.columns)
     assert dict(zip(sources["source"], sources["selected"], strict=True))["cooking"] == 100
 
@@ -112,7 +113,7 @@ def test_the_page_says_what_weight_a_budget_needs(app, mapped_root):
     report = tradeoff(Project.open(mapped_root), target="cooking", budget=96, diversity_weight=0.5)
     assert report.smallest_diversity_weight > 0.5
     said = texts(app)
-    assert f"0.50 reaches {report.largest_budget}." in said
+    assert f"0.50 reaches {report.largest_budget}; " in said and " is used." in said
     assert "96 rows need a weight of" in said and "Diversity weight moved from 0.5" in said
     assert app.session_state["preview"].limits.smallest_weight == pytest.approx(
         report.smallest_diversity_weight
@@ -137,8 +138,10 @@ def test_a_stored_run_names_targets_by_their_text_while_they_are_there(app, mapp
     button(app, "Save run").click().run()
     assert app.selectbox(key="shown").value == "tsds-kde-1"
     assert chosen_rows(app)["why"].tolist() == seen["why"].tolist()
-    (project.targets_dir / "cooking.parquet").unlink()
-    assert chosen_rows(app.run())["why"].iloc[0].startswith("pulled by target")
+    delete_target(project, "cooking")
+    app.run()
+    app.selectbox(key="shown").set_value("tsds-kde-1").run()
+    assert chosen_rows(app)["why"].iloc[0].startswith("pulled by target")
 
 
 def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
@@ -160,8 +163,11 @@ def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
 def test_a_taken_name_is_said_and_nothing_is_stored(app, mapped_root):
     select(Project.open(mapped_root), method="random", budget=10, name="mine")
     app.text_input(key="run_name").set_value("mine").run()
-    assert app.selectbox(key="shown").value == "mine" and button(app, "Save run").disabled
+    assert app.selectbox(key="shown").value == "mine"
+    assert not [one for one in app.button if one.label == "Save run"]
+    assert "Random · seed 0" in [caption.value for caption in app.caption]
     app.selectbox(key="shown").set_value("").run()
+    app.text_input(key="run_name").set_value("mine").run()
     button(app, "Save run").click().run()
     assert "exists already" in " ".join(toast.value for toast in app.toast)
     assert [run.id for run in list_runs(Project.open(mapped_root))] == ["mine"]
@@ -200,3 +206,18 @@ def test_a_rule_that_cannot_be_met_says_so_in_a_sentence(app, mapped_root):
     app.number_input(key="budget").set_value(10).run()
     assert "30 rows are pinned, more than the budget of 10" in texts(app)
     assert button(app, "Save run").disabled
+
+
+def test_settings_are_there_again_after_a_look_at_another_page(app):
+    app.selectbox(key="method").set_value("tsds-uniform").run()
+    app.number_input(key="budget").set_value(17).run()
+    app.toggle(key="max_cosine-on").set_value(True).run()
+    settled(app.slider(key="tsds-uniform-diversity_weight").set_value(0.3).run())
+    for page in ("compare", "select"):
+        app._page_hash = calc_hash(page)
+        app.run()
+    assert app.selectbox(key="method").value == "tsds-uniform"
+    assert app.number_input(key="budget").value == 17
+    assert app.toggle(key="max_cosine-on").value
+    assert app.slider(key="tsds-uniform-diversity_weight").value == 0.3
+    assert not app.toggle(key="tsds-uniform-diversity_weight-auto").value

@@ -33,7 +33,7 @@ export function showLegend(box, header, look, palette, targets) {
   const marked = header.context !== null;
   if (header.context === "grey") {
     rows.push(entry(css(look.accent), header.litLabel, header.lit));
-    rows.push(entry(css(look.grey), "other rows", header.n - header.lit));
+    rows.push(entry(css(look.grey), "other rows", header.others));
   } else if (legend?.kind === "category") {
     if (legend.label) rows.push(element("h4", "", legend.label));
     for (const item of legend.entries) rows.push(entry(color(item.group), item.name, item.count));

@@ -40,7 +40,14 @@ def _render(
     lit[rows] = True
     payload = pack(
         base.points,
-        _coloring(view.pool.rows, rows, chosen[other], ("in both", "only here"), hue),
+        _coloring(
+            view.pool.rows,
+            rows,
+            chosen[other],
+            np.flatnonzero(view.decisions.dropped),
+            ("in both", "only here"),
+            hue,
+        ),
         titles=base.titles,
         lit=lit,
         dropped=view.decisions.dropped,
@@ -62,6 +69,7 @@ def _coloring(
     pool_rows: int,
     rows: NDArray[np.int64],
     others: NDArray[np.int64],
+    dropped: NDArray[np.int64],
     names: tuple[str, str],
     hue: str,
 ) -> Coloring:
@@ -87,6 +95,6 @@ def _coloring(
             {"name": names[group], "count": counts[group], "group": group} for group in (1, 0)
         ],
         "other": 0,
-        "none": pool_rows - len(rows),
+        "none": pool_rows - len(np.union1d(rows, dropped)),
     }
     return Coloring(codes, light, dark, names, legend)

@@ -14,6 +14,7 @@ from pages.ui.text import as_text
 
 _USUAL = 0.95  # cosine of near-duplicates
 _LOWEST = 0.5  # below it nearly all rows are "alike"
+_LINES, _TABLE_HEIGHT = 3, 220  # lines to begin with; pixels
 _EMPTY = {"group": "string", "fewest": "Int64", "most": "Int64"}
 
 
@@ -77,24 +78,33 @@ def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None
 def _render_limits(view: ProjectView) -> list[str]:
     """A line for each limit, in a table that lies over the page: names are longer than a column."""
     groups = _groups(view)
+    key = f"limits-{view.project.name}"
+    given, last = f"{key}-given", f"{key}-last"
+    if key not in st.session_state:  # the first time, or another page was shown meanwhile
+        empty = pd.DataFrame(
+            {name: pd.Series([pd.NA] * _LINES, dtype=kind) for name, kind in _EMPTY.items()}
+        )
+        st.session_state[given] = st.session_state.get(last, empty)
     with st.popover("Limits of sources and clusters", width="stretch", key="limits"):
         st.caption(
-            "Fewest and most rows to choose of one, or of each. A limit of one takes the place of "
-            "that of each. The last line adds another."
+            "Fewest and most rows to choose of a group, or of each. A limit of one takes the place "
+            "of that of each. A line without a group or without a number does not count."
         )
         table = st.data_editor(
-            pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _EMPTY.items()}),
+            st.session_state[given],
             column_config={
-                "group": st.column_config.SelectboxColumn("Of", options=list(groups), width=250),
+                "group": st.column_config.SelectboxColumn("Group", options=list(groups), width=250),
                 "fewest": st.column_config.NumberColumn("Fewest", min_value=0, step=1, width=75),
                 "most": st.column_config.NumberColumn("Most", min_value=0, step=1, width=75),
             },
             num_rows="dynamic",
             hide_index=True,
             width=470,
+            height=_TABLE_HEIGHT,  # of its own, so that it does not move when a line is added
             placeholder="",
-            key=f"limits-{view.project.name}",
+            key=key,
         )
+    st.session_state[last] = table
     try:
         return limits_of(table, groups)
     except InputError as error:

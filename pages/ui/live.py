@@ -31,6 +31,7 @@ class Preview:
     """The rows that the settings give, not stored."""
 
     ground: Hashable
+    pool: Hashable
     settings: Settings
     setup: Setup
     selection: Selection
@@ -80,6 +81,7 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     if settings.missing or not settings.live:
         return Live()
     key, grounds, root = settings.ground(view), _grounds(), view.project.root
+    pool = (root, view.project.pointer("pool"))
 
     def ground(task: Task) -> _Ground:
         def make() -> _Ground:
@@ -111,7 +113,7 @@ def ask(view: ProjectView, settings: Settings) -> Live:
             )
         # Without what it remembers, which would be kept as long as the preview.
         light = replace(setup, problem=replace(setup.problem, memo=Memo()))
-        return Preview(key, settings, light, selection, limits)
+        return Preview(key, pool, settings, light, selection, limits)
 
     def curve(task: Task, up_to: float = 1.0) -> Curve:
         path = ground(task).tradeoff
@@ -141,8 +143,13 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     now: Preview = asked("preview", exact, preview)
     if now is None:
         before: Preview | None = st.session_state.get("preview")
-        same = before is not None and before.ground == key
-        return Live(before if same else None, waiting=tuple(waiting))
+        if before is None or before.pool != pool:
+            return Live(waiting=tuple(waiting))
+        ground_then, curve_then = st.session_state.get("curve", (None, None))
+        return Live(
+            before, curve=curve_then if ground_then == before.ground else None,
+            waiting=tuple(waiting),
+        )  # fmt: skip
     st.session_state["preview"] = now
     if not settings.has_path:
         return Live(now, True)
@@ -152,6 +159,8 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     part = asked("part of curve", (laid_by, known), partial(curve, up_to=known))
     found = asked("near", exact, near)
     drawn = asked("curve", laid_by, curve) or part
+    if drawn is not None:
+        st.session_state["curve"] = (key, drawn)
     coverage, pairs = found or (None, None)
     return Live(now, True, drawn, coverage, pairs, tuple(waiting))
 

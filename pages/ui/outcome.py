@@ -13,7 +13,7 @@ from core.recipe import target_of
 from core.runs import Run
 from core.selection import Selection
 from core.sources import source_shares
-from core.targets import load_target
+from core.targets import list_targets, load_target
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
 from pages.ui.live import Preview
@@ -103,11 +103,12 @@ def of_preview(view: ProjectView, preview: Preview) -> Outcome:
 
 def target_texts(view: ProjectView, target: str) -> list[str]:
     """The examples of a target set, each short enough for a table."""
-    return _texts(str(view.project.root), target, view)
+    known = {one.name: one.fingerprint for one in list_targets(view.project)}
+    return _texts(str(view.project.root), target, known.get(target, ""), view)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _texts(root: str, target: str, _view: ProjectView) -> list[str]:
+def _texts(root: str, target: str, fingerprint: str, _view: ProjectView) -> list[str]:
     return [_short(text) for text in load_target(_view.project, target).texts]
 
 

@@ -10,16 +10,23 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.pool import Pool
 from core.selection import RULES, Rule
+from core.selection.parameters import MAX_COSINE, SEMDEDUP
 from core.targets import list_targets
 from core.tradeoff import METHODS as WITH_PATH
 from pages.ui import targets
 from pages.ui.constraints import render_constraints
 from pages.ui.parameters import render_parameters
-from pages.ui.state import ProjectView
+from pages.ui.state import ProjectView, keep_widgets
 
 # Asked again with another seed, on 109,000 rows and 50 targets, the others answer within a second
 # or two; these take from seconds to minutes, since each choice looks at all rows again.
 _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
+
+
+_KEYS = {
+    *("method", "target", "quality", "by", "ratio", "budget", "seed", "run_name", "shown"),
+    *(f"{of.name}-{part}" for of in (MAX_COSINE, SEMDEDUP) for part in ("on", "cosine")),
+}
 
 
 @dataclass(frozen=True)
@@ -127,11 +134,15 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
             )
     if missing:
         st.caption(f"{rule.label} needs {missing}: choose above.")
+    rules = tuple(f"{one}-" for one in RULES)
+    keep_widgets(key for key in st.session_state if key in _KEYS or str(key).startswith(rules))
     return Settings(rule, budget, int(seed), parameters, options, missing)
 
 
 def _choose_budget(rows: int) -> int:
     """A share of the pool by the slider, or a number of rows."""
+    if (st.session_state.get("budget") or 0) > rows:  # the pool was another one
+        st.session_state["budget"] = rows
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ratio = st.slider(
             "Selection ratio",

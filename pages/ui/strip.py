@@ -21,7 +21,19 @@ _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a tim
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 _OF_ONE_PROJECT = (
     *("picked", "map-search", "map-searched", "selected-page"),
-    *("method", "target", "quality", "run", "shown", "asked", "newest_run", "preview"),
+    *(
+        "method",
+        "target",
+        "quality",
+        "by",
+        "budget",
+        "run",
+        "shown",
+        "asked",
+        "newest_run",
+        "preview",
+        "curve",
+    ),
     *("compare-runs", "compare-second", "compare-asked"),
 )
 STEP_TITLES = {

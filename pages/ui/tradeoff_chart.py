@@ -34,17 +34,20 @@ def limits_in_words(preview: Preview) -> str:
     limits, budget = preview.limits, preview.settings.budget
     assert limits is not None
     if preview.automatic:
-        at = preview.selection.settings["diversity_weight"]
+        at = min(preview.selection.settings["diversity_weight"], 0.99)
+        spare = limits.largest_budget > budget and "duplicate_cosine" in preview.settings.parameters
         return (
-            f"Automatic: at {at:.2f}, {limits.largest_budget:,} rows are in reach for {budget:,}, "
-            "so that near-duplicates share a place."
+            f"Automatic: at {at:.2f}, {limits.largest_budget:,} rows are in reach for {budget:,}"
+            + (", enough not to need two that are near-duplicates." if spare else ".")
         )
     weight = preview.settings.parameters["diversity_weight"]
     if limits.smallest_weight is None:
         return f"At no weight are {budget:,} rows in reach."
+    least = _up(limits.smallest_weight)
+    used = f"; {least:.2f} is used" if limits.largest_budget < budget else ""
     return (
-        f"{budget:,} rows need a weight of {_up(limits.smallest_weight):.2f} or more; "
-        f"{weight:.2f} reaches {limits.largest_budget:,}."
+        f"{budget:,} rows need a weight of {least:.2f} or more; "
+        f"{weight:.2f} reaches {limits.largest_budget:,}{used}."
     )
 
 
