@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.console import ProjectArgument, console
+from core.console import ProjectArgument, console, counted
 
 if TYPE_CHECKING:
     from core.compare import Comparison
@@ -83,7 +83,7 @@ def _text(found: "Comparison") -> str:
         for line in lines
     ]
     shared = [
-        f"{pair.first} and {pair.second} share {len(pair.shared):,} rows, "
+        f"{pair.first} and {pair.second} share {counted(len(pair.shared))}, "
         f"{pair.share:.0%} of the smaller."
         for pair in found.overlaps
     ]

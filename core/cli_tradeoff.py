@@ -34,7 +34,7 @@ def tradeoff(
     duplicate_cosine: DuplicateOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Show what a target set offers, by diversity weight.
+    """Show what a target set offers, by diversity weight; without a size, to 5 % of the pool.
 
     That is cost and rows in reach, and which targets find close rows. Limits of groups, the
     near-duplicate cap and SemDeDup, which `select` takes, are not looked at.
@@ -99,7 +99,7 @@ def _text(report: "TradeoffReport") -> str:
             *report.notes,
             *(["", "Rows around the cosine of near-duplicates:"] if report.near_duplicates else []),
             *(
-                f"Cosine {pair.cosine:.3f}: rows {pair.rows[0]:,} and {pair.rows[1]:,}."
+                f"Cosine {pair.cosine:.4f}: rows {pair.rows[0]:,} and {pair.rows[1]:,}."
                 for pair in report.near_duplicates
             ),
             "",

@@ -182,6 +182,11 @@ def pairs(values: dict[str, Any]) -> list[str]:
     return [f"{key:<{width}}  {text.replace(chr(10), below)}" for key, text in shown.items()]
 
 
+def counted(rows: int) -> str:
+    """A number of rows, for a sentence."""
+    return f"{rows:,} row{'s' * (rows != 1)}"
+
+
 def aligned(rows: list[dict[str, Any]]) -> list[str]:
     """Lines of a table, its head first; a column without values is left out."""
     cells = [

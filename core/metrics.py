@@ -206,7 +206,7 @@ _ALL = (
     ),
     Metric(
         id="characters",
-        label="Characters",
+        label="Characters a row",
         definition="Mean length of a chosen row, in characters.",
         range="at least 0",
         good="",
@@ -214,7 +214,7 @@ _ALL = (
     ),
     Metric(
         id="tokens",
-        label="Tokens, estimated",
+        label="Tokens in all, estimated",
         definition=f"Characters of all chosen rows over {CHARACTERS_A_TOKEN}, as for English text; "
         "other languages need more tokens.",
         range="at least 0",

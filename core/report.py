@@ -22,10 +22,12 @@ from core.paths import user_path
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, file_sha256
-from core.recipe import read_recipe
+from core.recipe import read_recipe, target_of
 from core.report_map import WIDTH, Ground, draw_rows, lay_ground
 from core.runs import Run, load_run
 from core.selection import RULES
+from core.targets import load_target
+from core.told import shortened, told_by_text
 
 _TEMPLATES = Path(__file__).parents[1] / "assets" / "report"
 _EXAMPLES = 8  # rows that differ, of each run of a pair
@@ -47,13 +49,12 @@ class MapPicture:
 
 @dataclass(frozen=True)
 class ChangeTable:
-    """What a run gained and lost; `widest` is the largest difference, for the bars."""
+    """What a run gained and lost."""
 
     what: str
     run: str
     changes: tuple[Change, ...]
     left_out: int
-    widest: float
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,13 @@ def render_report(project: Project, found: Comparison) -> str:
     runs = [load_run(project, name) for name in found.budgets]
     base = runs[0].id if len(runs) > 1 else None
     others = [run.id for run in runs[1:]] or [runs[0].id]
-    ground = _ground(project)
+    ground, table = _ground(project), metric_table(found)
+    changes = [
+        _changes(what, groups, name, base)
+        for name in others
+        for what, groups in (("Sources", found.sources), ("Clusters", found.clusters))
+        if groups
+    ]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -166,19 +173,18 @@ def render_report(project: Project, found: Comparison) -> str:
         created=time.strftime("%Y-%m-%d %H:%M"),
         version=__version__,
         found=found,
-        table=metric_table(found),
+        table=table,
         ground=ground,
         width=WIDTH,
         maps=_maps(ground, found, runs) if ground else [],
         base=base or "the kept rows",
-        changes=[
-            _changes(what, groups, name, base)
-            for name in others
-            for what, groups in (("Sources", found.sources), ("Clusters", found.clusters))
-            if groups
-        ],
-        examples=_examples(pool, found, runs),
+        changes=changes,
+        # One scale for all bars, so that they can be compared.
+        widest=max((abs(one.change) for change in changes for one in change.changes), default=0)
+        or 1,
+        examples=_examples(project, pool, found, runs),
         runs=[_facts(run) for run in runs],
+        metrics=list({line.metric.id: line.metric for line in table.lines}.values()),
     )
 
 
@@ -227,11 +233,10 @@ def _changes(what: str, groups: Groups, run: str, base: str | None) -> ChangeTab
         run,
         tuple(shown),
         len(every) - len(shown),
-        max((abs(one.change) for one in shown), default=0) or 1,
     )
 
 
-def _examples(pool: Pool, found: Comparison, runs: list[Run]) -> list[Examples]:
+def _examples(project: Project, pool: Pool, found: Comparison, runs: list[Run]) -> list[Examples]:
     """Rows that differ between the first run and each other one."""
     by_id = {run.id: run for run in runs}
     pairs = [pair for pair in found.overlaps if pair.first == runs[0].id]
@@ -247,17 +252,22 @@ def _examples(pool: Pool, found: Comparison, runs: list[Run]) -> list[Examples]:
         Examples(
             f"In {run.id}, not in {outside}",
             len(rows),
-            _first_rows(pool, run, rows),
+            _first_rows(project, pool, run, rows),
         )
         for run, outside, rows in sides
     ]
 
 
-def _first_rows(pool: Pool, run: Run, rows: NDArray[np.int64]) -> tuple[Example, ...]:
+def _first_rows(
+    project: Project, pool: Pool, run: Run, rows: NDArray[np.int64]
+) -> tuple[Example, ...]:
     table = reasons(run, rows).slice(0, _EXAMPLES)
+    target, told = target_of(run.recipe_path, project), table["why"].to_pylist()
+    if target:
+        told = told_by_text(told, [shortened(text) for text in load_target(project, target).texts])
     page = pool.page(table["row"].to_numpy())
     texts = page["prompt"].where(page["prompt"] != "", page["answer"])
-    parts = (page["row"], page["source"], map(_shortened, texts), table["why"].to_pylist())
+    parts = (page["row"], page["source"], map(_shortened, texts), told)
     return tuple(Example(*row) for row in zip(*parts, strict=True))
 
 

@@ -151,17 +151,19 @@ class Workspace:
 
         delete_run(self.project, run)
 
-    def compare(self, *runs: str, **options: Any) -> "Comparison":
+    def compare(self, *runs: str | Sequence[str], **options: Any) -> "Comparison":
         """Set runs side by side; see `core.compare.compare_runs`."""
         from core.compare import compare_runs
 
-        return compare_runs(self.project, runs, progress=self.progress, **options)
+        return compare_runs(self.project, _names(runs), progress=self.progress, **options)
 
-    def report(self, *runs: str, out: str | Path, overwrite: bool = False) -> Path:
+    def report(self, *runs: str | Sequence[str], out: str | Path, overwrite: bool = False) -> Path:
         """Write a comparison of runs as one HTML file; see `core.report.report_runs`."""
         from core.report import report_runs
 
-        return report_runs(self.project, runs, out=out, overwrite=overwrite, progress=self.progress)
+        return report_runs(
+            self.project, _names(runs), out=out, overwrite=overwrite, progress=self.progress
+        )
 
 
 def create_project(
@@ -190,3 +192,8 @@ def open_project(root: str | Path, progress: Progress = silent) -> Workspace:
         There is no project at `root`.
     """
     return Workspace(Project.open(root), progress)
+
+
+def _names(runs: Sequence[str | Sequence[str]]) -> list[str]:
+    """Runs given one by one, or in lists."""
+    return [name for one in runs for name in ([one] if isinstance(one, str) else one)]

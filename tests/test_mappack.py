@@ -62,6 +62,11 @@ def test_a_map_comes_back_as_it_went():
     assert (flags == lit + 2 * dropped).all()
     assert len(targets) == 7
     assert (header["lit"], header["dropped"]) == (lit.sum(), dropped.sum())
+    coloring = by_category(labels, names, points=points)
+    both = unpack(pack(points, coloring, lit=lit, dropped=lit | dropped))[0]
+    # Each row counts once in the legend.
+    assert (both["lit"], both["dropped"]) == (lit.sum(), dropped.sum())
+    assert both["lit"] + both["dropped"] + both["others"] == len(points)
 
 
 @pytest.mark.parametrize("k", [5, 300])

@@ -12,6 +12,7 @@ from core.project import Project
 from core.runs import list_runs, load_run, select
 from core.targets import delete_target, load_target
 from core.tradeoff import tradeoff
+from pages.ui import live
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -221,3 +222,12 @@ def test_settings_are_there_again_after_a_look_at_another_page(app):
     assert app.toggle(key="max_cosine-on").value
     assert app.slider(key="tsds-uniform-diversity_weight").value == 0.3
     assert not app.toggle(key="tsds-uniform-diversity_weight-auto").value
+
+
+def test_rows_of_the_settings_before_stay_until_the_new_ones_are_there(app, monkeypatch):
+    before = shown(app)
+    monkeypatch.setattr(live, "_PATIENCE", 0.0)
+    app.toggle(key="max_cosine-on").set_value(True).run()
+    assert "hourglass" in texts(app) and shown(app) == before
+    assert "Automatic" not in texts(app)  # said of what is there, not of what is coming
+    assert "Automatic" in texts(settled(app))

@@ -10,6 +10,7 @@ import pytest
 from core import cli
 from core.compare import compare_runs
 from core.errors import InputError
+from core.metrics import METRICS
 from core.pool import Pool
 from core.project import Project, file_sha256
 from core.report import render_report, report_place, write_report
@@ -65,6 +66,9 @@ def test_the_report_says_what_was_compared(project):
     assert sum(tag == "svg" and attrs.get("role") == "img" for tag, attrs in page.tags) == 2
     texts = set(Pool.open(project).page(found.overlaps[0].only_first)["prompt"])
     assert sum(text in page.text for text in texts) == 8
+    assert "pulled by “" in page.text and "pulled by target" not in page.text
+    assert "near: TSDS KNN-KDE, like cooking, 24 rows." in page.text
+    assert page.text.count(METRICS["target_knn"].definition) == 1
 
 
 def test_the_report_says_what_a_run_had_to_obey(project, tmp_path):

@@ -5,7 +5,7 @@ import streamlit as st
 from core.compare import Comparison, Overlap, Rows, reasons
 from core.compare_groups import Groups
 from core.runs import Run
-from pages.ui.outcome import told_by_text
+from pages.ui.outcome import reasons_by_text
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -109,7 +109,7 @@ def _render_only(view: ProjectView, run: Run, rows: Rows, pair: str) -> None:
     start = (st.session_state.get(key, 1) - 1) * _PAGE_ROWS
     part = reasons(run, rows).slice(start, _PAGE_ROWS)
     shown = view.pool.page(part["row"].to_numpy())[["row", "source", "prompt"]]
-    shown["why"] = told_by_text(view, run, part["why"].to_pylist())
+    shown["why"] = reasons_by_text(view, run, part["why"].to_pylist())
     render_table(view, shown, key=f"{key}-{start}", alt=f"Rows only in {run.id}, with reasons")
     if pages > 1:
         st.pagination(pages, key=key)

@@ -1,6 +1,5 @@
 """What a selection is: numbers, sources, chosen rows with the reason for each, targets."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from core.runs import Run
 from core.selection import Selection
 from core.sources import source_shares
 from core.targets import list_targets, load_target
+from core.told import fills, pulled_by, shortened, told_by_text
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
 from pages.ui.live import Preview
@@ -22,11 +22,6 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _PAGE_ROWS = 12
-_TEXT = 70  # characters of an example that stand for it
-_NAMED = 2  # targets named by their text
-# What a run says of a row (`core.selection.reasons`), where it names targets by number.
-_PULLED = re.compile(r"pulled by targets? (\d+(?:, \d+)*)(?: and (\d+) more)?;")
-_FILLS = re.compile(r"fills the budget; nearest target (\d+) ")
 
 
 @dataclass(frozen=True)
@@ -57,28 +52,14 @@ def of_run(view: ProjectView, run: Run) -> Outcome:
         table["probability"].to_numpy(),
         run.report.support,
         run.report.notes,
-        lambda places: told_by_text(view, run, table["why"].take(places).to_pylist()),
+        lambda places: reasons_by_text(view, run, table["why"].take(places).to_pylist()),
     )
 
 
-def told_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str]:
+def reasons_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str]:
     """The reasons of a run's rows with the text of a target example in place of its number."""
-    if not any(_PULLED.match(one) or _FILLS.match(one) for one in reasons):
-        return reasons
     target = target_of(run.recipe_path, view.project)
-    if target is None:
-        return reasons
-    texts = target_texts(view, target)
-
-    def told(reason: str) -> str:
-        if found := _PULLED.match(reason):
-            named = [int(number) for number in found[1].split(", ")]
-            return _pulled_by(named, len(named) + int(found[2] or 0), texts)
-        if found := _FILLS.match(reason):
-            return _fills(int(found[1]), texts)
-        return reason
-
-    return [told(reason) for reason in reasons]
+    return told_by_text(reasons, target_texts(view, target)) if target else reasons
 
 
 def of_preview(view: ProjectView, preview: Preview) -> Outcome:
@@ -109,7 +90,7 @@ def target_texts(view: ProjectView, target: str) -> list[str]:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _texts(root: str, target: str, fingerprint: str, _view: ProjectView) -> list[str]:
-    return [_short(text) for text in load_target(_view.project, target).texts]
+    return [shortened(text) for text in load_target(_view.project, target).texts]
 
 
 def render_numbers(outcome: Outcome) -> None:
@@ -160,7 +141,7 @@ def render_sources(view: ProjectView, outcome: Outcome) -> None:
             "random": st.column_config.TextColumn("Random %", width=85),
         },
         hide_index=True,
-        height=min(38 + 34 * len(shares), 360),
+        height="content" if len(shares) < 10 else 360,
         alt="Sources of the selection beside those of the pool and of Random",
     )
 
@@ -214,7 +195,7 @@ def render_coverage(view: ProjectView, target: str, coverage: Coverage) -> None:
                 "cosine": coverage.cosines[order],
                 "distance": coverage.distances[order],
                 "row": coverage.nearest[order],
-                "nearest": [_short(text) for text in prompts],
+                "nearest": [shortened(text) for text in prompts],
             }
         ),
         column_config={
@@ -243,7 +224,7 @@ def render_pairs(view: ProjectView, pairs: PairSample, line: float) -> None:
         prompts = view.pool.page(list(pair.rows))["prompt"]
         for place, row, prompt in zip(st.columns(2, border=True), pair.rows, prompts, strict=True):
             place.caption(f"row {row:,}")
-            place.text(_short(str(prompt), 200))
+            place.text(shortened(str(prompt), 200))
 
 
 def _by_text(selection: Selection, places: NDArray[np.int64], texts: list[str]) -> list[str]:
@@ -257,23 +238,7 @@ def _by_text(selection: Selection, places: NDArray[np.int64], texts: list[str]) 
         if pinned:
             said.append("pinned")
         elif named:
-            said.append(_pulled_by(named, len(named), texts))
+            said.append(pulled_by(named, len(named), texts))
         else:
-            said.append(_fills(int(pulls.nearest[place]), texts))
+            said.append(fills(int(pulls.nearest[place]), texts))
     return said
-
-
-def _pulled_by(named: list[int], count: int, texts: list[str]) -> str:
-    """The first of `count` targets by their text."""
-    first = "; ".join(f"“{texts[one]}”" for one in named[:_NAMED])
-    more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
-    return f"pulled by {first}{more}"
-
-
-def _fills(nearest: int, texts: list[str]) -> str:
-    return f"fills the budget; nearest example “{texts[nearest]}”"
-
-
-def _short(text: str, limit: int = _TEXT) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

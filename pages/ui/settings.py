@@ -103,7 +103,7 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         missing = "" if options["target"] else "a target set"
     kept = len(view.decisions.candidates)
     budget = _choose_budget(view.pool.rows)
-    st.caption(f"{budget:,} rows of {kept:,} that are kept")
+    st.caption(f"{budget:,} of {kept:,} rows that are kept")
     if budget > kept:
         st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
         missing = missing or "fewer rows"

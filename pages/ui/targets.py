@@ -109,9 +109,9 @@ def _add_file(view: ProjectView, name: str, file: str, data: bytes) -> None:
         temporary.write_bytes(data)
     try:
         rows = add_target(view.project, name, [str(path)]).rows
-    except WinnowError:
+    except WinnowError as error:
         path.unlink()
-        raise
+        raise InputError(str(error).replace(str(path), file)) from None
     _done(rows, name)
 
 
