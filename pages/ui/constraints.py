@@ -14,7 +14,7 @@ from pages.ui.text import as_text
 
 _USUAL = 0.95  # cosine of near-duplicates
 _LOWEST = 0.5  # below it nearly all rows are "alike"
-_LINES, _TABLE_HEIGHT = 3, 220  # lines to begin with; pixels
+_LINES, _TABLE_HEIGHT = 3, 168  # lines to begin with; pixels
 _EMPTY = {"group": "string", "fewest": "Int64", "most": "Int64"}
 
 
