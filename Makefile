@@ -35,10 +35,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 $(DEMO)/demo.json: | $(VENV)/.installed
 	@$(PY) -m core demo $(DEMO)
 
-# Two at a time: a browser leaves half of the machine idle. A file stays in one process, whose
-# servers and models its tests share. The browser comes first, since its files take longest.
+# Two at a time: a browser leaves half of the machine idle. tests/conftest.py says what stays
+# together; the browser's tests come first, since they take longest.
 test: $(VENV)/.installed-dev
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(PY) -m ruff check .

@@ -34,10 +34,11 @@ def tradeoff(
     duplicate_cosine: DuplicateOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Show what a target set offers, by diversity weight; without a size, to 5 % of the pool.
+    """Show what a target set offers, by diversity weight.
 
     That is cost and rows in reach, and which targets find close rows. Limits of groups, the
-    near-duplicate cap and SemDeDup, which `select` takes, are not looked at.
+    near-duplicate cap and SemDeDup, which `select` takes, are not looked at. Without a ratio or a
+    budget, it is for 5 % of the pool.
     """
     from core.project import Project
     from core.stages import report_as_dict

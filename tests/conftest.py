@@ -11,6 +11,13 @@ from planted import build_project, planted_rows, planted_vectors
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """With several workers, one has all that needs a browser, and no other file is split."""
+    for item in items:
+        of_browser = item.path.parent.name == "browser"
+        item.add_marker(pytest.mark.xdist_group("browser" if of_browser else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def planted_files(tmp_path_factory):
     """pool.jsonl, features.npy, target.jsonl (cooking) and its vectors."""

@@ -17,6 +17,7 @@ from core.export import EXPORT_FORMATS
 from core.project import Project
 from core.replay import ReplayReport
 from core.selection import RULES
+from core.targets import load_target
 
 
 def winnow(*arguments, check=None):
@@ -224,7 +225,8 @@ def test_runs_and_target_sets_are_listed_and_deleted(mapped_root):
     assert shown[0].split()[:5] == ["run", "method", "target", "budget", "seed"]
     assert shown[1].split()[:5] == ["r", "round-robin", "cooking", "9", "4"]
     listed = winnow_json("targets", mapped_root)["targets"]
-    assert listed == [{"name": "cooking", "rows": 5, "origin": "target.jsonl"}]
+    made = load_target(Project.open(mapped_root), "cooking").meta["fingerprint"]
+    assert listed == [{"name": "cooking", "rows": 5, "origin": "target.jsonl", "fingerprint": made}]
     assert winnow_json("targets", mapped_root, "--delete", "cooking") == {"deleted": "cooking"}
     assert winnow_json("targets", mapped_root) == {"targets": []}
     assert list((mapped_root / "targets").iterdir()) == []
