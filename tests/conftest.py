@@ -11,6 +11,7 @@ from planted import build_project, planted_rows, planted_vectors
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
     """With several workers, one has all that needs a browser, and no other file is split."""
     for item in items:

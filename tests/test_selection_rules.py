@@ -280,7 +280,7 @@ def test_too_few_neighbours_are_made_more_and_it_is_said():
 
 @pytest.mark.parametrize("rule", ["tsds-uniform", "tsds-kde"])
 def test_many_targets_get_as_many_neighbours_as_memory_allows_and_it_is_said(rule, monkeypatch):
-    monkeypatch.setattr("core.selection.tsds._MOST_PAIRS", 50)
+    monkeypatch.setattr("core.selection.nearest._MOST_PAIRS", 50)
     selection = solve(rule, problem(20, seed=3), max_neighbors=60)
     assert selection.settings["max_neighbors"] == 16
     assert selection.notes[0].startswith(
@@ -289,7 +289,7 @@ def test_many_targets_get_as_many_neighbours_as_memory_allows_and_it_is_said(rul
     fewer = solve(rule, problem(20, seed=3), max_neighbors=16)
     assert selection.rows.tolist() == fewer.rows.tolist()
     assert selection.notes[1:] == fewer.notes
-    monkeypatch.setattr("core.selection.tsds._MOST_PAIRS", 2)
+    monkeypatch.setattr("core.selection.nearest._MOST_PAIRS", 2)
     assert len(solve(rule, problem(20)).rows) == 20  # more targets than pairs
 
 
