@@ -38,7 +38,7 @@ $(DEMO)/demo.json: | $(VENV)/.installed
 # Two at a time: a browser leaves half of the machine idle. tests/conftest.py says what stays
 # together; the browser's tests come first, since they take longest.
 test: $(VENV)/.installed-dev
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(PY) -m ruff check .

@@ -11,12 +11,17 @@ from planted import build_project, planted_rows, planted_vectors
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """With several workers, one has all that needs a browser, and no other file is split."""
-    for item in items:
-        of_browser = item.path.parent.name == "browser"
-        item.add_marker(pytest.mark.xdist_group("browser" if of_browser else item.path.stem))
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            of_browser = nodeid.startswith("tests/browser/")
+            return "browser" if of_browser else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")
