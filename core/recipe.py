@@ -18,7 +18,7 @@ from core.pool import Pool
 from core.project import Project, atomic_file
 from core.selection import find_rule
 from core.target_features import imported_from
-from core.targets import list_targets, load_target
+from core.targets import load_target
 from core.values import encode_ranges, plain
 
 RECIPE_VERSION = 1
@@ -191,8 +191,10 @@ def target_of(path: Path, project: Project) -> str | None:
         name, fingerprint = str(made["name"]), made["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
         return None
-    there = {target.name: target.fingerprint for target in list_targets(project)}
-    return name if there.get(name) == fingerprint else None
+    try:
+        return name if load_target(project, name).meta["fingerprint"] == fingerprint else None
+    except InputError:
+        return None
 
 
 def _fill(part: dict[str, Any], shape: dict[str, Any]) -> None:
