@@ -15,7 +15,7 @@ DEMO := $(or $(WINNOW_PROJECTS),projects)/demo
 .PHONY: app setup test lint types format clean distclean
 
 app: setup $(DEMO)/demo.json
-	@$(PY) -m streamlit run app.py --server.port $(PORT)
+	@$(PY) -m pages.ui.serve --server.port $(PORT)
 
 setup: $(VENV)/.installed
 

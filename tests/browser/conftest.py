@@ -5,7 +5,10 @@ from pathlib import Path
 
 import driver
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+# A page that opens beside other work on two cores may take longer than the 5 s it is given else.
+expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(items):

@@ -18,6 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Playwright
 
 ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
 
 # WebGL in software, so that it also works on a machine without a graphics card.
 SOFTWARE_GL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
@@ -67,8 +68,10 @@ def serving(
     The server and whatever it started (jobs included) end with the block.
     """
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(script)]
-    command += ["--server.port", str(port), "--server.headless", "true", *args]
+    # The app itself as `make app` serves it.
+    module = ["pages.ui.serve"] if script == APP else ["streamlit", "run", str(script)]
+    command = [sys.executable, "-m", *module, "--server.port", str(port)]
+    command += ["--server.headless", "true", *args]
     process = subprocess.Popen(
         command,
         cwd=ROOT,

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from driver import ROOT, MapOnPage, wait_idle
+from driver import APP, MapOnPage, wait_idle
 from playwright.sync_api import expect
 
 from core.compare import compare_runs
@@ -13,7 +13,6 @@ from core.report import render_report
 from core.runs import select
 from core.stages import run_stage
 
-APP = ROOT / "app.py"
 MINUTE = 60_000
 SCRIPT = "<script>window.hurt = 1</script>"
 HOSTILE = f'{SCRIPT}<img src="http://127.0.0.1:9/" onerror="window.hurt = 1">'

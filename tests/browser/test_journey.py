@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from driver import ROOT, MapOnPage, wait_idle
+from driver import APP, MapOnPage, wait_idle
 from playwright.sync_api import Page, expect
 
-APP = ROOT / "app.py"
 MINUTE = 60_000
 # All of the map but its upper left corner, where the toolbar is.
 AROUND_MOST = ((0.01, 0.13), (0.5, 0.13), (0.5, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99))

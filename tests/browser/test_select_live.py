@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from driver import ROOT, MapOnPage, wait_idle
+from driver import APP, MapOnPage, wait_idle
 from playwright.sync_api import expect
 
-APP = ROOT / "app.py"
 MINUTE = 60_000
 
 
