@@ -38,8 +38,8 @@ _VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def synthetic(folder: Path, rows: int) -> Path:
-    """Write a pool of rows × 256 float16 and return its path."""
+def synthetic_rows(rows: int) -> np.ndarray:
+    """Unit vectors in clusters, near-duplicates among them; float16 of shape (rows, 256)."""
     rng = np.random.default_rng(0)
     # Axes of falling variance, as sentence vectors have them.
     axes = np.arange(1, 257, dtype=np.float32) ** -0.5
@@ -54,7 +54,12 @@ def synthetic(folder: Path, rows: int) -> Path:
         noise = 0.15 * axes * rng.standard_normal(copies.shape, np.float32)
         block[len(some) - len(copies) :] = copies + noise
         pool[start : start + _BLOCK] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    np.save(folder / "pool.npy", pool)
+    return pool
+
+
+def synthetic(folder: Path, rows: int) -> Path:
+    """Write such a pool and return its path."""
+    np.save(folder / "pool.npy", synthetic_rows(rows))
     return folder / "pool.npy"
 
 

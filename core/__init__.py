@@ -7,15 +7,16 @@
 """
 
 from core.errors import BusyError, CancelledError, InputError, WinnowError
+from core.version import __version__
 from core.workspace import Workspace, create_project, open_project
 
-__version__ = "0.1.0"
 __all__ = [
     "BusyError",
     "CancelledError",
     "InputError",
     "WinnowError",
     "Workspace",
+    "__version__",
     "create_project",
     "open_project",
 ]

@@ -20,6 +20,7 @@ from core.selection import find_rule
 from core.target_features import imported_from
 from core.targets import load_target
 from core.values import encode_ranges, plain
+from core.version import __version__
 
 RECIPE_VERSION = 1
 # Packages whose version can change which rows come out.
@@ -248,8 +249,8 @@ def _shown(value: Any) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that can change which rows come out."""
-    found = {}
+    """Versions of Winnow and of the packages that can change which rows come out."""
+    found = {"winnow": __version__}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -186,4 +186,7 @@ def _difference(recipe: dict[str, Any], selected: int, features: str | None) -> 
     ]
     if changed:
         return f"versions of packages differ: {', '.join(changed)}."
-    return "the processor may be another one; inputs and versions are the same."
+    return (
+        "Winnow was changed within its version, or the processor is another one; inputs and "
+        "versions are the same."
+    )

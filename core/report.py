@@ -10,7 +10,6 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from core import __version__
 from core.clusters import load_clusters
 from core.compare import Comparison, compare_runs, reasons
 from core.compare_groups import Change, Groups
@@ -28,6 +27,7 @@ from core.runs import Run, load_run
 from core.selection import RULES
 from core.targets import load_target
 from core.told import shortened, told_by_text
+from core.version import __version__
 
 _TEMPLATES = Path(__file__).parents[1] / "assets" / "report"
 _EXAMPLES = 8  # rows that differ, of each run of a pair

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core import graph_search
+from core import graph_search, tile_scan
 from core.graph_search import neighbor_graph
 from core.neighbors import exact_neighbors
 
@@ -11,7 +11,7 @@ from core.neighbors import exact_neighbors
 @pytest.fixture
 def pruned(monkeypatch):
     monkeypatch.setattr(graph_search, "_SMALL", 0)
-    monkeypatch.setattr(graph_search, "_BLOCK", 256)
+    monkeypatch.setattr(tile_scan, "_BLOCK", 256)
 
 
 def data(kind, rows=1500, dim=40):
@@ -70,7 +70,7 @@ def test_the_filter_is_a_lower_bound(pruned):
     center = vectors.mean(axis=0)
     truth = ((vectors[:80, None].astype(np.float64) - vectors[None]) ** 2).sum(axis=2)
     for m in (1, 7, 20, 39):
-        kept = graph_search._project(vectors, center, axes[:, :m])
+        kept = tile_scan._project(vectors, center, axes[:, :m])
         bound = kept.halves[:80, None] + kept.halves - kept.coordinates[:80] @ kept.coordinates.T
         assert (2 * bound <= truth).all()
 

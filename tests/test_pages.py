@@ -141,7 +141,7 @@ def test_a_broken_line_among_pasted_targets_is_named(mapped_root, monkeypatch):
     next(t for t in app.text_input if "target set" in t.label).set_value("mine").run()
     app.text_area(key="target-text").set_value('write a poem\n{"broken').run()
     app.button(key="add-pasted").click().run()
-    assert 'This line is no valid JSON: {"broken' in texts(app)
+    assert "Line 2 is no valid JSON (Unterminated string starting at, character 2)" in texts(app)
     app.text_area(key="target-text").set_value('write a poem\n{"text": "sing"}').run()
     app.button(key="add-pasted").click().run()
     assert {info.name: info.rows for info in list_targets(Project.open(mapped_root))}["mine"] == 2

@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused_beforehand(rule, monkeypatch):
 
 @pytest.mark.parametrize("rule", ["facility-location", "qdit"])
 def test_hours_of_work_are_refused_beforehand(rule, monkeypatch):
-    monkeypatch.setattr("core.selection.cover._MOST_WORK", 50 * 50 * 3)
+    monkeypatch.setitem(cover._MOST_WORK, "cpu", 50 * 50 * 3)
     x = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
     quality = np.ones(60)
     assert len(solve(rule, Problem(x, np.arange(50), 5, quality=quality)).rows) == 5

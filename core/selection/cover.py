@@ -26,7 +26,8 @@ _FETCHED_LEAST = 64
 _CHOOSING = "choosing rows that cover the others"
 _SOON = 0.95  # of the value of the last choice: a row of less is not looked at for a while
 _LIKELY = 1024
-_MOST_WORK = 4e14  # products of two numbers: an hour or more on two cores
+# Products of two numbers: an hour or more.
+_MOST_WORK = {"cpu": 4e14, "cuda": 4e15}
 _AHEAD = 2048  # rows drawn together, for as many choices as that makes: another number, other draws
 
 
@@ -193,7 +194,7 @@ def greedy(
 def _check_work(rows: Vectors, looked_at: int) -> None:
     """Refuse what would take hours, before it begins."""
     pairs = len(rows) * looked_at
-    if pairs * rows.shape[1] > _MOST_WORK and resolve_device("auto") == "cpu":
+    if pairs * rows.shape[1] > _MOST_WORK[resolve_device("auto")]:
         raise InputError(
             f"This rule would compare {pairs:.0e} pairs of rows, which takes hours on this "
             "machine; choose k-center or kmeans-closest, or drop rows first."

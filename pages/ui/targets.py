@@ -73,17 +73,21 @@ def _add_pasted(view: ProjectView, name: str) -> None:
         placeholder="Natalia sold clips to 48 of her friends in April …",
     )
     if st.button("Add", disabled=not (text.strip() and name), key="add-pasted"):
-        lines = [_as_json(line) for line in text.splitlines() if line.strip()]
+        check_name(name)
+        lines = [_as_json(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
         _add_file(view, name, "pasted.jsonl", "\n".join(lines).encode())
 
 
-def _as_json(line: str) -> str:
+def _as_json(number: int, line: str) -> str:
     if not line.lstrip().startswith("{"):
         return json.dumps({"text": line}, ensure_ascii=False)
     try:
         json.loads(line)
-    except ValueError:
-        raise InputError(f"This line is no valid JSON: {line.strip()[:60]}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"Line {number} is no valid JSON ({error.msg}, character {error.colno}): "
+            f"{line.strip()[:60]}"
+        ) from None
     return line
 
 

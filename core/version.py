@@ -1,0 +1,3 @@
+"""Winnow's version."""
+
+__version__ = "0.1.0"
