@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_compare, cli_decisions, cli_select, cli_stored, cli_tradeoff
+from core import cli_compare, cli_decisions, cli_duplicates, cli_select, cli_stored, cli_tradeoff
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError
 from core.values import decode_ranges
@@ -173,6 +173,7 @@ cli_tradeoff.register(app)
 cli_stored.register(app)
 cli_compare.register(app)
 cli_decisions.register(app)
+cli_duplicates.register(app)
 
 
 @app.command()

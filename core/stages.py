@@ -88,6 +88,12 @@ def _map(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     return lay_out(Project.open(root), progress=progress, **options)
 
 
+def _duplicates(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.near_duplicates import find_duplicates
+
+    return find_duplicates(Project.open(root), progress=progress, **options)
+
+
 def _upgrade(root: str | Path, *, progress: Progress, encoder: str, seed: int = 0) -> Any:
     """Make better features with clusters and map, and put all three in use at once at the end."""
     from core.clusters import cluster
@@ -132,6 +138,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "target": _target,
     "cluster": _cluster,
     "map": _map,
+    "duplicates": _duplicates,
     "upgrade": _upgrade,
     "select": _select,
     "compare": _compare,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.compare import Comparison
     from core.decisions import Decisions
     from core.features import Features
+    from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
     from core.runs import Run
     from core.targets import TargetInfo
@@ -70,6 +71,20 @@ class Workspace:
     def map(self, **options: Any) -> Any:
         """Lay the rows out in the plane; see `core.layout.lay_out`."""
         return self._run("map", **options)
+
+    def duplicates(self, cosine: float = 0.95) -> "DuplicateGroups":
+        """Find the near-duplicates, and group them; see `core.near_duplicates`."""
+        from core.near_duplicates import duplicate_groups
+
+        self._run("duplicates")
+        return duplicate_groups(self.project, cosine)
+
+    def drop_duplicates(self, cosine: float = 0.95, **options: Any) -> "Decisions":
+        """Drop all rows but one of each group; see `core.near_duplicates.drop_duplicates`."""
+        from core.near_duplicates import drop_duplicates
+
+        self._run("duplicates")
+        return drop_duplicates(self.project, cosine, **options)
 
     def select(self, *, method: str, **options: Any) -> Any:
         """Choose rows and store them as a run; see `core.runs.select`."""

@@ -41,6 +41,7 @@ STEP_TITLES = {
     "embed": "Embedding rows",
     "cluster": "Finding clusters",
     "map": "Drawing the map",
+    "duplicates": "Finding near-duplicates",
     "target": "Reading the target set",
     "select": "Selecting rows",
     "compare": "Measuring runs",
