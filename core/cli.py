@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_compare, cli_decisions, cli_duplicates, cli_select, cli_stored, cli_tradeoff
+from core import (
+    cli_compare,
+    cli_decisions,
+    cli_duplicates,
+    cli_search,
+    cli_select,
+    cli_stored,
+    cli_tradeoff,
+)
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError
 from core.values import decode_ranges
@@ -174,6 +182,7 @@ cli_stored.register(app)
 cli_compare.register(app)
 cli_decisions.register(app)
 cli_duplicates.register(app)
+cli_search.register(app)
 
 
 @app.command()

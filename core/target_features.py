@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, command
 from core.features import Features, load_features
+from core.pool_encoder import pool_encoder
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, describe_file, write_json
 from core.targets import Target, load_target
@@ -45,7 +46,7 @@ def encode_target(
         )
     else:
         progress(0, len(target.texts), "encoding the target set")
-        vectors = _encode(features, target, progress)
+        vectors = pool_encoder(features, progress).encode(target.texts).vectors
     _save(path, vectors)
     return vectors
 
@@ -88,18 +89,6 @@ def _stored(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     except (OSError, ValueError, EOFError):
         return None
     return stored if stored.shape == shape and stored.dtype == np.float32 else None
-
-
-def _encode(features: Features, target: Target, progress: Progress) -> NDArray[np.float32]:
-    from core.encoders import make_encoder
-
-    encoder = make_encoder(features.encoder, "auto", progress)
-    if encoder.revision != features.meta["revision"]:
-        raise InputError(
-            f"The encoder {features.encoder} has changed since the pool was encoded; "
-            "run `python -m core embed` again."
-        )
-    return encoder.encode(target.texts).vectors
 
 
 def imported_from(project: Project, name: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
     from core.runs import Run
+    from core.search import Found
     from core.targets import TargetInfo
     from core.tradeoff import TradeoffReport
 
@@ -71,6 +72,12 @@ class Workspace:
     def map(self, **options: Any) -> Any:
         """Lay the rows out in the plane; see `core.layout.lay_out`."""
         return self._run("map", **options)
+
+    def search(self, words: str = "", **options: Any) -> "Found":
+        """Find rows by words, meaning or a condition; see `core.search.find_rows`."""
+        from core.search import find_rows
+
+        return find_rows(self.project, words, progress=self.progress, **options)
 
     def duplicates(self, cosine: float = 0.95) -> "DuplicateGroups":
         """Find the near-duplicates, and group them; see `core.near_duplicates`."""

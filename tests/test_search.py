@@ -1,0 +1,121 @@
+"""Rows that are looked for, against a plain filter and sorted cosines."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import core
+from core import search
+from core.cli import main
+from core.decisions import decide
+from core.encoders.base import Encoded
+from core.errors import InputError
+from core.features import load_features
+from core.pool import Pool
+from core.project import Project
+from core.search import find_rows, likest
+
+
+class Echo:
+    """An encoder that answers with a vector made beforehand."""
+
+    def __init__(self, vector):
+        self.vector = vector
+
+    def encode(self, texts, done=None):
+        return Encoded(np.repeat(self.vector[None], len(texts), axis=0), 0)
+
+
+@pytest.fixture
+def project(mapped_root):
+    return Project.open(mapped_root)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 70))
+def test_the_likest_rows_are_those_of_a_sort(seed, limit):
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((60, 5))
+    vectors[rng.integers(0, 60, 20)] = vectors[0]  # ties
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    queries = vectors[rng.integers(0, 60, 2)].astype(np.float32)
+    rows = np.flatnonzero(rng.random(60) < 0.7)
+    truth = (vectors.astype(np.float32) @ queries.T).max(axis=1)
+    wanted = sorted(rows.tolist(), key=lambda row: (-truth[row], row))[:limit]
+    found, cosines = likest(vectors, queries, rows, limit)
+    np.testing.assert_allclose(cosines, np.minimum(truth[wanted], 1), atol=1e-6)
+    np.testing.assert_allclose(truth[found], truth[wanted], atol=1e-6)
+    assert len(set(found.tolist())) == len(found)
+
+
+def test_parts_change_nothing(project, monkeypatch):
+    whole = find_rows(project, like_rows=[3, 70], limit=50)
+    monkeypatch.setattr(search, "_PART", 7)
+    parted = find_rows(project, like_rows=[3, 70], limit=50)
+    np.testing.assert_array_equal(whole.rows, parted.rows)
+
+
+def test_all_that_is_asked_holds_at_once(project):
+    pool = Pool.open(project)
+    decide(project, pool.rows, "drop", np.arange(0, 10), "test")
+    found = find_rows(project, "garlic", where="n_chars > 60", sources=["cooking"])
+    page = pool.page(found.rows)
+    assert found.cosines is None and len(found.rows)
+    assert (page["n_chars"] > 60).all() and set(page["source"]) == {"cooking"}
+    assert found.rows.min() >= 10
+    every = find_rows(project, "garlic", where="n_chars > 60", sources=["cooking"], dropped=True)
+    assert set(every.rows) > set(found.rows)
+    like = find_rows(project, "garlic", like_rows=[100], limit=5)
+    assert len(like.rows) == 5 and set(like.rows) <= set(find_rows(project, "garlic").rows)
+    assert (np.diff(like.cosines) <= 0).all()
+
+
+def test_rows_like_a_row_are_its_neighbours_without_itself(project):
+    vectors = load_features(project).vectors
+    found = find_rows(project, like_rows=[61], limit=8)
+    order = np.argsort(-(vectors.astype(np.float32) @ vectors[61].astype(np.float32)))
+    assert found.rows.tolist() == [row for row in order.tolist() if row != 61][:8]
+
+
+def test_a_text_is_encoded_as_the_pool_was(project):
+    vector = np.asarray(load_features(project).vectors[130], np.float32)
+    found = find_rows(project, like="passes and goals", limit=3, encoder=Echo(vector))
+    assert found.rows[0] == 130
+    with pytest.raises(InputError, match="vectors were imported"):
+        find_rows(project, like="passes and goals")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({}, "Nothing to look for"),
+        ({"words": "  "}, "Nothing to look for"),
+        ({"like": "a", "like_rows": [1]}, "not both"),
+        ({"words": "a", "limit": 0}, "at least 1"),
+        ({"like_rows": [240]}, "240"),
+        ({"where": "n_chars >"}, "condition"),
+    ],
+)
+def test_what_cannot_be_is_said(project, asked, sentence):
+    with pytest.raises(InputError, match=sentence):
+        find_rows(project, **asked)
+
+
+def test_nothing_found(project):
+    assert not len(find_rows(project, "nosuchword").rows)
+    assert not len(find_rows(project, "nosuchword", like_rows=[4]).rows)
+
+
+def test_from_the_command_line_and_python(mapped_root, capfd):
+    args = ["--json", "search", str(mapped_root), "garlic", "--like-rows", "5", "--limit", "4"]
+    assert main(args) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert (
+        said["rows"]
+        == core.open_project(mapped_root).search("garlic", like_rows=[5], limit=4).rows.tolist()
+    )
+    assert said["total"] == 4 and said["found"][0]["cosine"] >= said["found"][3]["cosine"]
+    assert main(["search", str(mapped_root)]) == 2
