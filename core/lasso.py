@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-Op = Literal["replace", "add", "subtract"]
+Op = Literal["replace", "add", "subtract", "within"]
 
 
 def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 
 def combine(current: np.ndarray, found: np.ndarray, op: Op) -> np.ndarray:
-    """Return the selection after `found` rows replace it, are added to it or taken from it.
+    """Return the selection after `found` rows replace it, are added, taken away, or alone stay.
 
     Both arrays hold row numbers without repeats; the result is ascending, int64.
     """
@@ -71,4 +71,6 @@ def combine(current: np.ndarray, found: np.ndarray, op: Op) -> np.ndarray:
         return np.union1d(current, found).astype(np.int64)
     if op == "subtract":
         return np.setdiff1d(current, found, assume_unique=True).astype(np.int64)
+    if op == "within":
+        return np.intersect1d(current, found, assume_unique=True).astype(np.int64)
     return np.sort(found).astype(np.int64)

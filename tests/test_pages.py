@@ -115,13 +115,14 @@ def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monke
 def test_what_is_open_in_one_project_is_not_in_another(mapped_root, monkeypatch):
     shutil.copytree(mapped_root, mapped_root.with_name("other"))
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    app.text_input(key="map-search").set_value("nebula").run()
+    app.text_input(key="map-search-words").set_value("nebula").run()
     app.session_state["picked"] = 17
+    app.session_state["map-panel"] = "Rows"
     app.run()
     assert "Row 17" in texts(app)
     app.selectbox(key="project").set_value("other").run()
     assert "Row 17" not in texts(app) and "Nothing selected" in texts(app)
-    assert app.text_input(key="map-search").value == ""
+    assert app.text_input(key="map-search-words").value == ""
 
 
 def test_a_project_that_is_not_there_is_not_another_one(mapped_root, monkeypatch):
@@ -149,13 +150,13 @@ def test_a_broken_line_among_pasted_targets_is_named(mapped_root, monkeypatch):
 
 def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    app.text_input(key="map-search").set_value("nebula").run()
+    app.text_input(key="map-search-words").set_value("nebula").run()
     assert "60 rows selected" in texts(app)
     button(app, "Pin").click().run()
     state = load_decisions(Project.open(mapped_root), 240)
     assert state.pinned_rows.tolist() == list(range(60, 120))
-    app.text_input(key="map-search").set_value("no such word").run()
-    assert "No row that is kept holds" in texts(app)
+    app.text_input(key="map-search-words").set_value("no such word").run()
+    assert "No row that is kept fits" in texts(app)
 
 
 def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):

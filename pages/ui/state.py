@@ -16,8 +16,10 @@ from core.decisions import Decisions, load_decisions
 from core.errors import InputError
 from core.features import Features, load_features
 from core.layout import load_layout
+from core.near_duplicates import load_forest
 from core.pool import Pool
 from core.project import Project
+from core.spanning_forest import Forest
 
 NEW_PROJECT = "New project…"
 _KEPT = "kept-widgets"
@@ -79,6 +81,14 @@ class ProjectView:
         return _layout(str(self.project.root), self.features_id, self.layout_id)
 
     @cached_property
+    def forest(self) -> Forest | None:
+        """What joins near-duplicates, by the features in use; None before they were looked for."""
+        if self.features_id is None:
+            return None
+        found = self.project.pointer(f"near-duplicates:{self.features_id}")
+        return _forest(str(self.project.root), self.features_id, found) if found else None
+
+    @cached_property
     def decisions(self) -> Decisions:
         """Dropped and pinned rows, as of now."""
         return load_decisions(self.project, self.pool.rows if self.pool else 0)
@@ -128,6 +138,12 @@ def _clusters(root: str, features: str, fingerprint: str) -> Clusters:
 def _layout(root: str, features: str, fingerprint: str) -> NDArray[np.float32]:
     overlay = {"features": features, f"layout:{features}": fingerprint}
     return cast(NDArray[np.float32], load_layout(Project(Path(root), overlay)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _forest(root: str, features: str, fingerprint: str) -> Forest:
+    overlay = {"features": features, f"near-duplicates:{features}": fingerprint}
+    return cast(Forest, load_forest(Project(Path(root), overlay)))
 
 
 def keep_widgets(keys: Iterable[Hashable]) -> None:

@@ -20,7 +20,12 @@ _POLL_SECONDS = 0.7
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 _OF_ONE_PROJECT = (
-    *("picked", "map-search", "map-searched", "selected-page"),
+    *("picked", "selected-page", "group-picked", "find-within"),
+    *(
+        f"map-search-{how}{end}"
+        for how in ("words", "meaning", "condition")
+        for end in ("", "-done")
+    ),
     *(
         "method",
         "target",

@@ -174,7 +174,7 @@ def test_markup_in_rows_is_shown_as_text(serve, open_page, tmp_path):
     table.wait_for()
     box = table.bounding_box()
     dialog = page.get_by_role("dialog")
-    for _ in range(10):  # the grid listens a moment after it is drawn
+    for _ in range(40):  # the grid listens a moment after it is drawn
         page.mouse.click(box["x"] + 400, box["y"] + 52)
         page.wait_for_timeout(500)
         if dialog.count():

@@ -1,0 +1,111 @@
+"""The map page's panels with AppTest: search, near-duplicates, reading."""
+
+import numpy as np
+import pytest
+from test_pages import button, open_app, texts
+
+from core.decisions import decide, load_decisions
+from core.near_duplicates import duplicate_groups, find_duplicates
+from core.pool import Pool
+from core.project import Project
+from core.search import find_rows
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+COSINE = 0.85
+
+
+@pytest.fixture
+def app(mapped_root, monkeypatch):
+    return open_app(mapped_root.parent, monkeypatch, "map")
+
+
+def search(app, how, text):
+    app.segmented_control(key="find-by").set_value(how).run()
+    app.text_input(key=f"map-search-{how.lower()}").set_value(text).run()
+    assert not app.exception
+
+
+def panel(app, name):
+    app.segmented_control(key="map-panel").set_value(name).run()
+    assert not app.exception
+
+
+def test_words_and_a_condition_select_rows(app, mapped_root):
+    search(app, "Words", "galaxy")
+    assert "60 rows selected" in texts(app)
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row % 2 = 0")
+    assert "30 rows selected" in texts(app)
+    app.text_input(key="map-search-condition").set_value("").run()
+    assert "Nothing selected" in texts(app)
+
+
+def test_a_condition_that_cannot_be_used_is_said(app):
+    search(app, "Condition", "n_chars >")
+    assert any("condition" in str(error.value) for error in app.error)
+    search(app, "Words", "nosuchword")
+    assert "No row that is kept fits “nosuchword”." in texts(app)
+
+
+def test_meaning_without_an_encoder_says_what_to_do(app):
+    search(app, "Meaning", "stars")
+    assert any("vectors were imported" in str(error.value) for error in app.error)
+
+
+def test_reading_goes_through_the_selection_and_finds_alike(app, mapped_root):
+    search(app, "Condition", "row IN (10, 20, 30)")
+    app.session_state["picked"] = 20
+    panel(app, "Rows")
+    assert "**Row 20**" in texts(app)
+    app.button(key="Next row").click().run()
+    assert "**Row 30**" in texts(app) and app.button(key="Next row").disabled
+    app.button(key="Previous row").click().run()
+    button(app, "Like this").click().run()
+    found = find_rows(Project.open(mapped_root), like_rows=[20])
+    assert f"{len(found.rows) + 1} rows selected" in texts(app)
+
+
+def test_nearest_rows_are_listed_and_set_against_the_row(app, mapped_root):
+    app.session_state["picked"] = 20
+    app.session_state["near-20"] = True
+    panel(app, "Rows")
+    found = find_rows(Project.open(mapped_root), like_rows=[20], limit=8)
+    assert app.dataframe[0].value["row"].tolist() == found.rows.tolist()
+    app.session_state["nearest-20"] = {"selection": {"rows": [0], "columns": []}}
+    app.run()
+    assert f"only in row {found.rows[0]}" in texts(app)
+    app.button(key=f"to-{found.rows[0]}").click().run()
+    assert f"**Row {found.rows[0]}**" in texts(app)
+
+
+def test_near_duplicates_are_looked_for_by_a_job(app):
+    panel(app, "Near-duplicates")
+    assert not button(app, "Find near-duplicates").disabled
+
+
+def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    find_duplicates(project)
+    groups = duplicate_groups(project, COSINE)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Near-duplicates")
+    app.slider(key="duplicate-line").set_value(COSINE).run()
+    assert f"**{len(groups)} groups**" in texts(app) and "Just above" in texts(app)
+    button(app, "Select them").click().run()
+    assert f"{groups.extra} rows selected" in texts(app)
+    # The button of the panel; that of the selection says the same.
+    [one for one in app.button if one.label == f"Drop {groups.extra}"][-1].click().run()
+    state = load_decisions(project, 240)
+    assert int(state.dropped.sum()) == groups.extra
+    assert state.log[-1].origin.startswith("near-duplicates at cosine 0.85")
+    assert "No two kept rows are that much alike." in texts(app)
+
+
+def test_a_pinned_row_is_not_dropped_as_a_duplicate(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    find_duplicates(project)
+    decide(project, Pool.open(project).rows, "pin", np.arange(240), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Near-duplicates")
+    app.slider(key="duplicate-line").set_value(COSINE).run()
+    assert button(app, "Drop 0").disabled
