@@ -9,7 +9,7 @@ from core.decisions import decide
 from core.errors import WinnowError
 from core.mapevent import MapEvent
 from core.runs import list_runs
-from pages.ui import cluster_list, finder, near_duplicates, reader
+from pages.ui import cluster_list, finder, links, near_duplicates, reader
 from pages.ui.empty import stop_with
 from pages.ui.mapview import COLORS, apply_event, render_map
 from pages.ui.rows import render_table
@@ -27,17 +27,20 @@ LAST_RUN = "Last run"
 def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
     assert view.pool is not None and view.clusters is not None
     runs = list_runs(view.project)
+    colors = [*COLORS, *([LAST_RUN] if runs else [])]
+    if st.session_state.get("map-color") not in colors:
+        st.session_state["map-color"] = colors[0]
     color = st.segmented_control(
         "Colour by",
-        [*COLORS, *([LAST_RUN] if runs else [])],
-        default=COLORS[0],
+        colors,
         required=True,
         label_visibility="collapsed",
+        key="map-color",
     )
     run = runs[0] if runs and color == LAST_RUN and not chosen else None
     render_map(
         view,
-        color=COLORS[0] if color == LAST_RUN else color,
+        color=color if color in COLORS else COLORS[0],
         key="map",
         lit=chosen.rows if chosen else run.rows if run else None,
         run=run is not None,
@@ -162,6 +165,7 @@ def render() -> None:
             "pool",
             "Go to the pool",
         )
+    links.restore(view, {"color": (*COLORS, LAST_RUN), "panel": tuple(_PANELS)})
     canvas, panel = st.columns([0.72, 0.28], gap="medium")
     chosen = selected(view)
     with canvas:  # first, so that the browser fetches what draws it first
@@ -171,13 +175,15 @@ def render() -> None:
         with st.container(border=True, height=_BAR_HEIGHT):
             _render_bar(view, chosen)
         finder.render(view)
+        st.session_state.setdefault("map-panel", "Clusters")
         shown = st.segmented_control(
-            "Panel", list(_PANELS), default="Clusters", required=True, key="map-panel",
+            "Panel", list(_PANELS), required=True, key="map-panel",
             label_visibility="collapsed", width="stretch",
         )  # fmt: skip
-        _PANELS[shown](view)
+        _PANELS[shown or "Clusters"](view)
     if chosen:
         _render_rows(view, chosen)
+    links.write(view, {"color": COLORS[0], "panel": "Clusters"})
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from test_pages import button, open_app, texts
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from test_pages import APP, button, open_app, texts
 
 from core.decisions import decide, load_decisions
 from core.near_duplicates import duplicate_groups, find_duplicates
@@ -109,3 +111,34 @@ def test_a_pinned_row_is_not_dropped_as_a_duplicate(mapped_root, monkeypatch):
     panel(app, "Near-duplicates")
     app.slider(key="duplicate-line").set_value(COSINE).run()
     assert button(app, "Drop 0").disabled
+
+
+def test_an_address_shows_the_same_again(app, mapped_root, monkeypatch):
+    search(app, "Words", "galaxy")
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row % 2 = 0")
+    app.session_state["picked"] = 70
+    app.segmented_control(key="map-color").set_value("Source").run()
+    panel(app, "Rows")
+    address = app.query_params
+    assert address["color"] == "Source" and address["row"] == "70"
+
+    again = AppTest.from_file(str(APP), default_timeout=60)
+    for name in ("sel", "row", "color", "panel", "project"):
+        again.query_params[name] = address[name]
+    again.run()
+    again._page_hash = calc_hash("map")
+    again.run()
+    assert "30 rows selected" in texts(again) and "**Row 70**" in texts(again)
+    assert again.segmented_control(key="map-color").value == "Source"
+
+
+@pytest.mark.parametrize("link", ["nonsense", "=r99999", "=cother:1"])
+def test_an_address_that_names_nothing_is_said(mapped_root, monkeypatch, link):
+    monkeypatch.setenv("WINNOW_PROJECTS", str(mapped_root.parent))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["project"], app.query_params["sel"] = "planted", link
+    app.run()
+    assert not app.exception
+    assert any("address" in str(toast.value) for toast in app.toast)
+    assert "Nothing selected" in texts(app)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui.mapview import cluster_colors
+from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
@@ -49,7 +49,8 @@ def render(view: ProjectView) -> None:
     st.session_state[known] = ticked
     if ticked:
         rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
-        select_rows(view, rows, "clusters " + ", ".join(clusters.titles[i] for i in ticked))
+        origin = "clusters " + ", ".join(clusters.titles[i] for i in ticked)
+        select_rows(view, rows, origin, by=cluster_step(view, ticked))
     else:
         clear_selection()
     st.rerun()

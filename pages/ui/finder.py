@@ -8,6 +8,7 @@ from core.features import Features
 from core.lasso import Op
 from core.pool_encoder import pool_encoder
 from core.search import LIKE, Found, find_rows
+from core.view_link import Kind
 from pages.ui.background import Task, desk, follow, result_of
 from pages.ui.selection import clear_selection, select_rows, selected
 from pages.ui.state import ProjectView
@@ -18,6 +19,7 @@ _EXAMPLES = {
     "Meaning": "What the rows should be about",
     "Condition": "n_chars > 2000 AND source = 'dolly'",
 }
+_KINDS: dict[str, Kind] = {"Words": "words", "Meaning": "meaning", "Condition": "condition"}
 _HELP = (
     "**Words**: all of them stand in the row; a phrase in double quotes.  \n"
     f"**Meaning**: the {LIKE} kept rows nearest to a text, by the features in use.  \n"
@@ -63,7 +65,9 @@ def render(view: ProjectView) -> None:
         st.caption(f"No row that is kept fits “{as_text(text)}”.")
         return
     op: Op = "within" if within else "replace"
-    select_rows(view, found.rows, f"search by {how.lower()} for {asked!r}", op)
+    select_rows(
+        view, found.rows, f"search by {how.lower()} for {asked!r}", op, by=(_KINDS[how], asked)
+    )
     st.rerun()
 
 

@@ -1,6 +1,6 @@
 """A project's map: its points, titles and colours, packed once and sent to the component."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ from core.lasso import inside
 from core.mapevent import MapEvent
 from core.mappack import Title, pack
 from core.mapplaces import anchors, display_points
+from core.view_link import Kind, pack_polygon, unpack_polygon
 from pages.ui.pointmap import show_map
 from pages.ui.rows import show_row
 from pages.ui.selection import clear_selection, select_rows
@@ -115,14 +116,25 @@ def render_map(
 def apply_event(view: ProjectView, event: MapEvent) -> None:
     """Turn a gesture into the selection."""
     if event.kind in ("lasso", "box"):
-        found = inside(ground(view).points, np.array(event.polygon))
-        select_rows(view, found[~view.decisions.dropped[found]], "map lasso", event.op)
+        points = ground(view).points
+        # As the address of the page can say it.
+        drawn = pack_polygon(np.array(event.polygon), points)
+        found = inside(points, unpack_polygon(drawn, points))
+        kept = found[~view.decisions.dropped[found]]
+        select_rows(view, kept, "map lasso", event.op, by=("lasso", drawn))
     elif event.kind == "cluster" and event.cluster is not None:
         assert view.clusters is not None
         rows = np.flatnonzero(view.clusters.labels == event.cluster)
-        select_rows(view, rows, f"cluster {view.clusters.titles[event.cluster]}")
+        title = view.clusters.titles[event.cluster]
+        select_rows(view, rows, f"cluster {title}", by=cluster_step(view, [event.cluster]))
     elif event.kind == "clear":
         clear_selection()
+
+
+def cluster_step(view: ProjectView, numbers: Sequence[int]) -> tuple[Kind, str]:
+    """How an address says that these clusters are selected."""
+    assert view.clusters is not None
+    return "clusters", f"{view.clusters.fingerprint}:{','.join(map(str, numbers))}"
 
 
 def render_run_map(

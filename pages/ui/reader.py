@@ -84,7 +84,8 @@ def open_row(row: int | None) -> None:
 
 def _select_alike(view: ProjectView, row: int) -> None:
     found = find_rows(view.project, like_rows=[row], limit=_ALIKE)
-    select_rows(view, np.union1d(found.rows, [row]), f"like row {row:,}")
+    alike = np.union1d(found.rows, [row])
+    select_rows(view, alike, f"like row {row:,}", by=("like", str(row)))
 
 
 def _render_nearest(view: ProjectView, row: int) -> None:

@@ -1,12 +1,13 @@
 """The rows that a person has selected in this session: by lasso, cluster, search or click."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.lasso import Op, combine
+from core.view_link import Kind, Step
 from pages.ui.state import ProjectView
 
 _KEY = "selection"
@@ -19,6 +20,7 @@ class RowSelection:
     project: str
     rows: NDArray[np.int64]
     origin: str
+    steps: tuple[Step, ...] = ()  # that select the same rows again; none where that is unknown
 
 
 def selected(view: ProjectView) -> RowSelection | None:
@@ -27,21 +29,40 @@ def selected(view: ProjectView) -> RowSelection | None:
     if not isinstance(found, RowSelection) or found.project != str(view.project.root):
         return None
     rows = found.rows[~view.decisions.dropped[found.rows]]
-    return RowSelection(found.project, rows, found.origin) if len(rows) else None
+    return replace(found, rows=rows) if len(rows) else None
 
 
 def select_rows(
-    view: ProjectView, rows: NDArray[np.int64], origin: str, op: Op = "replace"
+    view: ProjectView,
+    rows: NDArray[np.int64],
+    origin: str,
+    op: Op = "replace",
+    *,
+    by: tuple[Kind, str] | None = None,
 ) -> None:
-    """Replace the selection by `rows`, add them, or take them away."""
+    """Replace the selection by `rows`, add them, take them away, or keep only what is in them.
+
+    `by` says how they were found, for an address that shows the same.
+    """
     st.session_state.pop("picked", None)  # an open row gives way to the selection
     now = selected(view)
     before = now.rows if now else np.empty(0, np.int64)
-    if op != "replace" and now and now.origin != origin:
-        origin = f"{now.origin} and {origin}"
-    st.session_state[_KEY] = RowSelection(
-        str(view.project.root), combine(before, rows, op), origin[:120]
+    earlier: tuple[Step, ...] = ()
+    linked = by is not None
+    if op != "replace" and now:
+        if now.origin != origin:
+            origin = f"{now.origin} and {origin}"
+        earlier = now.steps
+        linked &= bool(earlier)
+    steps = (*earlier, Step(op, *by)) if linked and by else ()
+    put_selection(
+        RowSelection(str(view.project.root), combine(before, rows, op), origin[:120], steps)
     )
+
+
+def put_selection(selection: RowSelection) -> None:
+    """Make this the selection."""
+    st.session_state[_KEY] = selection
 
 
 def clear_selection() -> None:

@@ -1,0 +1,85 @@
+"""What the map page shows, in its address: a reload or a sent link shows the same."""
+
+import streamlit as st
+
+from core.errors import InputError
+from core.pool_encoder import pool_encoder
+from core.view_link import read_steps, selected_rows, write_steps
+from pages.ui.background import Task, desk, follow, result_of
+from pages.ui.mapview import ground
+from pages.ui.reader import open_row
+from pages.ui.selection import RowSelection, put_selection, selected
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_READ = "link-read"
+_WAIT_SECONDS = 0.8  # for a selection by meaning, which may have to load the encoder
+
+
+def restore(view: ProjectView, choices: dict[str, tuple[str, ...]]) -> None:
+    """Take over what the address says; once in a session, before anything of it is drawn.
+
+    Parameters
+    ----------
+    choices : what each part of the address may be, and so the widget of that key.
+    """
+    if st.session_state.get(_READ):
+        return
+    params = st.query_params
+    for name, options in choices.items():
+        if params.get(name) in options:
+            st.session_state.setdefault(f"map-{name}", params[name])
+    try:
+        text = params.get("sel")
+        if text is not None and selected(view) is None and not _select(view, text):
+            return
+        row = params.get("row", "")
+        if row.isascii() and row.isdecimal() and len(row) < 12 and view.pool is not None:
+            if int(row) >= view.pool.rows:
+                raise InputError(f"There is no row {int(row):,} in this project.")
+            open_row(int(row))
+    except InputError as error:
+        st.toast(as_text(error), icon=":material/link_off:", duration="long")
+    st.session_state[_READ] = True
+
+
+def write(view: ProjectView, defaults: dict[str, str]) -> None:
+    """Bring the address up to date, unless what it says is still being worked out."""
+    if not st.session_state.get(_READ):
+        return
+    chosen = selected(view)
+    picked = st.session_state.get("picked")
+    wanted = {
+        "sel": write_steps(chosen.steps) if chosen and chosen.steps else None,
+        "row": str(picked) if isinstance(picked, int) else None,
+    }
+    for name, default in defaults.items():
+        value = st.session_state.get(f"map-{name}", default)
+        wanted[name] = value if value != default else None
+    for name, value in wanted.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def _select(view: ProjectView, text: str) -> bool:
+    """Select what the address names; False while that is worked out."""
+    steps, clusters, features = read_steps(text), view.clusters, view.features
+    assert clusters is not None and features is not None
+    points = ground(view).points
+
+    def work(task: Task) -> RowSelection:
+        by_meaning = any(step.kind == "meaning" for step in steps)
+        encoder = pool_encoder(features, task.progress) if by_meaning else None
+        rows = selected_rows(view.project, steps, points, clusters, encoder)
+        return RowSelection(str(view.project.root), rows, "the selection of a link", steps)
+
+    key = ("link", str(view.project.root), features.fingerprint, text)
+    task = desk().ask("link", key, work, wait=_WAIT_SECONDS)
+    found: RowSelection | None = result_of(task)
+    if found is None:
+        follow([task], "Selecting what the address names: ")
+        return False
+    put_selection(found)
+    return True
