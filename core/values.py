@@ -23,8 +23,12 @@ def encode_ranges(rows: NDArray[np.int64]) -> str:
     return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
-def decode_ranges(text: str) -> NDArray[np.int64]:
+def decode_ranges(text: str, most: int = _LARGEST_ROW) -> NDArray[np.int64]:
     """Read what `encode_ranges` wrote.
+
+    Parameters
+    ----------
+    most : the largest number that may stand there, and of how many there may be.
 
     Raises
     ------
@@ -36,7 +40,7 @@ def decode_ranges(text: str) -> NDArray[np.int64]:
         match = _RANGE.fullmatch(part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         total += last - first + 1
-        if last < first or last > _LARGEST_ROW or total > _LARGEST_ROW:
+        if last < first or last > most or total > most:
             raise InputError(f"{part[:40]!r} is not a list of numbers such as 0-4,9.")
         pieces.append(np.arange(first, last + 1, dtype=np.int64))
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
