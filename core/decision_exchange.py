@@ -66,12 +66,14 @@ class ImportReport:
     def sentence(self) -> str:
         """The outcome, for a person."""
         if not self.added:
-            return f"Nothing was added: all {self.known:,} decisions were here before."
-        told = f"{self.added:,} decisions were added, {self.known:,} were here before."
+            return (
+                f"Nothing was added: all decisions of the file ({self.known:,}) were here before."
+            )
+        told = f"Decisions added: {self.added:,}; here before: {self.known:,}."
         if self.conflicts:
             told += (
-                f" They hold where the two sides differ: {len(self.now_dropped):,} rows that were "
-                f"pinned are dropped now, {len(self.now_pinned):,} that were dropped are pinned."
+                " Where the two sides differ the file holds; rows now dropped: "
+                f"{len(self.now_dropped):,}, now pinned: {len(self.now_pinned):,}."
             )
         return told
 
@@ -117,7 +119,9 @@ def export_decisions(
     if place.exists() and not overwrite:
         raise _refused(f"{place} exists already; choose another name or add --overwrite.")
     pool = Pool.open(project)
-    with opened_log(project, pool.rows) as (log, db):
+    with opened_log(project, pool.rows) as (log, _):
+        entries = log.entries()
+    with project.database() as db:  # other windows need not wait for the writing of ranges
         said = [
             {
                 "uid": entry.uid,
@@ -128,7 +132,7 @@ def export_decisions(
                 "note": entry.note or "",
                 "origin": entry.origin,
             }
-            for entry in log.entries()
+            for entry in entries
             if entry.active
         ]
     value = {
@@ -140,8 +144,9 @@ def export_decisions(
     text = json.dumps(value, ensure_ascii=False, indent=1).encode()
     if len(text) > _LARGEST_FILE or len(said) > _MOST_DECISIONS:
         raise _refused(
-            f"These {len(said):,} decisions take {len(text) >> 20:,} MiB as a file; files of up to "
-            f"{_LARGEST_FILE >> 20} MiB can be read again, so copy the project instead."
+            f"These {len(said):,} decisions take {len(text) >> 20:,} MiB as a file, and up to "
+            f"{_MOST_DECISIONS:,} in {_LARGEST_FILE >> 20} MiB can be read again; copy the project "
+            "instead."
         )
     try:
         with atomic_file(place) as temporary:

@@ -136,7 +136,7 @@ def go_back(project: Project, rows: int, entry_id: int) -> Decisions:
             raise _no_entry(entry_id)
         if point is log.now:
             when = f"after entry {entry_id}" if entry_id else "before all decisions"
-            raise InputError(f"The rows are as they were {when} already.")
+            raise InputError(f"The rows are already as they were {when}.")
         append(db, "back", about=entry_id)
     return load_decisions(project, rows)
 

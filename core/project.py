@@ -174,21 +174,20 @@ class Project:
     def _upgrade(self) -> None:
         """Bring the database to this Winnow's version."""
         with self.database() as db:
-            if _version(db) == SCHEMA_VERSION:
-                return
-            try:
-                # Looked at again in the transaction: another process may have been faster.
-                db.execute("BEGIN IMMEDIATE")
-                version = _version(db)
-                for statement in itertools.chain.from_iterable(_UPGRADES[version:]):
-                    db.execute(statement)
-                if version < SCHEMA_VERSION:
-                    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            except sqlite3.OperationalError as error:
-                raise InputError(
-                    f"{self.root} is of an older Winnow and cannot be upgraded ({error}); "
-                    "make it writable, or copy it."
-                ) from None
+            version = _version(db)
+            if version < SCHEMA_VERSION:
+                try:
+                    db.execute("BEGIN IMMEDIATE")
+                    version = _version(db)  # another process may have been faster
+                    for statement in itertools.chain.from_iterable(_UPGRADES[version:]):
+                        db.execute(statement)
+                    if version < SCHEMA_VERSION:
+                        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                except sqlite3.OperationalError as error:
+                    raise InputError(
+                        f"{self.root} is of an older Winnow and cannot be upgraded ({error}); "
+                        "make it writable, or copy it."
+                    ) from None
         if version > SCHEMA_VERSION:
             raise InputError(f"{self.root} was made by a newer Winnow; update to open it.")
 

@@ -251,6 +251,36 @@ def test_another_project_at_the_same_place_is_read_anew(tmp_path):
         shutil.rmtree(project.root)
 
 
+def test_only_new_decisions_are_unpacked(project, monkeypatch):
+    for row in range(20):
+        decide(project, ROWS, "drop", [row], "test")
+    unpacked = []
+
+    def note(blob):
+        unpacked.append(blob)
+        return from_blob(blob)
+
+    from_blob = decision_log.from_blob
+    monkeypatch.setattr(decision_log, "from_blob", note)
+    decide(project, ROWS, "pin", [3], "test")
+    assert load_decisions(project, ROWS) is load_decisions(project, ROWS)
+    assert len(unpacked) == 1
+    decision_log._logs.clear()
+    assert load_decisions(project, ROWS).pinned_rows.tolist() == [3]
+    assert len(unpacked) == 22
+
+
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(decision_log, "_STATES", 5)
+    projects = [Project.create(tmp_path / str(n)) for n in range(decision_log._LOGS + 2)]
+    for project in projects:
+        for row in range(7):
+            decide(project, ROWS, "drop", [row], "test")
+    assert len(decision_log._logs) == decision_log._LOGS
+    assert {len(log._states) for log in decision_log._logs.values()} == {5}
+    assert [load_decisions(project, ROWS).dropped.sum() for project in projects] == [7] * 6
+
+
 def test_two_windows_cannot_take_the_same_step_twice(project):
     decide(project, ROWS, "drop", [1], "test")
     decide(project, ROWS, "pin", [2], "test")
