@@ -114,7 +114,7 @@ def decisions(
     back: Annotated[
         int | None,
         typer.Option(
-            metavar="ID", help="Bring back the rows as they were after this entry; 0: at first."
+            metavar="ID", help="Bring back the rows as they were after this entry; 0: before all."
         ),
     ] = None,
     note: Annotated[
@@ -131,7 +131,7 @@ def decisions(
     import_: Annotated[
         Path | None,
         typer.Option(
-            "--import", metavar="FILE", help="Add the decisions of another one's --export."
+            "--import", metavar="FILE", help="Add the decisions of a file that --export wrote."
         ),
     ] = None,
 ) -> None:

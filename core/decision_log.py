@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ class Decisions:
     can_undo: bool
     can_redo: bool
 
-    @cached_property
+    @property
     def candidates(self) -> NDArray[np.int64]:
         """Rows that a selection may take, ascending."""
         return np.flatnonzero(~self.dropped)
@@ -129,7 +128,7 @@ class Log:
         """What stood right after an entry, 0: before all; None if there is no such entry."""
         return self._after.get(entry_id)
 
-    def standing(self) -> list[int]:
+    def _standing(self) -> list[int]:
         """Ids of the decisions that stand, oldest first."""
         return [point.entry for point in _line(self.now)]
 
@@ -219,7 +218,7 @@ class Log:
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, oldest first, with the notes as they read now."""
-        standing = set(self.standing())
+        standing = set(self._standing())
         return tuple(
             Entry(
                 entry_id,
