@@ -1,114 +1,103 @@
-"""What the user said of the rows: an append-only log that folds to dropped and pinned rows."""
+"""What the user said of the rows: an append-only log that folds to dropped, pinned, tagged rows."""
 
-import time
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import unicodedata
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.decision_log import Decisions, Entry, append, opened_log
+from core.decision_state import to_blob
 from core.errors import InputError
 from core.project import Project
 from core.values import as_rows
 
-ACTIONS = ("drop", "keep", "pin", "unpin")
+__all__ = [
+    "ACTIONS",
+    "Decisions",
+    "Entry",
+    "annotate",
+    "decide",
+    "decisions_version",
+    "go_back",
+    "load_decisions",
+    "redo",
+    "undo",
+]
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the log."""
-
-    id: int
-    created: float  # seconds since the epoch
-    action: str  # one of ACTIONS, or "undo", "redo"
-    row_count: int
-    origin: str  # where it was said: "map lasso", "cli --where …"
-    active: bool  # False once undone
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields, for JSON."""
-        return self.__dict__.copy()
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The log folded forward.
-
-    Attributes
-    ----------
-    dropped, pinned : ndarray of bool, shape (rows,)
-        A pinned row is never dropped.
-    log : tuple of Entry
-        Oldest first, undone entries included.
-    """
-
-    dropped: NDArray[np.bool_]
-    pinned: NDArray[np.bool_]
-    log: tuple[Entry, ...]
-    can_undo: bool
-    can_redo: bool
-
-    @property
-    def candidates(self) -> NDArray[np.int64]:
-        """Rows that a selection may take, ascending."""
-        return np.flatnonzero(~self.dropped)
-
-    @property
-    def pinned_rows(self) -> NDArray[np.int64]:
-        """Rows that every selection must take, ascending."""
-        return np.flatnonzero(self.pinned)
+TAG_ACTIONS = ("tag", "untag")
+ACTIONS = ("drop", "keep", "pin", "unpin", *TAG_ACTIONS)
+LONGEST_LABEL = 64  # characters
+LONGEST_NOTE = 500
+MOST_LABELS = 500  # that have rows; each takes a bit for every row
+_NOT_TEXT = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control, half of a pair, line breaks
 
 
 def load_decisions(project: Project, rows: int) -> Decisions:
-    """Fold the project's log over a pool of `rows` rows."""
+    """Fold the project's log over a pool of `rows` rows.
+
+    Notes
+    -----
+    The fold is kept in memory: a later call reads and folds only what is new.
+    """
+    with opened_log(project, rows) as (log, db):
+        return log.decisions(db)
+
+
+def decisions_version(project: Project) -> int:
+    """A number that is another one once anything was added to the log; cheap enough to poll."""
     with project.database() as db:
-        stored = db.execute(
-            "SELECT id, created, action, rows, row_count, origin FROM decisions ORDER BY id"
-        ).fetchall()
-    applied, undone = _fold((entry[0], entry[2]) for entry in stored)
-    dropped, pinned = np.zeros(rows, bool), np.zeros(rows, bool)
-    active = set(applied)
-    for entry_id, _, action, blob, _, _ in stored:
-        if entry_id in active:
-            _apply(action, _unpack(blob, rows), dropped, pinned)
-    log = tuple(
-        Entry(entry_id, created, action, count, origin, entry_id in active)
-        for entry_id, created, action, _, count, origin in stored
-    )
-    return Decisions(dropped, pinned, log, bool(applied), bool(undone))
+        (last,) = db.execute("SELECT max(id) FROM decisions").fetchone()
+    return last or 0
 
 
 def decide(
-    project: Project, rows: int, action: str, chosen: NDArray[np.int64], origin: str
+    project: Project,
+    rows: int,
+    action: str,
+    chosen: NDArray[np.int64],
+    origin: str,
+    *,
+    label: str | None = None,
+    note: str = "",
 ) -> Decisions:
     """Append one decision on the rows `chosen` of a pool of `rows` rows; return the new state.
 
     `chosen` holds row numbers, or is a boolean mask of shape (rows,).
 
     `drop` takes rows out (and unpins them); `keep` drops all other rows; `pin` makes every
-    selection take them (and undrops them); `unpin` takes their pin away.
+    selection take them (and undrops them); `unpin` takes their pin away. `tag` puts a label on
+    them and `untag` takes it off; neither changes what a selection may take.
+
+    Parameters
+    ----------
+    label : of `tag` and `untag` alone: one line of at most 64 characters.
+    note : why; at most 500 characters.
 
     Raises
     ------
     InputError
-        Unknown action, no rows, or a row number that the pool does not have.
+        Unknown action, no rows, a row number that the pool does not have, a label or note that
+        cannot be one, or a label to take off that no row has.
     """
     if action not in ACTIONS:
         raise InputError(f"Unknown decision {action!r}; use one of {', '.join(ACTIONS)}.")
     chosen = as_rows(chosen, rows)
     if not len(chosen):
         raise InputError(f"No rows to {action}; choose at least one.")
-    mask = np.zeros(rows, bool)
-    mask[chosen] = True
-    blob = zlib.compress(np.packbits(mask).tobytes(), 1)
-    _append(project, action, blob, len(chosen), origin)
+    if (action in TAG_ACTIONS) != (label is not None):
+        wrong = "needs a label" if label is None else "takes no label"
+        raise InputError(f"The decision {action} {wrong}.", option="label")
+    label = None if label is None else clean_label(label)
+    note, blob = clean_note(note), to_blob(chosen, rows)
+    with opened_log(project, rows, writing=True) as (log, db):
+        if label is not None:
+            check_labels(log.state(db).tags, action, label)
+        append(db, action, blob=blob, count=len(chosen), origin=origin, label=label, note=note)
     return load_decisions(project, rows)
 
 
 def undo(project: Project, rows: int) -> Decisions:
-    """Take back the last decision that stands.
+    """Take back the last decision that stands, or the last going back.
 
     Raises
     ------
@@ -129,61 +118,122 @@ def redo(project: Project, rows: int) -> Decisions:
     return _step(project, rows, "redo")
 
 
-def _step(project: Project, rows: int, action: str) -> Decisions:
-    # The check and the append are one transaction, so that two windows cannot undo one entry twice.
-    with project.database() as db:
-        db.execute("BEGIN IMMEDIATE")
-        stored = db.execute("SELECT id, action FROM decisions ORDER BY id").fetchall()
-        applied, undone = _fold(stored)
-        if not (applied if action == "undo" else undone):
-            raise InputError(f"There is nothing to {action}.")
-        _insert(db, action, None, 0, "")
+def go_back(project: Project, rows: int, entry_id: int) -> Decisions:
+    """Bring back the state right after an entry of the log; 0 is that before all entries.
+
+    This is one more entry, which leaves all others where they are. So any state that ever was can
+    be reached, also one that an undo and another decision left behind, and one undo takes the
+    step back.
+
+    Raises
+    ------
+    InputError
+        The log has no such entry, or that state is the present one.
+    """
+    with opened_log(project, rows, writing=True) as (log, db):
+        point = log.point_after(entry_id)
+        if point is None:
+            raise _no_entry(entry_id)
+        if point is log.now:
+            when = f"after entry {entry_id}" if entry_id else "before all decisions"
+            raise InputError(f"The rows are already as they were {when}.")
+        append(db, "back", about=entry_id)
     return load_decisions(project, rows)
 
 
-def _fold(entries: Iterable[tuple[int, str]]) -> tuple[list[int], list[int]]:
-    """Ids that stand, in order, and ids that a redo would bring back, the next one last."""
-    applied: list[int] = []
-    undone: list[int] = []
-    for entry_id, action in entries:
-        if action == "undo":
-            undone.append(applied.pop())
-        elif action == "redo":
-            applied.append(undone.pop())
-        else:
-            applied.append(entry_id)
-            undone.clear()
-    return applied, undone
+def annotate(project: Project, entry_id: int, note: str) -> None:
+    """Write or change the note on a decision; an empty one removes it.
 
+    The log is only added to: earlier notes stay in it.
 
-def _apply(
-    action: str, mask: NDArray[np.bool_], dropped: NDArray[np.bool_], pinned: NDArray[np.bool_]
-) -> None:
-    if action == "drop":
-        dropped |= mask
-        pinned &= ~mask
-    elif action == "keep":
-        dropped |= ~mask
-        pinned &= mask
-    elif action == "pin":
-        pinned |= mask
-        dropped &= ~mask
-    else:
-        pinned &= ~mask
-
-
-def _unpack(blob: bytes, rows: int) -> NDArray[np.bool_]:
-    bits = np.frombuffer(zlib.decompress(blob), np.uint8)
-    return np.unpackbits(bits, count=rows).astype(bool)
-
-
-def _append(project: Project, action: str, blob: bytes, count: int, origin: str) -> None:
+    Raises
+    ------
+    InputError
+        The note is too long, or the log has no such decision.
+    """
+    note = clean_note(note)
     with project.database() as db:
-        _insert(db, action, blob, count, origin)
+        db.execute("BEGIN IMMEDIATE")
+        known = dict(db.execute("SELECT id, action FROM decisions"))
+        if entry_id not in known:
+            raise _no_entry(entry_id)
+        if known[entry_id] not in ACTIONS:
+            raise InputError(
+                f"Entry {entry_id} is no decision ({known[entry_id]}); give one that is."
+            )
+        append(db, "note", note=note, about=entry_id)
 
 
-def _insert(db: Any, action: str, blob: bytes | None, count: int, origin: str) -> None:
-    db.execute(
-        "INSERT INTO decisions (created, action, rows, row_count, origin) VALUES (?, ?, ?, ?, ?)",
-        (time.time(), action, blob, count, origin),
-    )
+def clean_label(text: str) -> str:
+    """A label without spaces around it, in Unicode's composed form.
+
+    Raises
+    ------
+    InputError
+        It is empty, longer than 64 characters, or has a line break or another control character.
+    """
+    label = unicodedata.normalize("NFC", text.strip())
+    if not label:
+        raise InputError("A label is empty; give one.", option="label")
+    if len(label) > LONGEST_LABEL or not _is_text(label):
+        raise InputError(
+            f"The label {label[:24]!r} cannot be used; give one line of at most {LONGEST_LABEL} "
+            "characters, without control characters.",
+            option="label",
+        )
+    return label
+
+
+def clean_note(text: str) -> str:
+    """A note without spaces around it.
+
+    Raises
+    ------
+    InputError
+        It is longer than 500 characters, or has a control character that is no line break.
+    """
+    note = "\n".join(text.strip().splitlines())
+    if len(note) > LONGEST_NOTE or not _is_text(note.replace("\n", "").replace("\t", "")):
+        raise InputError(
+            f"The note {note[:24]!r} cannot be used; give at most {LONGEST_NOTE} characters, "
+            "without control characters.",
+            option="note",
+        )
+    return note
+
+
+def check_labels(known: dict[str, NDArray[np.uint8]], action: str, label: str) -> None:
+    """Refuse a label too many, and one to take off that no row has.
+
+    Raises
+    ------
+    InputError
+        It is that.
+    """
+    if label in known:
+        return
+    if action == "untag":
+        named = ", ".join(sorted(known)[:10]) or "none yet"
+        raise InputError(f"No row has the label {label!r}; labels: {named}.", option="label")
+    if len(known) >= MOST_LABELS:
+        raise InputError(
+            f"There are {MOST_LABELS} labels already; take one off before adding {label!r}.",
+            option="label",
+        )
+
+
+def _step(project: Project, rows: int, action: str) -> Decisions:
+    # The check and the append are one transaction, so that two windows cannot undo one entry twice.
+    with opened_log(project, rows, writing=True) as (log, db):
+        if not (log.can_undo if action == "undo" else log.can_redo):
+            raise InputError(f"There is nothing to {action}.")
+        append(db, action)
+    return load_decisions(project, rows)
+
+
+def _no_entry(entry_id: int) -> InputError:
+    return InputError(f"The log has no entry {entry_id}; give the id of one that it lists.")
+
+
+def _is_text(text: str) -> bool:
+    return not any(unicodedata.category(letter) in _NOT_TEXT for letter in text)

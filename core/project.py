@@ -1,6 +1,7 @@
 """A project: one folder, its artefacts by fingerprint, its lock and its database."""
 
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -20,15 +21,24 @@ import filelock
 from core.errors import BusyError, InputError, command
 from core.paths import user_path
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS pointers (kind TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, created REAL NOT NULL, report TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS decisions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, created REAL NOT NULL, action TEXT NOT NULL,
-    rows BLOB, row_count INTEGER NOT NULL, origin TEXT NOT NULL);
-"""
+# What takes a database from one version to the next; a new one goes through all of them.
+_UPGRADES: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE IF NOT EXISTS pointers (kind TEXT PRIMARY KEY, fingerprint TEXT NOT NULL)",
+        """CREATE TABLE IF NOT EXISTS runs (
+            id TEXT PRIMARY KEY, created REAL NOT NULL, report TEXT NOT NULL)""",
+        """CREATE TABLE IF NOT EXISTS decisions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, created REAL NOT NULL, action TEXT NOT NULL,
+            rows BLOB, row_count INTEGER NOT NULL, origin TEXT NOT NULL)""",
+    ),
+    (
+        "ALTER TABLE decisions ADD COLUMN uid TEXT",
+        "ALTER TABLE decisions ADD COLUMN label TEXT",
+        "ALTER TABLE decisions ADD COLUMN note TEXT",
+        "ALTER TABLE decisions ADD COLUMN about INTEGER",
+    ),
+)
+SCHEMA_VERSION = len(_UPGRADES)
 
 
 def fingerprint(*parts: Any) -> str:
@@ -93,6 +103,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _sync(file: Path) -> None:
     with file.open("rb") as handle:
         os.fsync(handle.fileno())
@@ -122,7 +136,7 @@ class Project:
         Raises
         ------
         InputError
-            `root` is a file, or a folder that holds something else.
+            `root` is a file, a folder that holds something else, or a project that `open` refuses.
         """
         path = user_path(root).absolute()
         if path.exists() and not path.is_dir():
@@ -137,28 +151,45 @@ class Project:
         with project.database() as db:
             if fresh:
                 db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(_SCHEMA)
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        project._upgrade()
         return project
 
     @classmethod
     def open(cls, root: str | Path) -> "Project":
-        """Open an existing project.
+        """Open an existing project; the database of one that an older Winnow made is upgraded.
 
         Raises
         ------
         InputError
-            There is no project at `root`, or a newer Winnow made it.
+            There is no project at `root`, a newer Winnow made it, or it is to be upgraded and
+            cannot be written to.
         """
         path = user_path(root).absolute()
         if not (path / "project.db").is_file():
             raise InputError(f"No project at {path}; run {command('init', root, 'FILE')}.")
         project = cls(path)
-        with project.database() as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise InputError(f"{path} was made by a newer Winnow; update to open it.")
+        project._upgrade()
         return project
+
+    def _upgrade(self) -> None:
+        """Bring the database to this Winnow's version."""
+        with self.database() as db:
+            version = _version(db)
+            if version < SCHEMA_VERSION:
+                try:
+                    db.execute("BEGIN IMMEDIATE")
+                    version = _version(db)  # another process may have been faster
+                    for statement in itertools.chain.from_iterable(_UPGRADES[version:]):
+                        db.execute(statement)
+                    if version < SCHEMA_VERSION:
+                        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                except sqlite3.OperationalError as error:
+                    raise InputError(
+                        f"{self.root} is of an older Winnow and cannot be upgraded ({error}); "
+                        "make it writable, or copy it."
+                    ) from None
+        if version > SCHEMA_VERSION:
+            raise InputError(f"{self.root} was made by a newer Winnow; update to open it.")
 
     def snapshot(self) -> "Project":
         """Return this project with the features and clusters of this moment.

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 
-_RANGE = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?")
+_RANGE = re.compile(r"[0-9]{1,12}(?:-[0-9]{1,12})?")
+_RANGES = re.compile(rf"(?:{_RANGE.pattern}(?:,|$))*+")  # of many, without a way back
+_COMMAS = re.compile(",{2,}")
 _LARGEST_ROW = 10**8  # a typing slip must not ask for gigabytes
 
 
@@ -20,26 +22,49 @@ def encode_ranges(rows: NDArray[np.int64]) -> str:
     breaks = np.flatnonzero(np.diff(rows) != 1)
     starts = rows[np.r_[0, breaks + 1]]
     ends = rows[np.r_[breaks, len(rows) - 1]]
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+    several = ends > starts
+    numbers = np.column_stack([starts, ends])[
+        np.column_stack([np.full(len(starts), True), several])
+    ]
+    # Many ranges are written at once: with a comma after each number, and then the dashes.
+    text = np.frombuffer(",".join(map(str, numbers.tolist())).encode(), np.uint8).copy()
+    first = np.flatnonzero(several)
+    text[np.flatnonzero(text == ord(","))[first + np.arange(len(first))]] = ord("-")
+    return text.tobytes().decode()
 
 
-def decode_ranges(text: str) -> NDArray[np.int64]:
+def decode_ranges(text: str, most: int = _LARGEST_ROW) -> NDArray[np.int64]:
     """Read what `encode_ranges` wrote.
+
+    Parameters
+    ----------
+    most : the largest number that may stand there, and of how many there may be.
 
     Raises
     ------
     InputError
         `text` is not a list of ranges.
     """
-    pieces, total = [], 0
-    for part in filter(None, text.split(",")):
-        match = _RANGE.fullmatch(part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
-        total += last - first + 1
-        if last < first or last > _LARGEST_ROW or total > _LARGEST_ROW:
-            raise InputError(f"{part[:40]!r} is not a list of numbers such as 0-4,9.")
-        pieces.append(np.arange(first, last + 1, dtype=np.int64))
-    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+    text = _COMMAS.sub(",", text).strip(",")
+    if not text:
+        return np.empty(0, np.int64)
+    if not _RANGES.fullmatch(text):
+        raise _no_range(next(part for part in text.split(",") if not _RANGE.fullmatch(part)))
+    numbers = np.fromstring(text.replace("-", ","), np.int64, sep=",")
+    marks = np.frombuffer(text.encode(), np.uint8)
+    dashes = marks[(marks == ord(",")) | (marks == ord("-"))] == ord("-")
+    starts = np.r_[True, ~dashes]  # of the numbers, those that no dash is before
+    first, last = numbers[starts], numbers[np.r_[~dashes, True]]
+    lengths = last - first + 1
+    bad = (lengths < 1) | (last > most) | (np.cumsum(lengths) > most)
+    if bad.any():
+        raise _no_range(text.split(",")[int(np.argmax(bad))])
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
+
+
+def _no_range(part: str) -> InputError:
+    return InputError(f"{part[:40]!r} is not a list of numbers such as 0-4,9.")
 
 
 def as_rows(rows: Any, count: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from core.clusters import Clusters
     from core.compare import Comparison
+    from core.decision_exchange import DecisionsFile, ImportReport
     from core.decisions import Decisions
     from core.features import Features
     from core.near_duplicates import DuplicateGroups
@@ -137,16 +138,31 @@ class Workspace:
 
     @property
     def decisions(self) -> "Decisions":
-        """Which rows are dropped and pinned."""
+        """Which rows are dropped, pinned and tagged, and the log."""
         from core.decisions import load_decisions
 
         return load_decisions(self.project, self.pool.rows)
 
-    def decide(self, action: str, rows: Any, origin: str = "python") -> "Decisions":
-        """Drop, keep only, pin or unpin rows; see `core.decisions.decide`."""
+    @property
+    def decisions_version(self) -> int:
+        """A number that changes with the log; see `core.decisions.decisions_version`."""
+        from core.decisions import decisions_version
+
+        return decisions_version(self.project)
+
+    def decide(
+        self,
+        action: str,
+        rows: Any,
+        origin: str = "python",
+        *,
+        label: str | None = None,
+        note: str = "",
+    ) -> "Decisions":
+        """Drop, keep only, pin, unpin, tag or untag rows; see `core.decisions.decide`."""
         from core.decisions import decide
 
-        return decide(self.project, self.pool.rows, action, rows, origin)
+        return decide(self.project, self.pool.rows, action, rows, origin, label=label, note=note)
 
     def undo(self) -> "Decisions":
         """Take back the last decision."""
@@ -159,6 +175,30 @@ class Workspace:
         from core.decisions import redo
 
         return redo(self.project, self.pool.rows)
+
+    def go_back(self, entry: int) -> "Decisions":
+        """Bring back the state after an entry of the log; see `core.decisions.go_back`."""
+        from core.decisions import go_back
+
+        return go_back(self.project, self.pool.rows, entry)
+
+    def annotate(self, entry: int, note: str) -> None:
+        """Write or change the note on a decision; see `core.decisions.annotate`."""
+        from core.decisions import annotate
+
+        annotate(self.project, entry, note)
+
+    def export_decisions(self, out: str | Path, *, overwrite: bool = False) -> "DecisionsFile":
+        """Write the decisions as a file; see `core.decision_exchange.export_decisions`."""
+        from core.decision_exchange import export_decisions
+
+        return export_decisions(self.project, out, overwrite=overwrite)
+
+    def import_decisions(self, file: str | Path) -> "ImportReport":
+        """Add the decisions of a file; see `core.decision_exchange.import_decisions`."""
+        from core.decision_exchange import import_decisions
+
+        return import_decisions(self.project, file)
 
     @property
     def runs(self) -> "list[Run]":

@@ -23,7 +23,7 @@ def test_ranges_are_written_as_people_write_them():
     assert encode_ranges(np.array([0, 1, 2, 9, 11, 12])) == "0-2,9,11-12"
 
 
-@pytest.mark.parametrize("text", ["a", "1-", "-3", "1,,x", "1.5", "3--4"])
+@pytest.mark.parametrize("text", ["a", "1-", "-3", "1,,x", "1.5", "3--4", "1-2-3", "1 2", "١"])
 def test_what_is_no_range_is_refused(text):
     with pytest.raises(InputError, match="not a list of numbers"):
         decode_ranges(text)
@@ -33,6 +33,13 @@ def test_what_is_no_range_is_refused(text):
 def test_ranges_that_cannot_be_rows_are_refused(text):
     with pytest.raises(InputError):
         decode_ranges(text)
+
+
+def test_numbers_above_a_bound_or_more_of_them_are_refused():
+    assert decode_ranges(",3,,1-2,", 3).tolist() == [3, 1, 2]
+    for text in ("4", "0-3", "1,1,1,1"):
+        with pytest.raises(InputError, match="not a list of numbers"):
+            decode_ranges(text, 3)
 
 
 def test_plain_values_are_what_json_knows():
