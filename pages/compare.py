@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.compare import Comparison, compare_runs
+from core.decisions import TAG_ACTIONS
 from core.report import render_report
 from core.runs import Run, list_runs
 from core.targets import list_targets
@@ -39,7 +40,7 @@ def _comparison(view: ProjectView, runs: list[Run]) -> Comparison:
         str(view.project.root),
         [(run.id, run.report.rows_sha256) for run in runs],
         (view.features_id, view.layout_id, view.clusters and view.clusters.fingerprint),
-        [entry.id for entry in view.decisions.log if entry.active],
+        [e.id for e in view.decisions.log if e.active and e.action not in TAG_ACTIONS],
         [(target.name, target.fingerprint) for target in list_targets(view.project)],
     )
     kept = st.session_state.get("comparison")

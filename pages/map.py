@@ -9,7 +9,7 @@ from core.decisions import decide
 from core.errors import WinnowError
 from core.mapevent import MapEvent
 from core.runs import list_runs
-from pages.ui import cluster_list, finder, links, near_duplicates, reader
+from pages.ui import cluster_list, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
 from pages.ui.mapview import COLORS, apply_event, render_map
 from pages.ui.rows import render_table
@@ -90,6 +90,26 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
                 on_click=_decide,
                 args=(view, action, chosen),
             )
+        with st.popover("", icon=":material/label:", help="Tag these rows, or note why."):
+            _render_tagging(view, chosen)
+
+
+def _render_tagging(view: ProjectView, chosen: RowSelection) -> None:
+    """Put a label on the selected rows, or take it off."""
+    label = st.selectbox(
+        "Label", sorted(view.decisions.tags.counts), index=None, accept_new_options=True,
+        key="tag-label", placeholder="Choose or type one",
+    )  # fmt: skip
+    with st.container(horizontal=True):
+        for name, action in (("Tag", "tag"), ("Untag", "untag")):
+            st.button(
+                name,
+                key=f"decide-{action}",
+                type="primary" if action == "tag" else "secondary",
+                disabled=not label,
+                on_click=_decide,
+                args=(view, action, chosen, label),
+            )
 
 
 def _render_reading(view: ProjectView) -> None:
@@ -117,15 +137,17 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
             st.text(_first_line(prompt))
 
 
-def _decide(view: ProjectView, action: str, chosen: RowSelection) -> None:
+def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | None = None) -> None:
     assert view.pool is not None
     try:
-        decide(view.project, view.pool.rows, action, chosen.rows, chosen.origin)
+        decide(view.project, view.pool.rows, action, chosen.rows, chosen.origin, label=label)
     except WinnowError as error:
         st.toast(as_text(error), icon=":material/error:")
         return
-    clear_selection()
-    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned", "unpin": "Unpinned"}[action]
+    if label is None:
+        clear_selection()
+    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned", "unpin": "Unpinned",
+            "tag": "Tagged", "untag": "Untagged"}[action]  # fmt: skip
     st.toast(f"{verb} {len(chosen.rows):,} rows. Ctrl+Z takes it back.")
 
 
@@ -152,6 +174,7 @@ _PANELS = {
     reader.PANEL: _render_reading,
     "Clusters": cluster_list.render,
     "Near-duplicates": near_duplicates.render,
+    "History": history.render,
 }
 
 

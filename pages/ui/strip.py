@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core import jobs
-from core.decisions import redo, undo
+from core.decisions import decisions_version, redo, undo
 from core.errors import InputError, WinnowError
 from core.jobs import Job
 from pages.ui.places import place
@@ -17,10 +17,11 @@ from pages.ui.state import (
 from pages.ui.text import as_text
 
 _POLL_SECONDS = 0.7
+_GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 _OF_ONE_PROJECT = (
-    *("picked", "selected-page", "group-picked", "find-within"),
+    *("picked", "selected-page", "group-picked", "tag-picked", "find-within"),
     *(
         f"map-search-{how}{end}"
         for how in ("words", "meaning", "condition")
@@ -76,6 +77,8 @@ def render() -> None:
         if view and view.pool:
             _render_kept(view)
         ended = _watch(view) if view else None
+    if view and view.pool:
+        _watch_decisions(view)
     if view and ended:
         _render_end(view, ended)
     if st.session_state["project"] != NEW_PROJECT:
@@ -182,6 +185,18 @@ def _watch(view: ProjectView) -> Job | None:
 
     watch()
     return None if alive or not recent else recent[0]
+
+
+def _watch_decisions(view: ProjectView) -> None:
+    """Run the page again soon after somebody decided something in another window."""
+    seen = view.decisions.log[-1].id if view.decisions.log else 0
+
+    @st.fragment(run_every=_GLANCE_SECONDS)
+    def glance() -> None:
+        if decisions_version(view.project) != seen:
+            st.rerun()
+
+    glance()
 
 
 def render_progress(job: Job) -> None:

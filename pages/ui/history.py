@@ -1,0 +1,176 @@
+"""What was decided on the rows: the log, going back in it, notes, tags, exchange with others."""
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.decision_exchange import export_decisions, import_decisions
+from core.decisions import LONGEST_NOTE, Entry, annotate, go_back
+from core.errors import WinnowError
+from pages.ui.selection import select_rows
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_LISTED = 300  # entries; those before them are reached by the command line
+_DONE = {
+    "drop": "Dropped",
+    "keep": "Kept only",
+    "pin": "Pinned",
+    "unpin": "Unpinned",
+    "tag": "Tagged",
+    "untag": "Untagged",
+    "undo": "Undo",
+    "redo": "Redo",
+    "back": "Went back",
+}
+
+
+def render(view: ProjectView) -> None:
+    """Draw the log, the newest entry first, and what can be done with it."""
+    _render_log(view, [entry for entry in view.decisions.log if entry.action in _DONE])
+    _render_tags(view)
+    with st.popover("Exchange with others", icon=":material/sync_alt:", width="stretch"):
+        _render_exchange(view)
+
+
+def _render_log(view: ProjectView, entries: list[Entry]) -> None:
+    if not entries:
+        st.caption("Nothing was decided yet: all rows are kept.")
+        return
+    shown = entries[::-1][:_LISTED]
+    table = pd.DataFrame(
+        {
+            "when": [datetime.fromtimestamp(entry.created) for entry in shown],
+            "what": [_told(entry) for entry in shown],
+            "rows": [entry.row_count or None for entry in shown],
+            "from": [entry.origin for entry in shown],
+            "note": [entry.note or "" for entry in shown],
+        }
+    )
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "when": st.column_config.DatetimeColumn("when", format="HH:mm", width=50),
+            "what": st.column_config.TextColumn("what", width=110),
+            "rows": st.column_config.NumberColumn("rows", width=55),
+        },
+        height=240,
+        alt="What was decided, the newest first; a click on one shows what can be done with it",
+        key=f"history-{shown[0].id}",
+    )
+    for place in event.selection.rows:
+        _render_entry(view, shown[place])
+    if len(entries) > len(shown):
+        st.caption(f"The last {len(shown)} of {len(entries):,}.")
+
+
+def _told(entry: Entry) -> str:
+    words = _DONE[entry.action]
+    if entry.label:
+        words += f" {entry.label}"
+    if entry.action == "back":
+        return f"{words} to entry {entry.about}" if entry.about else f"{words} to the start"
+    undone = entry.action not in ("undo", "redo") and not entry.active
+    return f"{words} (undone)" if undone else words
+
+
+def _render_entry(view: ProjectView, entry: Entry) -> None:
+    with st.container(border=True):
+        when = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
+        st.caption(f"{as_text(_told(entry))} · {when} · {as_text(entry.origin)}")
+        st.button(
+            "Back to here",
+            icon=":material/history:",
+            help="Bring back the rows as they were right after this; undo takes that back.",
+            on_click=_try,
+            args=(go_back, view, entry.id),
+        )
+        if entry.action not in ("undo", "redo", "back"):
+            note = st.text_input(
+                "Note", entry.note or "", max_chars=LONGEST_NOTE, key=f"note-{entry.id}"
+            )
+            if note != (entry.note or "") and _noted(view, entry, note):
+                st.rerun()
+
+
+def _noted(view: ProjectView, entry: Entry, note: str) -> bool:
+    try:
+        annotate(view.project, entry.id, note)
+    except WinnowError as error:
+        st.error(as_text(error))
+        return False
+    return True
+
+
+def _try(step: object, view: ProjectView, *arguments: object) -> None:
+    assert callable(step) and view.pool is not None
+    try:
+        step(view.project, view.pool.rows, *arguments)
+    except WinnowError as error:
+        st.toast(as_text(error), icon=":material/error:")
+
+
+def _render_tags(view: ProjectView) -> None:
+    """The tags with their rows; a click selects them."""
+    tags = view.decisions.tags
+    if not tags.counts:
+        return
+    names = sorted(tags.counts, key=lambda label: (-tags.counts[label], label))
+    event = st.dataframe(
+        pd.DataFrame({"tag": names, "rows": [tags.counts[label] for label in names]}),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height="content" if len(names) < 6 else 220,
+        alt="Tags with their rows; a click selects them",
+        key=f"tags-{len(names)}",
+    )
+    picked = tuple(event.selection.rows)
+    if picked != st.session_state.get("tag-picked", ()):
+        st.session_state["tag-picked"] = picked
+        if picked:
+            label = names[picked[0]]
+            rows = np.flatnonzero(tags[label] & ~view.decisions.dropped)
+            select_rows(view, rows, f"tag {label}")
+            st.rerun()
+
+
+def _render_exchange(view: ProjectView) -> None:
+    st.caption(
+        "A file of all decisions that stand. Who reads it into a project of the same pool gets "
+        "those that are new there; where both decided, the imported decision comes last and holds."
+    )
+    st.download_button(
+        "Download the decisions",
+        data=lambda: _exported(view),
+        file_name=f"{view.project.name}-decisions.json",
+        mime="application/json",
+        disabled=not any(entry.active for entry in view.decisions.log),
+        icon=":material/download:",
+    )
+    upload = st.file_uploader("Decisions of somebody else", type="json", key="decisions-file")
+    if st.button("Add them", disabled=upload is None) and upload is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "decisions.json"
+            path.write_bytes(upload.getvalue())
+            try:
+                report = import_decisions(view.project, path)
+            except WinnowError as error:
+                st.error(as_text(str(error).replace(str(path), upload.name)))
+                return
+        st.toast(as_text(report.sentence))
+        st.rerun()
+
+
+def _exported(view: ProjectView) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "decisions.json"
+        export_decisions(view.project, path)
+        return path.read_bytes()

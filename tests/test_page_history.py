@@ -1,0 +1,74 @@
+"""The history panel with AppTest: the log, going back, notes, tags, exchange."""
+
+import numpy as np
+import pytest
+from test_page_map import panel, search
+from test_pages import button, open_app, texts
+
+from core.decisions import decide, load_decisions
+from core.project import Project
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def project(mapped_root):
+    return Project.open(mapped_root)
+
+
+def pick(app, place):
+    """Choose an entry of the log, the newest being 0."""
+    entries = app.dataframe[0].value
+    key = next(frame.key for frame in app.dataframe if str(frame.key).startswith("history-"))
+    app.session_state[key] = {"selection": {"rows": [place], "columns": []}}
+    app.run()
+    assert not app.exception
+    return entries
+
+
+def test_the_log_is_listed_and_gone_back_in(project, mapped_root, monkeypatch):
+    for first in (0, 60, 120):
+        decide(project, 240, "drop", np.arange(first, first + 10), f"test {first}")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    entries = pick(app, 2)
+    assert entries["from"].tolist() == ["test 120", "test 60", "test 0"]
+    button(app, "Back to here").click().run()
+    assert int(load_decisions(project, 240).dropped.sum()) == 10
+    assert app.dataframe[0].value["what"].tolist()[:2] == [
+        "Went back to entry 1",
+        "Dropped (undone)",
+    ]
+    app.button(key="undo").click().run()
+    assert int(load_decisions(project, 240).dropped.sum()) == 30
+
+
+def test_a_note_is_kept(project, mapped_root, monkeypatch):
+    decide(project, 240, "pin", np.arange(3), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    pick(app, 0)
+    app.text_input(key="note-1").set_value("they are *good*").run()
+    assert load_decisions(project, 240).log[0].note == "they are *good*"
+    assert app.dataframe[0].value["note"].tolist() == ["they are *good*"]
+
+
+def test_selected_rows_are_tagged_and_found_by_their_tag(project, mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    search(app, "Words", "galaxy")
+    assert app.button(key="decide-tag").disabled
+    app.selectbox(key="tag-label").set_value("stars").run()
+    app.button(key="decide-tag").click().run()
+    assert load_decisions(project, 240).tags.counts == {"stars": 60}
+    assert "60 rows selected" in texts(app)  # still, for what comes next
+    app.button(key="clear-selection").click().run()
+    panel(app, "History")
+    app.session_state["tags-1"] = {"selection": {"rows": [0], "columns": []}}
+    app.run()
+    assert "60 rows selected" in texts(app)
+
+
+def test_nothing_was_decided(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    assert "Nothing was decided yet" in texts(app)
