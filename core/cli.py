@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import cli_compare, cli_decisions, cli_select, cli_stored, cli_tradeoff
+from core import cli_clusters, cli_compare, cli_decisions, cli_select, cli_stored, cli_tradeoff
 from core.console import ProjectArgument, SeedOption, aligned, console, pairs, run_app
 from core.errors import InputError
 from core.values import decode_ranges
@@ -166,6 +166,7 @@ def map_(project: ProjectArgument, seed: SeedOption = 0) -> None:
     console.stage("map", project, seed=seed)
 
 
+cli_clusters.register(app)
 cli_select.register(app)
 cli_tradeoff.register(app)
 

@@ -131,6 +131,8 @@ def edit_clusters(project: Project, edit: ClusterEdit) -> EditReport:
         made = _EDITS[edit.action](project, before, edit)
         edits = (*before.edits, edit)
         made = replace(made, fingerprint=name, edits=edits, parent=before.fingerprint)
+        if edit.action != "rename":
+            made = replace(made, grouping=name)
         write_clusters(folder, made)
     after = read_clusters(folder)
     _put_in_use(project, before.fingerprint, name)

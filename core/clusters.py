@@ -55,6 +55,7 @@ class Clusters:
     cosines : mean cosine of the rows with their centroid; None in clusters of an earlier version
     edits : what was done to them since k-means, oldest first; see `core.cluster_edits`
     parent : fingerprint of the clusters before the last edit; None where there was none
+    grouping : fingerprint that stays the same while only titles change
     """
 
     fingerprint: str
@@ -70,6 +71,7 @@ class Clusters:
     cosines: list[float] | None = None
     edits: tuple[ClusterEdit, ...] = ()
     parent: str | None = None
+    grouping: str = ""
 
     @property
     def k(self) -> int:
@@ -246,6 +248,7 @@ def _make(
         seed,
         round(silhouette(vectors, labels, seed), 4),
         cosines.tolist(),
+        grouping=folder.name,
     )
     write_clusters(folder, made)
 
@@ -263,7 +266,8 @@ def write_clusters(folder: Path, made: Clusters) -> None:
         columns["cosine"] = made.cosines
     meta: dict[str, Any] = {"seed": made.seed, "k": made.k, "silhouette": made.silhouette}
     if made.edits:
-        meta |= {"parent": made.parent, "edits": [edit.as_dict() for edit in made.edits]}
+        edits = [edit.as_dict() for edit in made.edits]
+        meta |= {"parent": made.parent, "grouping": made.grouping, "edits": edits}
     with atomic_folder(folder) as temporary:
         np.save(temporary / "centroids.npy", made.centroids)
         np.save(temporary / "labels.npy", made.labels)
@@ -313,6 +317,7 @@ def read_clusters(folder: Path) -> Clusters:
             table.get("cosine"),
             tuple(ClusterEdit.read(edit) for edit in meta.get("edits", ())),
             meta.get("parent"),
+            meta.get("grouping", folder.name),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException, InputError):
         again = command("cluster", folder.parent.parent)
