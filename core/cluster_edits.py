@@ -26,7 +26,7 @@ from core.clusters import (
 )
 from core.errors import BusyError, InputError, command
 from core.features import load_features
-from core.kmeans import assign, kmeans
+from core.kmeans import assign, kmeans, one_thread
 from core.pool import Pool
 from core.progress import silent
 from core.project import Project, fingerprint
@@ -197,7 +197,9 @@ def _split(project: Project, before: Clusters, edit: ClusterEdit) -> Clusters:
     if len(rows) < parts:
         raise InputError(f"Cluster {number} has {len(rows)} rows; it cannot be split into {parts}.")
     vectors = load_features(project).vectors[rows]
-    part, nearness, _ = assign(vectors, kmeans(vectors, parts, int(edit.seed or 0)), silent)
+    with one_thread():
+        centroids = kmeans(vectors, parts, int(edit.seed or 0))
+    part, nearness, _ = assign(vectors, centroids, silent)
     fill_empty(part, nearness, parts)
     sizes = np.bincount(part, minlength=parts)
     k = len(before.sizes)

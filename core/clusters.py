@@ -210,8 +210,10 @@ def silhouette(vectors: NDArray[Any], labels: NDArray[Any], seed: int) -> float:
     apart = 1 - sample @ sample.T
     np.fill_diagonal(apart, 0)
     # Sum of each row's distances to the rows of each cluster, itself at 0.
-    sums = np.stack([apart[:, codes == code].sum(axis=1) for code in range(len(kinds))], axis=1)
     every = np.arange(count)
+    members = np.zeros((count, len(kinds)), np.float32)
+    members[every, codes] = 1
+    sums = apart @ members
     own = sums[every, codes] / np.maximum(sizes[codes] - 1, 1)
     means = sums / sizes
     means[every, codes] = np.inf

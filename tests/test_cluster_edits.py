@@ -133,6 +133,8 @@ def test_any_edits_keep_a_partition_and_are_taken_back_one_by_one(project):
                 }
                 named -= {before.titles[n] for n in numbers}
             check(after, vectors)
+            if action != "rename":
+                assert after.grouping == after.fingerprint
             for n, to in kept.items():
                 assert after.titles[to] == before.titles[n]
                 assert after.keywords[to] == before.keywords[n]
