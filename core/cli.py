@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core import (
+    cli_clusters,
     cli_compare,
     cli_decisions,
     cli_duplicates,
@@ -174,6 +175,7 @@ def map_(project: ProjectArgument, seed: SeedOption = 0) -> None:
     console.stage("map", project, seed=seed)
 
 
+cli_clusters.register(app)
 cli_select.register(app)
 cli_tradeoff.register(app)
 

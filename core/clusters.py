@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.cluster_log import ClusterEdit
 from core.errors import InputError, command
 from core.features import load_features
 from core.kmeans import assign, kmeans
@@ -50,6 +52,10 @@ class Clusters:
     centroids : float32 of shape (k, dim), unit norm
     titles, keywords, sizes : one for each cluster; no two titles are alike
     central, border : rows nearest to the centroid, and rows that nearly belong elsewhere
+    cosines : mean cosine of the rows with their centroid; None in clusters of an earlier version
+    edits : what was done to them since k-means, oldest first; see `core.cluster_edits`
+    parent : fingerprint of the clusters before the last edit; None where there was none
+    grouping : fingerprint that stays the same while only titles change
     """
 
     fingerprint: str
@@ -62,6 +68,15 @@ class Clusters:
     border: list[list[int]]
     seed: int
     silhouette: float
+    cosines: list[float] | None = None
+    edits: tuple[ClusterEdit, ...] = ()
+    parent: str | None = None
+    grouping: str = ""
+
+    @property
+    def k(self) -> int:
+        """How many k-means made, before any edit."""
+        return len(self.sizes) - sum(edit.added for edit in self.edits)
 
 
 def cluster(
@@ -102,7 +117,7 @@ def cluster(
         if not (folder / "meta.json").is_file():
             _make(folder, pool, vectors, chosen, seed, progress)
         project.point(f"clusters:{features.fingerprint}", name)
-        made = _read(folder)
+        made = read_clusters(folder)
     return ClustersReport(
         len(made.sizes),
         made.silhouette,
@@ -117,7 +132,37 @@ def load_clusters(project: Project) -> Clusters | None:
     """Open the clusters of the features in use; None when there are none."""
     features = project.pointer("features")
     name = project.pointer(f"clusters:{features}") if features else None
-    return _read(project.artefact("clusters", name)) if name else None
+    return read_clusters(project.artefact("clusters", name)) if name else None
+
+
+def require_clusters(project: Project) -> Clusters:
+    """Open the clusters of the features in use.
+
+    Raises
+    ------
+    InputError
+        There are none yet, or they are damaged.
+    """
+    clusters = load_clusters(project)
+    if clusters is None:
+        raise InputError(
+            f"{project.name} has no clusters yet; run {command('cluster', project.root)}."
+        )
+    return clusters
+
+
+def check_numbers(clusters: Clusters, numbers: Iterable[int]) -> None:
+    """Refuse a number that no cluster has.
+
+    Raises
+    ------
+    InputError
+        There is one.
+    """
+    last = len(clusters.sizes) - 1
+    unknown = next((number for number in numbers if not 0 <= number <= last), None)
+    if unknown is not None:
+        raise InputError(f"There is no cluster {unknown}; the clusters are 0 to {last}.")
 
 
 def cluster_rows(project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -128,15 +173,8 @@ def cluster_rows(project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int
     InputError
         There are no clusters yet, or not one of this number.
     """
-    clusters = load_clusters(project)
-    if clusters is None:
-        raise InputError(
-            f"{project.name} has no clusters yet; run {command('cluster', project.root)}."
-        )
-    unknown = numbers[numbers >= len(clusters.sizes)]
-    if len(unknown):
-        last = len(clusters.sizes) - 1
-        raise InputError(f"There is no cluster {unknown[0]}; the clusters are 0 to {last}.")
+    clusters = require_clusters(project)
+    check_numbers(clusters, numbers.tolist())
     return np.flatnonzero(np.isin(clusters.labels, numbers))
 
 
@@ -162,17 +200,28 @@ def choose_k(vectors: NDArray[Any], seed: int, progress: Progress = silent) -> i
 
 def silhouette(vectors: NDArray[Any], labels: NDArray[Any], seed: int) -> float:
     """Mean cosine silhouette (Rousseeuw 1987) of a sample; 0.0 where it is not defined."""
-    from sklearn.metrics import silhouette_score
-
     rng = np.random.default_rng(seed)
     count = min(_SILHOUETTE_ROWS, len(vectors))
     rows = np.sort(rng.choice(len(vectors), count, replace=False))
-    kinds = len(np.unique(labels[rows]))
-    if not 1 < kinds < count:
+    kinds, codes, sizes = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    if not 1 < len(kinds) < count:
         return 0.0
-    return float(
-        silhouette_score(np.asarray(vectors[rows], np.float32), labels[rows], metric="cosine")
-    )
+    sample = np.asarray(vectors[rows], np.float32)
+    apart = 1 - sample @ sample.T
+    np.fill_diagonal(apart, 0)
+    # Sum of each row's distances to the rows of each cluster, itself at 0.
+    every = np.arange(count)
+    members = np.zeros((count, len(kinds)), np.float32)
+    members[every, codes] = 1
+    sums = apart @ members
+    own = sums[every, codes] / np.maximum(sizes[codes] - 1, 1)
+    means = sums / sizes
+    means[every, codes] = np.inf
+    other = means.min(axis=1)
+    most = np.maximum(own, other)
+    # A row alone in its cluster counts 0, as does one that is a copy of all it is compared with.
+    good = (sizes[codes] > 1) & (most > 0)
+    return float(np.where(good, (other - own) / np.where(good, most, 1), 0).mean())
 
 
 def _make(
@@ -181,29 +230,55 @@ def _make(
     progress(0, 0, "finding clusters")
     centroids = kmeans(vectors, k, seed)
     labels, nearness, margin = assign(vectors, centroids, progress)
-    _fill_empty(labels, nearness, k)
+    found = labels.copy()
+    fill_empty(labels, nearness, k)
+    moved = np.flatnonzero(labels != found)
+    nearness[moved] = (vectors[moved] * centroids[labels[moved]]).sum(axis=1)
     rows = [np.flatnonzero(labels == number) for number in range(k)]
     progress(0, 0, "naming clusters")
     names = title_clusters(pool, rows, seed, centroids)
-    table = pa.table(
-        {
-            "size": [len(one) for one in rows],
-            "title": names.titles,
-            "keywords": names.keywords,
-            "central": [_best(one, nearness) for one in rows],
-            "border": [_best(one, -margin) for one in rows],
-        }
+    cosines = np.bincount(labels, nearness, k) / np.bincount(labels, minlength=k)
+    made = Clusters(
+        folder.name,
+        labels,
+        centroids,
+        names.titles,
+        names.keywords,
+        [len(one) for one in rows],
+        [best_rows(one, nearness[one]) for one in rows],
+        [best_rows(one, -margin[one]) for one in rows],
+        seed,
+        round(silhouette(vectors, labels, seed), 4),
+        cosines.tolist(),
+        grouping=folder.name,
     )
-    score = silhouette(vectors, labels, seed)
+    write_clusters(folder, made)
+
+
+def write_clusters(folder: Path, made: Clusters) -> None:
+    """Write clusters as the artefact in `folder`, atomically."""
+    columns: dict[str, Any] = {
+        "size": made.sizes,
+        "title": made.titles,
+        "keywords": made.keywords,
+        "central": made.central,
+        "border": made.border,
+    }
+    if made.cosines is not None:
+        columns["cosine"] = made.cosines
+    meta: dict[str, Any] = {"seed": made.seed, "k": made.k, "silhouette": made.silhouette}
+    if made.edits:
+        edits = [edit.as_dict() for edit in made.edits]
+        meta |= {"parent": made.parent, "grouping": made.grouping, "edits": edits}
     with atomic_folder(folder) as temporary:
-        np.save(temporary / "centroids.npy", centroids)
-        np.save(temporary / "labels.npy", labels)
-        pq.write_table(table, temporary / "clusters.parquet")
-        meta = {"seed": seed, "k": k, "silhouette": round(score, 4)}
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        np.save(temporary / "centroids.npy", made.centroids)
+        np.save(temporary / "labels.npy", made.labels)
+        pq.write_table(pa.table(columns), temporary / "clusters.parquet")
+        text = json.dumps(meta, ensure_ascii=False)
+        (temporary / "meta.json").write_text(text, encoding="utf-8")
 
 
-def _fill_empty(labels: NDArray[np.int32], nearness: NDArray[np.float32], k: int) -> None:
+def fill_empty(labels: NDArray[np.int32], nearness: NDArray[np.float32], k: int) -> None:
     """Give each empty cluster the row that fits worst where it is: `k` was asked for."""
     sizes = np.bincount(labels, minlength=k)
     worst = iter(np.argsort(nearness, kind="stable"))
@@ -214,12 +289,19 @@ def _fill_empty(labels: NDArray[np.int32], nearness: NDArray[np.float32], k: int
         sizes[number] = 1
 
 
-def _best(rows: NDArray[np.int64], score: NDArray[np.float32]) -> list[int]:
-    order = np.argsort(-score[rows], kind="stable")[:_EXAMPLES]
-    return [int(row) for row in rows[order]]
+def best_rows(rows: NDArray[np.int64], score: NDArray[np.float32]) -> list[int]:
+    """The few rows with the highest score, best first; `score` is of shape (len(rows),)."""
+    return [int(row) for row in rows[np.argsort(-score, kind="stable")[:_EXAMPLES]]]
 
 
-def _read(folder: Path) -> Clusters:
+def read_clusters(folder: Path) -> Clusters:
+    """Read the artefact in `folder`.
+
+    Raises
+    ------
+    InputError
+        It is missing or damaged.
+    """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         table = pq.read_table(folder / "clusters.parquet").to_pydict()
@@ -234,6 +316,13 @@ def _read(folder: Path) -> Clusters:
             table["border"],
             meta["seed"],
             meta["silhouette"],
+            table.get("cosine"),
+            tuple(ClusterEdit.read(edit) for edit in meta.get("edits", ())),
+            meta.get("parent"),
+            meta.get("grouping", folder.name),
         )
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        raise InputError(f"The clusters in {folder} are damaged; delete that folder.") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException, InputError):
+        again = command("cluster", folder.parent.parent)
+        raise InputError(
+            f"The clusters in {folder} are damaged; delete that folder and run {again}."
+        ) from None

@@ -137,7 +137,7 @@ class Bench:
         return [
             self._project.pointer("pool"),
             self._features.fingerprint,
-            self._clusters.fingerprint if self._clusters else None,
+            self._clusters.grouping if self._clusters else None,
             _digest(self._kept),
         ]
 

@@ -1,6 +1,7 @@
 """k-means over NumPy arrays: on the sphere for clusters, and as given for plain arrays."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,19 @@ def kmeans_labels(vectors: NDArray[Any], k: int, seed: int) -> NDArray[np.int64]
     model.train(_training(vectors, k, np.random.default_rng(seed)))
     found = [model.index.search(np.ascontiguousarray(b), 1)[1][:, 0] for _, b in _blocks(vectors)]
     return np.concatenate(found)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let faiss use one thread, in this thread of Python: small work waits longer for others."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def faiss_seed(seed: int) -> int:

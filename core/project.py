@@ -258,6 +258,18 @@ class Project:
         with self.database() as db:
             db.execute("INSERT OR REPLACE INTO pointers VALUES (?, ?)", (kind, value))
 
+    def repoint(self, kind: str, before: str, value: str) -> bool:
+        """Make `value` the artefact in use if `before` still is; return whether it was.
+
+        So that what another window did in the meantime is never lost.
+        """
+        with self.database() as db:
+            changed = db.execute(
+                "UPDATE pointers SET fingerprint = ? WHERE kind = ? AND fingerprint = ?",
+                (value, kind, before),
+            )
+        return changed.rowcount == 1
+
     @contextmanager
     def writing(self, task: str) -> Iterator[None]:
         """Hold the project's write lock while `task` (a short phrase) runs; re-entrant.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from core.cluster_log import ClusterEdit
 from core.clusters import load_clusters
 from core.decisions import Decisions
 from core.errors import InputError
@@ -36,6 +37,13 @@ _PACKAGES = (
 )
 # What a replay reads, and what it must be; of a part that ends in "?" there need not be any.
 _FILE = {"path": "text", "sha256": "text"}
+_EDIT = {
+    "action": "text",
+    "clusters": ["number"],
+    "title?": "text",
+    "parts?": "number",
+    "seed?": "number",
+}
 _SHAPE: dict[str, Any] = {
     "pool": {
         "inputs": [_FILE],
@@ -52,7 +60,7 @@ _SHAPE: dict[str, Any] = {
         "column?": "text",
         "fingerprint?": "text",
     },
-    "clusters?": {"k": "number", "seed": "number"},
+    "clusters?": {"k": "number", "seed": "number", "edits?": [_EDIT]},
     "target?": {
         "name": "text",
         "inputs": [_FILE],
@@ -127,10 +135,12 @@ def make_recipe(
         clusters = load_clusters(project)
         if clusters is not None:
             recipe["clusters"] = {
-                "k": len(clusters.sizes),
+                "k": clusters.k,
                 "seed": clusters.seed,
                 "fingerprint": clusters.fingerprint,
             }
+            if clusters.edits:
+                recipe["clusters"]["edits"] = [edit.as_dict() for edit in clusters.edits]
     if request["target"]:
         recipe["target"] = {
             "name": request["target"],
@@ -178,7 +188,25 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     _fill(recipe, _SHAPE)
     selection = recipe["selection"]
     find_rule(selection["method"]).resolve(selection["parameters"])
+    cluster_edits(recipe)
     return recipe
+
+
+def cluster_edits(recipe: dict[str, Any]) -> list[ClusterEdit]:
+    """What a recipe does to its clusters after k-means; nothing in most.
+
+    Raises
+    ------
+    InputError
+        One of the edits lacks something, or has what cannot be used.
+    """
+    found = []
+    for number, stored in enumerate(recipe.get("clusters", {}).get("edits") or ()):
+        try:
+            found.append(ClusterEdit.read(stored))
+        except InputError as error:
+            raise InputError(f"clusters.edits[{number}] of the recipe: {error}") from None
+    return found
 
 
 def target_of(path: Path, project: Project) -> str | None:

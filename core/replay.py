@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.cluster_edits import edit_clusters
+from core.cluster_log import ClusterEdit
 from core.clusters import cluster
 from core.decisions import decide
 from core.errors import InputError
@@ -16,7 +18,7 @@ from core.ingest import init_pool
 from core.paths import user_path
 from core.progress import Progress, silent
 from core.project import Project, file_sha256
-from core.recipe import package_versions, read_recipe
+from core.recipe import cluster_edits, package_versions, read_recipe
 from core.runs import select
 from core.target_features import import_target_features
 from core.targets import add_target, add_target_from_rows
@@ -84,6 +86,7 @@ def replay(
         if "clusters" in recipe:
             made = recipe["clusters"]
             cluster(project, k=made["k"], seed=made["seed"], progress=progress)
+            _repeat_edits(project, cluster_edits(recipe), progress)
         _repeat_decisions(project, read.rows, recipe["decisions"])
         if "target" in recipe:
             _rebuild_target(project, recipe["target"], target_files, beside)
@@ -149,6 +152,17 @@ def _rebuild_features(
         import_features(project, file, column=made.get("column"), progress=progress)
     else:
         embed(project, encoder=made["encoder"], progress=progress)
+
+
+def _repeat_edits(project: Project, edits: list[ClusterEdit], progress: Progress) -> None:
+    for number, edit in enumerate(edits):
+        progress(number, len(edits), "editing clusters")
+        try:
+            edit_clusters(project, edit)
+        except InputError as error:
+            raise InputError(
+                f"clusters.edits[{number}] of the recipe cannot be repeated: {error}"
+            ) from None
 
 
 def _rebuild_target(project: Project, made: dict[str, Any], files: list[str], beside: Path) -> None:

@@ -8,6 +8,7 @@ together are taken as one.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ _PROMPT_CHARS, _ANSWER_CHARS = 600, 300
 _ANSWER_WEIGHT = 0.5  # of a word that the prompt does not have
 _LABEL_WORDS, _LABEL_WEIGHT = 3, 0.2  # so short an answer is a label: it names no subject
 _NEAREST = 6  # clusters that a title must tell apart first
+_CONTEXT, _CONTEXT_ROWS = 16, 40  # other clusters that a few new titles are set against
 _KEYWORDS = 8
 _TITLE_TERMS, _TITLE_WORDS, _TITLE_CHARS = 3, 4, 32
 _MIN_SHARES = (0.05, 0.02, 0.0)  # of the rows that hold a word; the lower where words are few
@@ -64,24 +66,81 @@ def title_clusters(
         return ClusterNames([], [])
     rng = np.random.default_rng(seed)
     most = int(np.clip(_ALL_ROWS // len(rows), _FEWEST_ROWS, _SAMPLE_ROWS))
-    chosen = [np.sort(rng.choice(one, min(most, len(one)), replace=False)) for one in rows]
+    groups = _sampled(pool, rows, [most] * len(rows), rng)
+    near = None
+    if centroids is not None and len(rows) > 1:
+        near = _nearest(centroids, np.arange(len(rows)))
+    return name_groups(groups, near)
+
+
+def title_some(
+    pool: _Rows,
+    labels: NDArray[np.int32],
+    numbers: list[int],
+    titles: list[str],
+    centroids: NDArray[np.float32],
+    seed: int = 0,
+) -> ClusterNames:
+    """Name some clusters anew; the others keep their titles, and few of them are read.
+
+    Parameters
+    ----------
+    labels : int32 ndarray of shape (rows,)
+    numbers : the clusters to name.
+    titles : of the others; none of them is given again.
+    centroids : ndarray of shape (clusters, dim), unit norm
+
+    Notes
+    -----
+    Told from their nearest clusters and from a seeded sample of the others, not from all: naming
+    then takes the same time however many clusters there are.
+    """
+    rng = np.random.default_rng(seed)
+    near = _nearest(centroids, np.array(numbers)) if len(centroids) > 1 else None
+    beside = [] if near is None else sorted(set(near.ravel().tolist()) - set(numbers))
+    rest = np.setdiff1d(np.arange(len(centroids)), [*numbers, *beside])
+    others = rng.choice(rest, min(len(rest), max(0, _CONTEXT - len(beside))), replace=False)
+    read = [*numbers, *beside, *sorted(others.tolist())]
+    most = int(np.clip(_ALL_ROWS // len(read), _FEWEST_ROWS, _SAMPLE_ROWS))
+    counts = [most] * len(numbers) + [_CONTEXT_ROWS] * (len(read) - len(numbers))
+    groups = _sampled(pool, [np.flatnonzero(labels == one) for one in read], counts, rng)
+    place = {number: at for at, number in enumerate(read)}
+    if near is not None:
+        near = np.array([[place[one] for one in line] for line in near.tolist()])
+    return name_groups(groups, near, first=len(numbers), taken=titles)
+
+
+def _nearest(centroids: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For some clusters the others that are nearest, nearest first."""
+    cosines = centroids[numbers] @ centroids.T
+    cosines[np.arange(len(numbers)), numbers] = -np.inf
+    most = min(_NEAREST, len(centroids) - 1)
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :most]
+
+
+def _sampled(
+    pool: _Rows, rows: list[NDArray[np.int64]], most: list[int], rng: np.random.Generator
+) -> list[list[tuple[str, str]]]:
+    """Beginnings of the prompts and answers of some rows of each cluster."""
+    chosen = [
+        np.sort(rng.choice(one, min(count, len(one)), replace=False))
+        for one, count in zip(rows, most, strict=True)
+    ]
     page = pool.page(np.concatenate(chosen))
     texts = [
         (str(prompt)[:_PROMPT_CHARS], str(answer)[:_ANSWER_CHARS])
         for prompt, answer in zip(page["prompt"], page["answer"], strict=True)
     ]
     ends = np.cumsum([len(one) for one in chosen])
-    groups = [texts[end - len(one) : end] for end, one in zip(ends, chosen, strict=True)]
-    near = None
-    if centroids is not None and len(rows) > 1:
-        cosines = centroids @ centroids.T
-        np.fill_diagonal(cosines, -np.inf)
-        near = np.argsort(-cosines, axis=1, kind="stable")[:, : min(_NEAREST, len(rows) - 1)]
-    return name_groups(groups, near)
+    return [texts[end - len(one) : end] for end, one in zip(ends, chosen, strict=True)]
 
 
 def name_groups(
-    groups: list[list[tuple[str, str]]], near: NDArray[np.int64] | None = None
+    groups: list[list[tuple[str, str]]],
+    near: NDArray[np.int64] | None = None,
+    *,
+    first: int | None = None,
+    taken: Iterable[str] = (),
 ) -> ClusterNames:
     """Name groups of (prompt, answer) by the words that tell them from one another.
 
@@ -89,6 +148,8 @@ def name_groups(
     ----------
     near : int64 ndarray of shape (groups, m), optional
         For each group those that it must be told from first.
+    first : so many groups, from the first, are named; default: all.
+    taken : titles that none may have.
     """
     read = _Reader()
     texts = [[(read(prompt), read(answer)) for prompt, answer in group] for group in groups]
@@ -99,11 +160,11 @@ def name_groups(
     for share in shares:
         overall.update(share)
     best = []
-    for number, share in enumerate(shares):
+    for number, share in enumerate(shares[:first]):
         beside = [shares[i] for i in near[number]] if near is not None else []
         best.append(_keywords(share, overall, len(groups), beside))
     keywords = [[read.written(term) for term in terms] for terms in best]
-    return ClusterNames(_titles(keywords), keywords)
+    return ClusterNames(join_titles(keywords, taken), keywords)
 
 
 class _Reader:
@@ -211,9 +272,9 @@ def _whole(share: dict[str, float]) -> dict[str, float]:
     return kept
 
 
-def _titles(keywords: list[list[str]]) -> list[str]:
+def join_titles(keywords: list[list[str]], taken: Iterable[str] = ()) -> list[str]:
     """Join the best words; where a title is taken, a further word tells the two apart."""
-    taken: set[str] = set()
+    taken = {title.casefold() for title in taken}
     titles = []
     for terms in keywords:
         names = [_join(terms)]

@@ -119,13 +119,7 @@ def stop_words(texts: Iterable[set[str]]) -> frozenset[str]:
     Each text counts for the language whose stop words it has most of; a language needs 1 % of the
     texts, for by chance there are a few for every language.
     """
-    import stopwordsiso
-
-    lists = {code: frozenset(stopwordsiso.stopwords(code)) for code in stopwordsiso.langs()}
-    by_word: dict[str, list[str]] = {}
-    for code, entries in lists.items():
-        for entry in entries:
-            by_word.setdefault(entry, []).append(code)
+    lists, by_word = _stop_lists()
     votes: Counter[str] = Counter()
     total = 0
     for text in texts:
@@ -136,6 +130,19 @@ def stop_words(texts: Iterable[set[str]]) -> frozenset[str]:
     found = {code for code, count in votes.items() if count >= max(1, _LANGUAGE_SHARE * total)}
     stop = frozenset().union(*(lists[code] for code in found | {"en"}))
     return stop.difference(_TELLING.split()).union(_BOILERPLATE.split())
+
+
+@lru_cache(maxsize=1)  # tenths of a second, which an edit of a few titles would feel
+def _stop_lists() -> tuple[dict[str, frozenset[str]], dict[str, list[str]]]:
+    """The stop words of each language, and the languages of each stop word."""
+    import stopwordsiso
+
+    lists = {code: frozenset(stopwordsiso.stopwords(code)) for code in sorted(stopwordsiso.langs())}
+    by_word: dict[str, list[str]] = {}
+    for code, entries in lists.items():
+        for entry in entries:
+            by_word.setdefault(entry, []).append(code)
+    return lists, by_word
 
 
 def same(one: str, other: str) -> bool:

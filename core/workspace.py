@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.cluster_edits import EditReport
+    from core.cluster_groups import CoarseGroups
+    from core.cluster_stats import ClusterCard, ClusterStats
     from core.clusters import Clusters
     from core.compare import Comparison
     from core.decision_exchange import DecisionsFile, ImportReport
@@ -128,6 +131,55 @@ class Workspace:
         from core.clusters import load_clusters
 
         return load_clusters(self.project)
+
+    def rename_cluster(self, number: int, title: str) -> "EditReport":
+        """Give a cluster another title; see `core.cluster_edits.rename_cluster`."""
+        from core.cluster_edits import rename_cluster
+
+        return rename_cluster(self.project, number, title)
+
+    def split_cluster(self, number: int, k: int = 2, seed: int = 0) -> "EditReport":
+        """Split a cluster into `k`; see `core.cluster_edits.split_cluster`."""
+        from core.cluster_edits import split_cluster
+
+        return split_cluster(self.project, number, k, seed)
+
+    def merge_clusters(self, numbers: Sequence[int], title: str | None = None) -> "EditReport":
+        """Make one cluster of several; see `core.cluster_edits.merge_clusters`."""
+        from core.cluster_edits import merge_clusters
+
+        return merge_clusters(self.project, numbers, title)
+
+    def undo_cluster_edit(self) -> "EditReport":
+        """Go back to the clusters before the last edit."""
+        from core.cluster_edits import undo_cluster_edit
+
+        return undo_cluster_edit(self.project)
+
+    def cluster_stats(self, *, run: str | None = None, **options: Any) -> "ClusterStats":
+        """Describe every cluster, with the share that a run selected if one is named.
+
+        See `core.cluster_stats.cluster_stats`.
+        """
+        from core.cluster_stats import cluster_stats
+        from core.runs import load_run
+
+        if run is not None:
+            options["selected"] = load_run(self.project, run).rows
+        return cluster_stats(self.project, **options)
+
+    def cluster_card(self, number: int, **options: Any) -> "ClusterCard":
+        """Describe one cluster; see `core.cluster_stats.cluster_card`."""
+        from core.cluster_stats import cluster_card
+
+        return cluster_card(self.project, number, **options)
+
+    def coarse_groups(self, groups: int | None = None) -> "CoarseGroups":
+        """Group the clusters; see `core.cluster_groups.coarse_groups`."""
+        from core.cluster_groups import coarse_groups
+        from core.clusters import require_clusters
+
+        return coarse_groups(require_clusters(self.project), groups)
 
     @property
     def layout(self) -> "NDArray[np.float32] | None":

@@ -103,6 +103,7 @@ def test_clusters_of_a_project(tmp_path):
     assert made.centroids.dtype == np.float32
     assert list(report.sizes) == made.sizes == np.bincount(made.labels).tolist()
     assert list(report.titles) == made.titles
+    assert (made.k, made.edits, made.parent, made.grouping) == (5, (), None, made.fingerprint)
     for number in range(5):
         rows = np.flatnonzero(made.labels == number)
         cosines = vectors[rows] @ made.centroids[number]
@@ -147,9 +148,14 @@ def test_as_many_clusters_as_rows(tmp_path):
 
 def test_no_cluster_is_empty_even_among_copies(tmp_path):
     vectors = np.repeat(np.eye(4, dtype=np.float32)[:2], 5, axis=0)
-    report = cluster(make_project(tmp_path, vectors), k=4)
+    project = make_project(tmp_path, vectors)
+    report = cluster(project, k=4)
     assert min(report.sizes) >= 1
     assert sum(report.sizes) == 10
+    made = load_clusters(project)
+    for number in range(4):
+        cosines = vectors[made.labels == number] @ made.centroids[number]
+        assert made.cosines[number] == pytest.approx(cosines.mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("k", [0, -1, 8])

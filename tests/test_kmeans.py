@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from core.graph_search import neighbor_graph
-from core.kmeans import kmeans, kmeans_labels
+from core.kmeans import kmeans, kmeans_labels, one_thread
 from core.layout import _Search
 from core.selection import select_arrays
 
@@ -36,3 +36,13 @@ def test_any_seed_is_taken(seed):
     assert _Search(unit, seed)(unit)[0][:, 0].shape == (300,)
     many = np.random.default_rng(1).standard_normal((9000, 6)).astype(np.float32)
     assert neighbor_graph(many, 3, seed=seed).indices.shape == (9000, 3)
+
+
+def test_faiss_has_its_threads_back_after_small_work():
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    with pytest.raises(KeyError), one_thread():
+        assert faiss.omp_get_max_threads() == 1
+        raise KeyError
+    assert faiss.omp_get_max_threads() == before
