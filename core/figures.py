@@ -42,3 +42,34 @@ def length_histogram(lengths: NDArray[np.int32]) -> go.Figure:
         showlegend=False,
     )
     return figure
+
+
+def small_histogram(edges: NDArray[np.float64], counts: NDArray[np.int64], unit: str) -> go.Figure:
+    """Rows by a value, in a few lines of height.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (bins + 1,)
+    counts : ndarray of int64, shape (bins,)
+    unit : what the value is, for those who point at a bar.
+    """
+    figure = go.Figure(
+        go.Bar(
+            x=np.arange(len(counts)),
+            y=counts,
+            marker_color=_ACCENT,
+            customdata=np.stack([edges[:-1], edges[1:]], axis=1),
+            hovertemplate=f"%{{customdata[0]:,.3~g}}–%{{customdata[1]:,.3~g}} {unit}"
+            "<br>%{y:,} rows<extra></extra>",
+        )
+    )
+    ends = [f"{edges[0]:,.3g}", f"{edges[-1]:,.3g}"]
+    figure.update_layout(
+        height=96,
+        bargap=0.08,
+        margin={"l": 0, "r": 0, "t": 4, "b": 0},
+        xaxis={"tickvals": [0, len(counts) - 1], "ticktext": ends},
+        yaxis={"visible": False},
+        showlegend=False,
+    )
+    return figure

@@ -54,6 +54,7 @@ def test_a_note_is_kept(project, mapped_root, monkeypatch):
 
 
 def test_selected_rows_are_tagged_and_found_by_their_tag(project, mapped_root, monkeypatch):
+    decide(project, 240, "tag", np.array([60]), "test", label="stars")
     app = open_app(mapped_root.parent, monkeypatch, "map")
     search(app, "Words", "galaxy")
     assert app.button(key="decide-tag").disabled

@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import APP, button, open_app, texts
 
+from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
 from core.near_duplicates import duplicate_groups, find_duplicates
 from core.pool import Pool
@@ -142,3 +143,37 @@ def test_an_address_that_names_nothing_is_said(mapped_root, monkeypatch, link):
     assert not app.exception
     assert any("address" in str(toast.value) for toast in app.toast)
     assert "Nothing selected" in texts(app)
+
+
+def tick(app, *places):
+    """Tick clusters of the list by their place in it."""
+    key = next(frame.key for frame in app.dataframe if str(frame.key).startswith("cluster-list-"))
+    app.session_state[key] = {"selection": {"rows": list(places), "columns": []}}
+    app.run()
+    assert not app.exception
+
+
+def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
+    project = Project.open(mapped_root)
+    tick(app, 0)
+    title = next(box for box in app.text_input if str(box.key).startswith("title-"))
+    title.set_value("My rows").run()
+    app.button(key=f"{title.key}-save").click().run()
+    assert "My rows" in load_clusters(project).titles
+    tick(app, 0)
+    next(one for one in app.button if str(one.key).startswith("split-")).click().run()
+    assert len(load_clusters(project).titles) == 5
+    tick(app, 0, 1)
+    [one for one in app.button if one.label == "Merge"][-1].click().run()
+    assert len(load_clusters(project).titles) == 4
+    for _ in range(3):
+        button(app, "Undo edit").click().run()
+    assert "My rows" not in load_clusters(project).titles and not load_clusters(project).edits
+
+
+def test_the_card_of_a_cluster(app, mapped_root):
+    app.session_state["cluster-card"] = True
+    tick(app, 0)
+    assert "Nearest clusters" in texts(app) and "Sources: " in texts(app)
+    next(one for one in app.button if str(one.key).startswith("card-row-")).click().run()
+    assert "**Row " in texts(app)

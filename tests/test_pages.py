@@ -102,7 +102,7 @@ def test_undo_in_the_strip_takes_a_decision_back(mapped_root, monkeypatch):
 def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
     fingerprint = load_clusters(Project.open(mapped_root)).fingerprint
-    app.session_state[f"cluster-list-{fingerprint}"] = {
+    app.session_state[f"cluster-list-{fingerprint}-Rows-"] = {
         "selection": {"rows": [0, 1], "columns": []}
     }
     app.run()

@@ -1,56 +1,150 @@
-"""The list of clusters on the map page; what is ticked is selected."""
+"""The list of clusters on the map page; what is ticked is selected, and can be edited."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
+from core.cluster_stats import ClusterStats, cluster_stats
+from pages.ui import cluster_card
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
+_FEW = 12  # clusters among which nobody needs to look for one
+_HEIGHT = 330
+
 
 def render(view: ProjectView) -> None:
-    """Draw the list, the largest cluster first."""
+    """Draw the list, and what can be done with the clusters that are ticked in it."""
     clusters = view.clusters
     assert clusters is not None
-    kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(clusters.titles))
-    order = np.argsort(-np.asarray(clusters.sizes), kind="stable")
-    st.markdown("**Clusters**", help="Tick one or more to select their rows.")
-    columns: dict[str, list[object]] = {
-        "color": ["●"] * len(order),
-        "title": [clusters.titles[i] for i in order],
-        "rows": [int(clusters.sizes[i]) for i in order],
+    columns = _columns(_stats(view))
+    words, by = "", "Rows"
+    if len(clusters.titles) > _FEW:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            words = st.text_input(
+                "Find a cluster", type="search", placeholder="Find a cluster",
+                label_visibility="collapsed", key="cluster-words",
+            )  # fmt: skip
+            by = st.selectbox(
+                "Sort by", list(columns), label_visibility="collapsed", width=120, key="cluster-by",
+                help="The largest first; a click on a column's head turns it round.",
+            )  # fmt: skip
+    order = _listed(view, words, columns[by][0])
+    if not len(order):
+        st.caption("No cluster has that in its title or keywords.")
+        return
+    known = f"cluster-list-{clusters.fingerprint}-{by}-{words}"
+    ticked = [int(order[place]) for place in _draw(view, order, by, columns, known)]
+    if tuple(ticked) != st.session_state.get(f"{known}-ticked", ()):
+        st.session_state[f"{known}-ticked"] = tuple(ticked)
+        _select(view, ticked)
+        st.rerun()
+    cluster_card.render(view, ticked)
+
+
+def _stats(view: ProjectView) -> ClusterStats:
+    clusters, log = view.clusters, view.decisions.log
+    assert clusters is not None
+    pinned = log[-1].id if log else 0
+    return _measured(str(view.project.root), clusters.fingerprint, pinned, view)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _measured(root: str, fingerprint: str, decided: int, _view: ProjectView) -> ClusterStats:
+    pool = _view.pool
+    assert pool is not None
+    return cluster_stats(_view.project, quality=pool.quality_column())
+
+
+def _columns(stats: ClusterStats) -> dict[str, tuple[NDArray[Any], Any]]:
+    """What the list can show and be sorted by: values by cluster, and how they are shown."""
+    number = st.column_config.NumberColumn
+    share = 100 * stats.kept / np.maximum(stats.rows, 1)
+    columns = {
+        "Rows": (
+            stats.rows,
+            st.column_config.ProgressColumn(
+                "rows", format="%d", max_value=int(max(stats.rows)), width=75
+            ),
+        ),
+        "Kept": (share, number("kept %", format="%.0f", width=50)),
+        "Length": (stats.median_length, number("length", format="%.0f", width=60)),
+        "Alike": (
+            stats.mean_cosine,
+            number("alike", format="%.2f", width=50, help="Mean cosine with the centroid."),
+        ),
+        "Duplicates": (
+            100 * stats.duplicates,
+            number("same %", format="%.0f", width=55, help="Rows with the text of another."),
+        ),
     }
-    dropped = view.decisions.dropped.any()
-    if dropped:
-        columns["kept"] = [100 * kept[i] / max(1, clusters.sizes[i]) for i in order]
+    if stats.mean_quality is not None:
+        columns["Quality"] = (stats.mean_quality, number("quality", format="%.3g", width=60))
+    return columns
+
+
+def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:
+    """Clusters with all the words in title or keywords, the largest value first."""
+    clusters = view.clusters
+    assert clusters is not None
+    wanted = words.casefold().split()
+    order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+    texts = [
+        f"{title} {' '.join(keywords)}".casefold()
+        for title, keywords in zip(clusters.titles, clusters.keywords, strict=True)
+    ]
+    found = [one for one in order.tolist() if all(word in texts[one] for word in wanted)]
+    return np.array(found, np.int64)
+
+
+def _draw(
+    view: ProjectView,
+    order: NDArray[np.int64],
+    by: str,
+    columns: dict[str, tuple[NDArray[Any], Any]],
+    key: str,
+) -> list[int]:
+    """Draw the table and return the places that are ticked."""
+    clusters = view.clusters
+    assert clusters is not None
+    names = ["Rows"]
+    if by != "Rows":
+        names.append(by)
+    elif view.decisions.dropped.any():
+        names.append("Kept")
+    table: dict[str, Any] = {
+        "color": ["●"] * len(order),
+        "title": [clusters.titles[number] for number in order],
+    }
+    table |= {name: columns[name][0][order] for name in names}
     colors = iter(cluster_colors(view)[order])
     event = st.dataframe(
-        pd.DataFrame(columns).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
+        pd.DataFrame(table).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
         column_config={
             "color": st.column_config.TextColumn("", width=26, help="Its colour on the map."),
-            "title": st.column_config.TextColumn("title", width=140 if dropped else 184),
-            "rows": st.column_config.ProgressColumn(
-                "rows", format="%d", max_value=int(max(clusters.sizes)), width=75
-            ),
-            "kept": st.column_config.NumberColumn("kept %", format="%.0f", width=50),
+            "title": st.column_config.TextColumn("title", width=140 if len(names) > 1 else 184),
+            **{name: columns[name][1] for name in names},
         },
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        height=360,
-        alt="Clusters with their sizes and the share of rows kept",
-        key=f"cluster-list-{clusters.fingerprint}",
+        height=_HEIGHT,
+        alt="Clusters with their sizes; those that are ticked are selected",
+        key=key,
     )
-    ticked = tuple(int(order[i]) for i in event.selection.rows)
-    known = f"ticked-{clusters.fingerprint}"
-    if ticked == st.session_state.get(known, ()):
-        return
-    st.session_state[known] = ticked
-    if ticked:
-        rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
-        origin = "clusters " + ", ".join(clusters.titles[i] for i in ticked)
-        select_rows(view, rows, origin, by=cluster_step(view, ticked))
-    else:
+    return list(event.selection.rows)
+
+
+def _select(view: ProjectView, ticked: list[int]) -> None:
+    clusters = view.clusters
+    assert clusters is not None
+    if not ticked:
         clear_selection()
-    st.rerun()
+        return
+    rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
+    origin = "clusters " + ", ".join(clusters.titles[number] for number in ticked)
+    select_rows(view, rows, origin, by=cluster_step(view, ticked))
