@@ -67,7 +67,7 @@ def small_histogram(edges: NDArray[np.float64], counts: NDArray[np.int64], unit:
     figure.update_layout(
         height=96,
         bargap=0.08,
-        margin={"l": 0, "r": 0, "t": 4, "b": 0},
+        margin={"l": 12, "r": 24, "t": 4, "b": 0},
         xaxis={"tickvals": [0, len(counts) - 1], "ticktext": ends},
         yaxis={"visible": False},
         showlegend=False,

@@ -63,8 +63,10 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
         st.caption("Draw a lasso or a box, click a title on the map, search, or tick clusters.")
         return
     count = len(chosen.rows)
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown(f"**{count:,} row{'s' * (count != 1)} selected**", width="content")
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        st.markdown(f"**{count:,} row{'s' * (count != 1)} selected**", width="stretch")
+        with st.popover("Tag", type="tertiary", help="Put a label on these rows."):
+            _render_tagging(view, chosen)
         st.button(
             "",
             key="clear-selection",
@@ -90,8 +92,6 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
                 on_click=_decide,
                 args=(view, action, chosen),
             )
-        with st.popover("", icon=":material/label:", help="Tag these rows, or note why."):
-            _render_tagging(view, chosen)
 
 
 def _render_tagging(view: ProjectView, chosen: RowSelection) -> None:
@@ -173,7 +173,7 @@ def _first_line(text: str, limit: int = 110) -> str:
 _PANELS = {
     reader.PANEL: _render_reading,
     "Clusters": cluster_list.render,
-    "Near-duplicates": near_duplicates.render,
+    "Duplicates": near_duplicates.render,
     "History": history.render,
 }
 

@@ -82,7 +82,7 @@ def test_nearest_rows_are_listed_and_set_against_the_row(app, mapped_root):
 
 
 def test_near_duplicates_are_looked_for_by_a_job(app):
-    panel(app, "Near-duplicates")
+    panel(app, "Duplicates")
     assert not button(app, "Find near-duplicates").disabled
 
 
@@ -91,7 +91,7 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     find_duplicates(project)
     groups = duplicate_groups(project, COSINE)
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    panel(app, "Near-duplicates")
+    panel(app, "Duplicates")
     app.slider(key="duplicate-line").set_value(COSINE).run()
     assert f"**{len(groups)} groups**" in texts(app) and "Just above" in texts(app)
     button(app, "Select them").click().run()
@@ -109,7 +109,7 @@ def test_a_pinned_row_is_not_dropped_as_a_duplicate(mapped_root, monkeypatch):
     find_duplicates(project)
     decide(project, Pool.open(project).rows, "pin", np.arange(240), "test")
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    panel(app, "Near-duplicates")
+    panel(app, "Duplicates")
     app.slider(key="duplicate-line").set_value(COSINE).run()
     assert button(app, "Drop 0").disabled
 

@@ -20,6 +20,7 @@ from pages.ui.text import as_text
 
 _MOST_PARTS = 20
 _SOURCES = 4
+_LEAST_SHARE = 0.005
 _NEAREST = 3
 _EXAMPLES = 3
 
@@ -87,7 +88,7 @@ def _render_card(view: ProjectView, number: int) -> None:
     assert view.pool is not None
     card = cluster_card(view.project, number, quality=view.pool.quality_column())
     st.caption(", ".join(as_text(word) for word in card.keywords))
-    shares = list(card.sources.items())[:_SOURCES]
+    shares = [one for one in card.sources.items() if one[1] >= _LEAST_SHARE][:_SOURCES]
     st.caption("Sources: " + ", ".join(f"{as_text(name)} {share:.0%}" for name, share in shares))
     near = card.nearest[:_NEAREST]
     if near:

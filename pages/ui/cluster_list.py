@@ -30,7 +30,8 @@ def render(view: ProjectView) -> None:
                 label_visibility="collapsed", key="cluster-words",
             )  # fmt: skip
             by = st.selectbox(
-                "Sort by", list(columns), label_visibility="collapsed", width=120, key="cluster-by",
+                "Sort by", list(columns), label_visibility="collapsed", width=130, key="cluster-by",
+                format_func=lambda name: f"By {name.lower()}",
                 help="The largest first; a click on a column's head turns it round.",
             )  # fmt: skip
     order = _listed(view, words, columns[by][0])

@@ -46,7 +46,7 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         {
             "when": [datetime.fromtimestamp(entry.created) for entry in shown],
             "what": [_told(entry) for entry in shown],
-            "rows": [entry.row_count or None for entry in shown],
+            "rows": [f"{entry.row_count:,}" if entry.row_count else "" for entry in shown],
             "from": [entry.origin for entry in shown],
             "note": [entry.note or "" for entry in shown],
         }
@@ -59,9 +59,9 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         column_config={
             "when": st.column_config.DatetimeColumn("when", format="HH:mm", width=50),
             "what": st.column_config.TextColumn("what", width=110),
-            "rows": st.column_config.NumberColumn("rows", width=55),
+            "rows": st.column_config.TextColumn("rows", width=55),
         },
-        height=240,
+        height=min(240, 36 * (len(shown) + 1) + 3),
         alt="What was decided, the newest first; a click on one shows what can be done with it",
         key=f"history-{shown[0].id}",
     )

@@ -1,5 +1,6 @@
 """One row, as people read it. Text from data is shown as text: it is never Markdown or HTML."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,10 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _LONG = 1_200  # characters after which a turn scrolls in a box of its own
+# Code as Markdown fences it: a line of backticks or tildes and a language, up to such a line.
+_FENCE = re.compile(
+    r"^[ ]{0,3}(`{3,}|~{3,})[ ]*([\w+#.-]*)[^\n`]*\n(.*?)\n[ ]{0,3}\1[ ]*$", re.M | re.S
+)
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -46,7 +51,22 @@ def render_row(view: ProjectView, row: int) -> None:
 def _render_text(label: str, text: str) -> None:
     st.caption(label)
     with st.container(height=220 if len(text) > _LONG else "content", border=True):
-        st.text(text)
+        for part, language in parts_of(text):
+            if language is None:
+                st.text(part)
+            else:
+                st.code(part, language=language or None, wrap_lines=True)
+
+
+def parts_of(text: str) -> list[tuple[str, str | None]]:
+    """Part a text into prose and code between fences, each code with its language ("" for none)."""
+    parts: list[tuple[str, str | None]] = []
+    at = 0
+    for fence in _FENCE.finditer(text) if len(text) <= _MOST else ():
+        parts += [(text[at : fence.start()].strip("\n"), None), (fence[3], fence[2].lower())]
+        at = fence.end()
+    parts.append((text[at:].strip("\n"), None))
+    return [part for part in parts if part[0].strip()] or [(text, None)]
 
 
 def render_table(
