@@ -53,6 +53,14 @@ class Title:
     box: tuple[float, float, float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Focus:
+    """A place to go to: the `box` (x0, y0, x1, y1) in map coordinates, once for each `id`."""
+
+    box: tuple[float, float, float, float]
+    id: str
+
+
 def pack(
     points: np.ndarray,
     coloring: Coloring,
@@ -68,6 +76,7 @@ def pack(
     legend: bool = True,
     link: str = "",
     selects: bool = True,
+    file: str = "",
 ) -> bytes:
     """Return the message that shows a map.
 
@@ -100,7 +109,9 @@ def pack(
     link : str, default=""
         Maps on one page with the same link show the same part: who moves one moves all.
     selects : bool, default=True
-        False leaves out lasso and box: the map is to be looked at.
+        False leaves out lasso, box and range: the map is to be looked at.
+    file : str
+        What a saved picture is called; the caption if empty.
 
     Raises
     ------
@@ -176,17 +187,50 @@ def pack(
         "caption": caption,
         "link": link or None,
         "selects": selects,
+        "file": file,
     }
     clusters = max((title.cluster for title in titles), default=-1) + 1
     return _message(n, clusters, header, blobs)
 
 
-def split(payload: bytes) -> tuple[bytes, bytes]:
-    """Part a message into its ground, coordinates and groups, and all that changes on it."""
+@dataclass(frozen=True)
+class Parts:
+    """A message in two: `ground`, coordinates and groups, and `marks`, all that changes on it.
+
+    `name` differs between maps of other coordinates, and between those of one page.
+    """
+
+    ground: bytes
+    marks: bytes
+    name: str
+
+
+def split(
+    payload: bytes, *, key: str = "", lines: bool = False, focus: Focus | None = None
+) -> Parts:
+    """Part a message, and say what only the page knows of it.
+
+    Parameters
+    ----------
+    payload : bytes
+        From `pack`.
+    key : str
+        Tells maps on one page apart.
+    lines : bool, default=False
+        Whether the map may ask for the first line of a row.
+    focus : Focus, optional
+        Where the map goes to; one whose numbers are not finite is left out.
+    """
     _, n, clusters, length = PREAMBLE.unpack_from(payload)
     start = PREAMBLE.size + length
     header = json.loads(payload[PREAMBLE.size : start])
     first = header["sections"]
+    x, y, span = header["frame"]
+    header["name"] = name = f"{key} {first[0]['id']}"
+    header["lines"] = lines
+    if focus is not None and all(map(math.isfinite, focus.box)):
+        box = _Unit(np.array([x, y]), span).box(focus.box)
+        header["focus"] = {"id": focus.id, "box": box}
     ground, marks = (
         [one for one in first if (one["name"] in _GROUND) == wanted] for wanted in (True, False)
     )
@@ -198,9 +242,10 @@ def split(payload: bytes) -> tuple[bytes, bytes]:
         ]
 
     elsewhere = [{**one, "offset": None} for one in ground]
-    return (
+    return Parts(
         _message(n, clusters, {"sections": _placed(ground)}, blobs(ground)),
         _message(n, clusters, {**header, "sections": [*elsewhere, *_placed(marks)]}, blobs(marks)),
+        name,
     )
 
 
@@ -245,8 +290,11 @@ class _Unit:
         unit = (np.asarray(at, np.float64) - self.low) / self.span
         return [round(float(value), 5) for value in unit]
 
+    def box(self, box: Sequence[float]) -> list[float]:
+        return [*self.point(box[:2]), *self.point(box[2:])]
+
     def title(self, title: Title) -> dict[str, Any]:
-        box = [*self.point(title.box[:2]), *self.point(title.box[2:])] if title.box else None
+        box = self.box(title.box) if title.box else None
         at = self.point(title.at)
         return {
             "text": title.text,
