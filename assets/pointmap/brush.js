@@ -103,12 +103,12 @@ export class Brush {
     const { left, width } = this.ramp.getBoundingClientRect();
     const away = (level) => Math.abs(event.clientX - left - (width * (level - 1)) / (LEVELS - 1));
     const [from, to] = this.levels ?? [1, LEVELS];
+    const op = event.shiftKey ? "add" : event.altKey ? "subtract" : "replace";
     // Near a handle it is that one which moves: the other end stays.
     let anchor = this.level(event);
     const [low, high] = [away(from), away(to)];
-    if (Math.min(low, high) < NEAR) anchor = low < high ? to : from;
+    if (op === "replace" && Math.min(low, high) < NEAR) anchor = low < high ? to : from;
     this.handles[low < high ? 0 : 1].focus({ preventScroll: true });
-    const op = event.shiftKey ? "add" : event.altKey ? "subtract" : "replace";
     this.from = { anchor, op, x: event.clientX, before: this.levels, moved: false };
   }
 

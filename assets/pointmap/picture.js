@@ -34,10 +34,10 @@ function frame(brush, style, { x, y, width, height }) {
 
 function words(brush, node, style, { left, top }, limit) {
   brush.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-  brush.textBaseline = "middle";
+  const { fontBoundingBoxAscent: ascent } = brush.measureText("x");
   brush.lineJoin = "round";
   for (const { text, box } of lines(node)) {
-    const [x, y] = [box.left - left, box.top - top + box.height / 2];
+    const [x, y] = [box.left - left, Math.round(box.top - top + ascent)];
     let shown = text.trimEnd();
     while (shown.length > 1 && x + brush.measureText(shown).width > limit) {
       shown = `${shown.replace(/…$/, "").slice(0, -1)}…`;
