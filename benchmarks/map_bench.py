@@ -93,13 +93,15 @@ def heap_mb(cdp: CDPSession) -> float:
     return float(used["usedSize"] + used.get("backingStorageSize", 0)) / MIB
 
 
-def lasso(page: Page, at: Callable[[float, float], tuple[float, float]], shift: float) -> float:
+def lasso(
+    page: Page, at: Callable[[float, float], tuple[float, float]], shift: float, steps: int = 4
+) -> float:
     """Draw one loop; seconds from letting go to the server's answer on the page."""
     before = echo(page)["events"]
     page.mouse.move(*at(LOOP[0][0] + shift, LOOP[0][1]))
     page.mouse.down()
     for x, y in LOOP[1:]:
-        page.mouse.move(*at(x + shift, y), steps=8)
+        page.mouse.move(*at(x + shift, y), steps=steps)
     begun = time.perf_counter()
     page.mouse.up()
     page.wait_for_function(ANSWERED, arg=before, polling=5, timeout=PATIENCE)
@@ -155,7 +157,7 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
         up = (traffic.up - before) / LASSOS
         resident = server.resident_mb()
         for number in range(MORE):
-            lasso(page, chart.at, 0.0005 * number)
+            lasso(page, chart.at, 0.0005 * number, steps=1)
         grown, heap_grown = server.resident_mb() - resident, heap_mb(cdp) - heap
         colored = []
         for number in range(4):
@@ -206,9 +208,11 @@ def measure_plotly(server: Server, points: int) -> list[str]:
                 return left + x * width, top + y * height
 
             before = traffic.up
-            times = [lasso(page, at, 0.001 * number) for number in range(FEW)]
-            found["lasso, median (95 %)"] = spread(times)
-            found["up a lasso"] = f"{(traffic.up - before) / FEW / MIB:,.1f} MB"
+            times = []
+            for number in range(FEW):
+                times.append(lasso(page, at, 0.001 * number))
+                found["lasso, median (95 %)"] = spread(times)
+                found["up a lasso"] = f"{(traffic.up - before) / len(times) / MIB:,.1f} MB"
         except Error as error:
             print(f"Plotly, {points:,} points: {str(error).splitlines()[0]}", flush=True)
         browser.close()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.clusters import Clusters
 from core.coloring import Coloring, by_category, by_number, rows_in_range
+from core.column_coloring import by_decision
 from core.errors import WinnowError
 from core.lasso import inside
 from core.mapevent import MapEvent
@@ -21,7 +22,7 @@ from pages.ui.rows import show_row
 from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
-COLORS = ("Cluster", "Source", "Length")
+COLORS = ("Cluster", "Source", "Length", "Decision")
 _COLORED = "map-colored"  # in session state: what the map that selects is coloured by
 
 
@@ -102,12 +103,17 @@ def render_map(
     if lit is not None:
         mask = np.zeros(rows, bool)
         mask[lit] = True
+    decided = view.decisions
+    # By decision, dropped rows have a colour of their own.
+    by_log = color == "Decision"
     payload = pack(
         base.points,
-        _coloring(view.layout_id, view.clusters.fingerprint, color, view),
+        by_decision(decided.dropped, decided.pinned)
+        if by_log
+        else _coloring(view.layout_id, view.clusters.fingerprint, color, view),
         titles=base.titles,
         lit=mask,
-        dropped=view.decisions.dropped,
+        dropped=None if by_log else decided.dropped,
         context="grey" if run else "dim",
         lit_label="chosen" if run else "selected",
         alt=f"Map of {rows:,} rows in {len(base.titles)} clusters, coloured by {color.lower()}"
