@@ -10,8 +10,9 @@ Layout, little-endian::
     sections     xy (uint16 × 2 a point), group (uint8 or uint16), flags (bits), targets
 
 Flags travel as planes of bits, the first for lit, the second for dropped rows; the item size of
-that section is 0. A message can be split in two, so that coordinates and groups, which stay the
-same while rows are lit, need not travel again: such a section has no offset in the other part.
+that section is 0. A message can be split in three, so that coordinates, which stay the same while
+colours change, and groups, which stay the same while rows are lit, need not travel again: such a
+section has no offset in the part with the rest.
 
 The header lists the sections with an id made from their content, so that the browser uploads
 only what changed. Points travel in the order of a golden-ratio stride over the rows: whichever
@@ -37,7 +38,8 @@ PREAMBLE = struct.Struct("<4sIII")
 
 LIT, DROPPED = 1, 2
 
-_GROUND = ("xy", "group")  # sections that only another layout or colour changes
+# Sections that travel alone: only another layout changes the first, another colour the second.
+_ALONE = ("xy", "group")
 
 Context = Literal["grey", "dim", "parts"]
 
@@ -195,12 +197,13 @@ def pack(
 
 @dataclass(frozen=True)
 class Parts:
-    """A message in two: `ground`, coordinates and groups, and `marks`, all that changes on it.
+    """A message in three: `places` of the points, their `groups`, and `marks`, all the rest.
 
     `name` differs between maps of other coordinates, and between those of one page.
     """
 
-    ground: bytes
+    places: bytes
+    groups: bytes
     marks: bytes
     name: str
 
@@ -231,9 +234,8 @@ def split(
     if focus is not None and all(map(math.isfinite, focus.box)):
         box = _Unit(np.array([x, y]), span).box(focus.box)
         header["focus"] = {"id": focus.id, "box": box}
-    ground, marks = (
-        [one for one in first if (one["name"] in _GROUND) == wanted] for wanted in (True, False)
-    )
+    alone = {one["name"]: one for one in first if one["name"] in _ALONE}
+    marks = [one for one in first if one["name"] not in _ALONE]
 
     def blobs(sections: list[dict[str, Any]]) -> list[bytes]:
         ends = [start + one["offset"] + one["bytes"] + -one["bytes"] % 8 for one in sections]
@@ -241,12 +243,13 @@ def split(
             payload[start + one["offset"] : end] for one, end in zip(sections, ends, strict=True)
         ]
 
-    elsewhere = [{**one, "offset": None} for one in ground]
-    return Parts(
-        _message(n, clusters, {"sections": _placed(ground)}, blobs(ground)),
-        _message(n, clusters, {**header, "sections": [*elsewhere, *_placed(marks)]}, blobs(marks)),
-        name,
+    elsewhere = [{**one, "offset": None} for one in alone.values()]
+    places, groups = (
+        _message(n, clusters, {"sections": _placed([alone[one]])}, blobs([alone[one]]))
+        for one in _ALONE
     )
+    header["sections"] = [*elsewhere, *_placed(marks)]
+    return Parts(places, groups, _message(n, clusters, header, blobs(marks)), name)
 
 
 def _message(n: int, clusters: int, header: dict[str, Any], blobs: list[bytes]) -> bytes:

@@ -156,10 +156,15 @@ def test_a_message_is_split_into_its_ground_and_what_changes_on_it(n):
     whole, other = (
         pack(points, coloring, lit=labels == one, dropped=labels == 3) for one in (1, 2)
     )
-    ground, marks = split(whole).ground, split(whole).marks
-    assert split(other).ground == ground and split(other).marks != marks
-    assert len(ground) + len(marks) < len(whole) + 700  # the lit rows: two bits a point
-    for part in (ground, marks):
+    parts, others = split(whole), split(other)
+    places, groups, marks = parts.places, parts.groups, parts.marks
+    assert (others.places, others.groups) == (places, groups) and others.marks != marks
+    assert (
+        len(places) + len(groups) + len(marks) < len(whole) + 900
+    )  # the lit rows: two bits a point
+    recolored = split(pack(points, by_number(labels), lit=labels == 1))
+    assert recolored.places == places and recolored.groups != groups
+    for part in (places, groups, marks):
         length = PREAMBLE.unpack_from(part)[3]
         for section in read_header(part)["sections"]:
             (full,) = [s for s in read_header(whole)["sections"] if s["name"] == section["name"]]

@@ -129,7 +129,7 @@ class PointMap {
     const { data, setStateValue } = component;
     this.send = (gesture) => setStateValue("gesture", { seq: ++this.seq, ...gesture });
     this.unwait?.();
-    const payload = readPayload(data);
+    const payload = readPayload(data, this);
     this.notice.hidden = Boolean(payload);
     if (!payload) {
       this.notice.textContent = "The map could not be read. Reload the page.";

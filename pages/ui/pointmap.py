@@ -105,7 +105,8 @@ def show_map(
 
     parts = split(payload, key=key, lines=first_line is not None, focus=focus)
     with st.container(gap=None):
-        _GROUND(data=parts.ground, key=f"{key}-ground")
+        _GROUND(data=parts.places, key=f"{key}-places")
+        _GROUND(data=parts.groups, key=f"{key}-groups")
         if height == "fill":
             result = _FILLING(data=parts.marks, key=key, on_gesture_change=called)
         else:
