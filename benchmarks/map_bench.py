@@ -1,6 +1,6 @@
-"""The map in a real browser, beside `st.plotly_chart`: time, bytes and memory.
+"""The map in a real browser: time, bytes and memory.
 
-    .venv/bin/python -m benchmarks.map_bench [--points N …] [--plotly N …]
+    .venv/bin/python -m benchmarks.map_bench [POINTS …]
 
 Prints a Markdown table, a row as soon as it is measured. Chromium draws by software GL, on the
 machine that also serves. `paint` counts from the request to the first drawn frame with the page
@@ -9,24 +9,22 @@ the click to a drawn frame in the other colours. `over arrays` is what the serve
 it served a map of 1,000 points, less the points and labels themselves.
 """
 
-import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import CDPSession, Error, Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from tests.browser.driver import MapOnPage, Server, echo, launch, serving, wait_idle
 
 ROOT = Path(__file__).parents[1]
 MAP = ROOT / "tests" / "browser" / "apps" / "map_app.py"
-PLOTLY = ROOT / "benchmarks" / "plotly_app.py"
 SMALL = 1_000
 LASSOS = 20  # timed
 MORE = 80  # before memory is looked at again
-FEW = 3  # of Plotly, which answers some of them in a minute
 PATIENCE = 180_000  # ms
 ROW_BYTES = 8 + 8  # of a point: two float32, and an int64 label
 MIB = 2**20
@@ -54,7 +52,7 @@ TWO_FRAMES = (
 ANSWERED = """before => JSON.parse(document.querySelector("output[data-echo]").dataset.echo).events
                       > before"""
 COLUMNS = (
-    "renderer", "points", "paint", "lasso, median (95 %)", "re-colour", "down, B a point",
+    "points", "paint", "lasso, median (95 %)", "re-colour", "down, B a point",
     "up a lasso", "frames/s", "server over arrays", "after 100 lassos", "browser then",
 )  # fmt: skip
 
@@ -176,47 +174,11 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
         browser.close()
     over = resident - base - points * ROW_BYTES / MIB
     return [
-        "map component", f"{points:,}", f"{statistics.median(painted[1:]):.2f} s", spread(times),
+        f"{points:,}", f"{statistics.median(painted[1:]):.2f} s", spread(times),
         # The first time of each colour it is also computed.
         f"{statistics.median(colored[2:]):.2f} s", f"{down / points:.1f}", f"{up:,.0f} B",
         f"{frames:.0f}", f"{over:,.0f} MB", f"{grown:+.1f} MB", f"{heap_grown:+.1f} MB",
     ]  # fmt: skip
-
-
-def measure_plotly(server: Server, points: int) -> list[str]:
-    """One row for `st.plotly_chart`; what took longer than `PATIENCE`, or failed, is a dash."""
-    found = dict.fromkeys(COLUMNS, "–")
-    found.update({"renderer": "`st.plotly_chart`, scattergl", "points": f"{points:,}"})
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        cdp, traffic = page.context.new_cdp_session(page), Traffic()
-        traffic.listen(cdp)
-        try:
-            begun = time.perf_counter()
-            page.goto(server.url)
-            page.wait_for_selector(".js-plotly-plot .gl-canvas-focus", timeout=PATIENCE)
-            page.evaluate(TWO_FRAMES)
-            found["paint"] = f"{time.perf_counter() - begun:.1f} s"
-            wait_idle(page, PATIENCE)
-            found["down, B a point"] = f"{traffic.down / points:.1f}"
-            box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-            assert box is not None
-            left, top, width, height = box["x"], box["y"], box["width"], box["height"]
-
-            def at(x: float, y: float) -> tuple[float, float]:
-                return left + x * width, top + y * height
-
-            before = traffic.up
-            times = []
-            for number in range(FEW):
-                times.append(lasso(page, at, 0.001 * number))
-                found["lasso, median (95 %)"] = spread(times)
-                found["up a lasso"] = f"{(traffic.up - before) / len(times) / MIB:,.1f} MB"
-        except Error as error:
-            print(f"Plotly, {points:,} points: {str(error).splitlines()[0]}", flush=True)
-        browser.close()
-    return list(found.values())
 
 
 def _env(points: int) -> dict[str, str]:
@@ -225,19 +187,13 @@ def _env(points: int) -> dict[str, str]:
 
 def main() -> None:
     """Measure each size named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, nargs="*", default=[1_000_000])
-    parser.add_argument("--plotly", type=int, nargs="*", default=[50_000, 250_000, 1_000_000])
-    asked = parser.parse_args()
+    sizes = [int(size) for size in sys.argv[1:]] or [1_000_000]
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---" * len(COLUMNS) + "|", flush=True)
-    base = resident_small() if asked.points else 0
-    for points in asked.points:
+    base = resident_small()
+    for points in sizes:
         with serving(MAP, env=_env(points)) as server:
             print(f"| {' | '.join(measure_map(server, points, base))} |", flush=True)
-    for points in asked.plotly:
-        with serving(PLOTLY, env=_env(points)) as server:
-            print(f"| {' | '.join(measure_plotly(server, points))} |", flush=True)
 
 
 if __name__ == "__main__":
