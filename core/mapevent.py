@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 
 from core.lasso import Op
 
-Kind = Literal["lasso", "box", "row", "cluster", "clear"]
+Kind = Literal["lasso", "box", "row", "hover", "cluster", "range", "clear"]
 
 # The browser thins what was drawn to this many vertices.
 MAX_VERTICES = 256
@@ -23,15 +23,18 @@ class MapEvent:
     ----------
     seq : int
         Grows with every gesture; tells a new one from the same one seen again in a re-run.
-    kind : {"lasso", "box", "row", "cluster", "clear"}
+    kind : {"lasso", "box", "row", "hover", "cluster", "range", "clear"}
     op : {"replace", "add", "subtract"}
-        What a lasso or box does to the selection.
+        What a lasso, box or range does to the selection.
     polygon : tuple of (x, y)
         Map coordinates, 3 to 256 vertices; empty unless `kind` is "lasso" or "box".
     row : int or None
-        Row whose point was clicked.
+        Row whose point was clicked, or on which the pointer rests.
     cluster : int or None
         Cluster whose title was clicked.
+    low, high : float
+        Ends of a range of the number that colours the map, low at most high; 0 unless `kind`
+        is "range". See `core.coloring.rows_in_range`.
     """
 
     seq: int
@@ -40,6 +43,8 @@ class MapEvent:
     polygon: tuple[tuple[float, float], ...] = ()
     row: int | None = None
     cluster: int | None = None
+    low: float = 0.0
+    high: float = 0.0
 
 
 def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | None:
@@ -60,12 +65,17 @@ def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | N
         return None
     if kind == "clear":
         return MapEvent(number, "clear")
-    if kind == "row":
+    if kind in ("row", "hover"):
         row = _number(message.get("row"), rows)
-        return None if row is None else MapEvent(number, "row", row=row)
+        return None if row is None else MapEvent(number, cast(Kind, kind), row=row)
     if kind == "cluster":
         cluster = _number(message.get("cluster"), clusters)
         return None if cluster is None else MapEvent(number, "cluster", cluster=cluster)
+    if kind == "range":
+        low, high = _finite(message.get("low")), _finite(message.get("high"))
+        if low is None or high is None or low > high:
+            return None
+        return MapEvent(number, "range", cast(Op, op), low=low, high=high)
     polygon = _polygon(message.get("polygon"))
     if polygon is None or (kind == "box" and len(polygon) != 4):
         return None
@@ -75,6 +85,16 @@ def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | N
 def _number(value: object, below: int) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and isinstance(value, int) and 0 <= value < below else None
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of 400 digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _polygon(value: object) -> tuple[tuple[float, float], ...] | None:

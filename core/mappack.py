@@ -10,8 +10,9 @@ Layout, little-endian::
     sections     xy (uint16 × 2 a point), group (uint8 or uint16), flags (bits), targets
 
 Flags travel as planes of bits, the first for lit, the second for dropped rows; the item size of
-that section is 0. A message can be split in two, so that coordinates and groups, which stay the
-same while rows are lit, need not travel again: such a section has no offset in the other part.
+that section is 0. A message can be split in three, so that coordinates, which stay the same while
+colours change, and groups, which stay the same while rows are lit, need not travel again: such a
+section has no offset in the part with the rest.
 
 The header lists the sections with an id made from their content, so that the browser uploads
 only what changed. Points travel in the order of a golden-ratio stride over the rows: whichever
@@ -37,7 +38,8 @@ PREAMBLE = struct.Struct("<4sIII")
 
 LIT, DROPPED = 1, 2
 
-_GROUND = ("xy", "group")  # sections that only another layout or colour changes
+# Sections that travel alone: only another layout changes the first, another colour the second.
+_ALONE = ("xy", "group")
 
 Context = Literal["grey", "dim", "parts"]
 
@@ -51,6 +53,14 @@ class Title:
     size: int
     cluster: int = -1
     box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A place to go to: the `box` (x0, y0, x1, y1) in map coordinates, once for each `id`."""
+
+    box: tuple[float, float, float, float]
+    id: str
 
 
 def pack(
@@ -68,6 +78,7 @@ def pack(
     legend: bool = True,
     link: str = "",
     selects: bool = True,
+    file: str = "",
 ) -> bytes:
     """Return the message that shows a map.
 
@@ -100,7 +111,9 @@ def pack(
     link : str, default=""
         Maps on one page with the same link show the same part: who moves one moves all.
     selects : bool, default=True
-        False leaves out lasso and box: the map is to be looked at.
+        False leaves out lasso, box and range: the map is to be looked at.
+    file : str
+        What a saved picture is called; the caption if empty.
 
     Raises
     ------
@@ -176,20 +189,53 @@ def pack(
         "caption": caption,
         "link": link or None,
         "selects": selects,
+        "file": file,
     }
     clusters = max((title.cluster for title in titles), default=-1) + 1
     return _message(n, clusters, header, blobs)
 
 
-def split(payload: bytes) -> tuple[bytes, bytes]:
-    """Part a message into its ground, coordinates and groups, and all that changes on it."""
+@dataclass(frozen=True)
+class Parts:
+    """A message in three: `places` of the points, their `groups`, and `marks`, all the rest.
+
+    `name` differs between maps of other coordinates, and between those of one page.
+    """
+
+    places: bytes
+    groups: bytes
+    marks: bytes
+    name: str
+
+
+def split(
+    payload: bytes, *, key: str = "", lines: bool = False, focus: Focus | None = None
+) -> Parts:
+    """Part a message, and say what only the page knows of it.
+
+    Parameters
+    ----------
+    payload : bytes
+        From `pack`.
+    key : str
+        Tells maps on one page apart.
+    lines : bool, default=False
+        Whether the map may ask for the first line of a row.
+    focus : Focus, optional
+        Where the map goes to; one whose numbers are not finite is left out.
+    """
     _, n, clusters, length = PREAMBLE.unpack_from(payload)
     start = PREAMBLE.size + length
     header = json.loads(payload[PREAMBLE.size : start])
     first = header["sections"]
-    ground, marks = (
-        [one for one in first if (one["name"] in _GROUND) == wanted] for wanted in (True, False)
-    )
+    x, y, span = header["frame"]
+    header["name"] = name = f"{key} {first[0]['id']}"
+    header["lines"] = lines
+    if focus is not None and all(map(math.isfinite, focus.box)):
+        box = _Unit(np.array([x, y]), span).box(focus.box)
+        header["focus"] = {"id": focus.id, "box": box}
+    alone = {one["name"]: one for one in first if one["name"] in _ALONE}
+    marks = [one for one in first if one["name"] not in _ALONE]
 
     def blobs(sections: list[dict[str, Any]]) -> list[bytes]:
         ends = [start + one["offset"] + one["bytes"] + -one["bytes"] % 8 for one in sections]
@@ -197,11 +243,13 @@ def split(payload: bytes) -> tuple[bytes, bytes]:
             payload[start + one["offset"] : end] for one, end in zip(sections, ends, strict=True)
         ]
 
-    elsewhere = [{**one, "offset": None} for one in ground]
-    return (
-        _message(n, clusters, {"sections": _placed(ground)}, blobs(ground)),
-        _message(n, clusters, {**header, "sections": [*elsewhere, *_placed(marks)]}, blobs(marks)),
+    elsewhere = [{**one, "offset": None} for one in alone.values()]
+    places, groups = (
+        _message(n, clusters, {"sections": _placed([alone[one]])}, blobs([alone[one]]))
+        for one in _ALONE
     )
+    header["sections"] = [*elsewhere, *_placed(marks)]
+    return Parts(places, groups, _message(n, clusters, header, blobs(marks)), name)
 
 
 def _message(n: int, clusters: int, header: dict[str, Any], blobs: list[bytes]) -> bytes:
@@ -245,8 +293,11 @@ class _Unit:
         unit = (np.asarray(at, np.float64) - self.low) / self.span
         return [round(float(value), 5) for value in unit]
 
+    def box(self, box: Sequence[float]) -> list[float]:
+        return [*self.point(box[:2]), *self.point(box[2:])]
+
     def title(self, title: Title) -> dict[str, Any]:
-        box = [*self.point(title.box[:2]), *self.point(title.box[2:])] if title.box else None
+        box = self.box(title.box) if title.box else None
         at = self.point(title.at)
         return {
             "text": title.text,

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from core.coloring import by_category, by_number
+from core.coloring import by_category, by_number, rows_in_range
+from core.errors import InputError
 
 
 def test_categories_without_a_name_are_neutral():
@@ -52,3 +53,31 @@ def test_a_logarithmic_scale_spreads_ratios_evenly():
     coloring = by_number(np.array([1.0, 10.0, 100.0, 0.0]), low=1, high=100, logarithmic=True)
     assert coloring.codes.tolist() == [1, 128, 255, 0]
     assert (coloring.legend["low"], coloring.legend["high"]) == (1, 100)
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize(("first", "last"), [(1, 255), (1, 40), (17, 17), (100, 255)])
+def test_a_range_holds_the_rows_that_have_its_colours(logarithmic, first, last):
+    values = np.random.default_rng(0).gamma(2, 300, 4000)
+    values[::50] = np.nan
+    coloring = by_number(values, logarithmic=logarithmic)
+    low, high = coloring.legend["low"], coloring.legend["high"]
+    share = np.array([first - 1, last - 1]) / 254
+    ends = low * (high / low) ** share if logarithmic else low + (high - low) * share
+    expected = np.flatnonzero((coloring.codes >= first) & (coloring.codes <= last))
+    assert rows_in_range(coloring, *ends).tolist() == expected.tolist()
+    if (first, last) == (1, 255):
+        assert len(expected) == np.isfinite(values).sum()
+
+
+def test_a_range_beyond_the_scale_is_its_end_and_needs_a_number():
+    coloring = by_number(np.array([1.0, 10.0, 100.0, 0.0]), low=1, high=100, logarithmic=True)
+    assert rows_in_range(coloring, -1e300, 1.0).tolist() == [0]
+    assert rows_in_range(coloring, 5, 1e308).tolist() == [1, 2]
+    nothing = by_number(np.full(4, np.nan), logarithmic=True)
+    assert rows_in_range(nothing, 0, 1).tolist() == []
+    with pytest.raises(InputError, match="swap"):
+        rows_in_range(coloring, 2, 1)
+    named = by_category(np.zeros(4, int), ["a"], points=np.zeros((4, 2)))
+    with pytest.raises(InputError, match="number"):
+        rows_in_range(named, 0, 1)

@@ -1,10 +1,12 @@
 import json
+import math
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.mapevent import MAX_VERTICES, MapEvent, read_event
+from core.mapevent import MAX_VERTICES, Kind, MapEvent, read_event
 
 LOOP = [[0, 0], [1, 0.5], [0.5, 1]]
 
@@ -20,6 +22,10 @@ def test_each_kind_of_gesture():
     assert read(kind="box", op="subtract", polygon=[*LOOP, [0, 1]]).kind == "box"
     assert read(kind="row", row=99) == MapEvent(7, "row", row=99)
     assert read(kind="cluster", cluster=0) == MapEvent(7, "cluster", cluster=0)
+    assert read(kind="hover", row=99) == MapEvent(7, "hover", row=99)
+    span = read(kind="range", op="add", low=-2, high=3.5)
+    assert span == MapEvent(7, "range", "add", low=-2.0, high=3.5)
+    assert read(kind="range", low=4, high=4).op == "replace"
     assert read(kind="clear") == MapEvent(7, "clear")
 
 
@@ -32,6 +38,17 @@ def test_each_kind_of_gesture():
         {"kind": "row", "row": 1.0},
         {"kind": "row", "row": "1"},
         {"kind": "row"},
+        {"kind": "hover", "row": 100},
+        {"kind": "hover"},
+        {"kind": "range", "low": 2, "high": 1},
+        {"kind": "range", "low": 2},
+        {"kind": "range", "low": None, "high": 1},
+        {"kind": "range", "low": float("nan"), "high": 1},
+        {"kind": "range", "low": 0, "high": float("inf")},
+        {"kind": "range", "low": 0, "high": 10**400},
+        {"kind": "range", "low": False, "high": True},
+        {"kind": "range", "low": "0", "high": "1"},
+        {"kind": "range", "low": 0, "high": 1, "op": "xor"},
         {"kind": "cluster", "cluster": 5},
         {"kind": "drop"},
         {"kind": ["lasso"], "polygon": LOOP},
@@ -78,8 +95,10 @@ json_values = st.recursive(
 @given(
     json_values
     | st.fixed_dictionaries(
-        {"seq": json_values, "kind": st.sampled_from(["lasso", "box", "row", "cluster", "clear"])},
+        {"seq": json_values, "kind": st.sampled_from([*get_args(Kind)])},
         optional={
+            "low": json_values,
+            "high": json_values,
             "op": json_values,
             "polygon": json_values,
             "row": json_values,
@@ -92,4 +111,5 @@ def test_no_message_raises_and_what_passes_is_within_bounds(message):
     if event is not None:
         assert event.row is None or 0 <= event.row < 10
         assert event.cluster is None or 0 <= event.cluster < 3
+        assert -math.inf < event.low <= event.high < math.inf
         assert all(abs(value) <= 1e12 for corner in event.polygon for value in corner)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.coloring import by_category, by_number
 from core.errors import InputError
-from core.mappack import MAGIC, PREAMBLE, Title, golden_stride, pack, split
+from core.mappack import MAGIC, PREAMBLE, Focus, Title, golden_stride, pack, split
 
 
 def read_header(payload):
@@ -156,10 +156,15 @@ def test_a_message_is_split_into_its_ground_and_what_changes_on_it(n):
     whole, other = (
         pack(points, coloring, lit=labels == one, dropped=labels == 3) for one in (1, 2)
     )
-    ground, marks = split(whole)
-    assert split(other)[0] == ground and split(other)[1] != marks
-    assert len(ground) + len(marks) < len(whole) + 600  # the lit rows: two bits a point
-    for part in (ground, marks):
+    parts, others = split(whole), split(other)
+    places, groups, marks = parts.places, parts.groups, parts.marks
+    assert (others.places, others.groups) == (places, groups) and others.marks != marks
+    assert (
+        len(places) + len(groups) + len(marks) < len(whole) + 900
+    )  # the lit rows: two bits a point
+    recolored = split(pack(points, by_number(labels), lit=labels == 1))
+    assert recolored.places == places and recolored.groups != groups
+    for part in (places, groups, marks):
         length = PREAMBLE.unpack_from(part)[3]
         for section in read_header(part)["sections"]:
             (full,) = [s for s in read_header(whole)["sections"] if s["name"] == section["name"]]
@@ -173,6 +178,27 @@ def test_a_message_is_split_into_its_ground_and_what_changes_on_it(n):
             first = PREAMBLE.size + PREAMBLE.unpack_from(whole)[3] + full["offset"]
             assert part[start : start + section["bytes"]] == whole[first : first + section["bytes"]]
             assert start % 8 == 0
+
+
+def test_what_only_the_page_knows_is_said_when_the_message_is_split():
+    points, labels, names = world()
+    whole = pack(points, by_category(labels, names, points=points), file="mix")
+    plain = read_header(split(whole).marks)
+    assert plain["lines"] is False and "focus" not in plain and plain["file"] == "mix"
+    low, span = points.min(0), np.ptp(points, axis=0).max()
+    box = (*points[3], *points[4])
+    parts = split(whole, key="left", lines=True, focus=Focus(box, "7"))
+    said = read_header(parts.marks)
+    assert said["lines"] is True
+    assert said["focus"]["id"] == "7"
+    unit = [*(points[3] - low) / span, *(points[4] - low) / span]
+    np.testing.assert_allclose(said["focus"]["box"], unit, atol=1e-4)
+    nowhere = Focus((0, 0, float("nan"), 1), "8")
+    assert "focus" not in read_header(split(whole, focus=nowhere).marks)
+    # A map's name tells it from one of other points, and from another on the page.
+    moved = pack(points + labels[:, None], by_category(labels, names, points=points))
+    assert said["name"] == parts.name
+    assert len({parts.name, split(whole, key="right").name, split(moved, key="left").name}) == 3
 
 
 def test_one_point():

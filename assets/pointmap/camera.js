@@ -7,6 +7,8 @@ const MARGIN = { side: 48, top: 54, bottom: 40 };
 const CLOSEST = 64;
 const FARTHEST = 0.5;
 
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
 export class Camera {
   constructor() {
     Object.assign(this, { x: 0.5, y: 0.5, scale: 1, width: 1, height: 1 });

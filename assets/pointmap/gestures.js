@@ -1,7 +1,7 @@
 // Pointer, wheel and keyboard on the map, told apart and passed on.
 //
 // `on` has: pan(dx, dy), zoom(factor, x, y), draw(path, kind, op), drawn(path, kind, op),
-// click(x, y), hover(x, y), leave(), tool(name), fit(), clear().
+// click(x, y), hover(x, y), leave(), tool(name), fit(), full(), escape() and clear().
 
 const STILL = 4; // a press that moves less than this many pixels is a click
 const STEP = 2;
@@ -80,7 +80,8 @@ export class Gestures {
     const at = [event.offsetX, event.offsetY];
     const before = this.pointers.get(event.pointerId);
     if (!before) {
-      this.on.hover(...at);
+      // A drag that began elsewhere is no hover.
+      if (!event.buttons) this.on.hover(...at);
       return;
     }
     if (this.mode === "pinch") {
@@ -162,10 +163,11 @@ export class Gestures {
     else if (key === "+" || key === "=") this.on.zoom(1.35, ...middle);
     else if (key === "-" || key === "_") this.on.zoom(1 / 1.35, ...middle);
     else if (key === "0" || key === "f") this.on.fit();
+    else if (key === "m") this.on.full();
     else if (key === " ") this.space = true;
     else if (key in KEYS) this.on.tool(KEYS[key]);
     else if (key === "Escape") {
-      if (!this.cancel()) this.on.clear();
+      if (!this.cancel() && !this.on.escape()) this.on.clear();
     } else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,5 +1,7 @@
 // What the colours mean.
 
+import { Brush, valueOf } from "./brush.js";
+
 const count = (number) => number.toLocaleString("en");
 
 function short(number) {
@@ -24,39 +26,90 @@ function entry(color, name, number, kind = "") {
   return row;
 }
 
-/** Fills `box`; hides it when there is nothing to say. */
-export function showLegend(box, header, look, palette, targets) {
-  const css = (rgb) => `rgb(${[...rgb].join(" ")})`;
-  const color = (group) => css(palette.subarray(3 * group, 3 * group + 3));
-  const { legend } = header;
-  const rows = [];
-  const marked = header.context !== null;
-  if (header.context === "grey") {
-    rows.push(entry(css(look.accent), header.litLabel, header.lit));
-    rows.push(entry(css(look.grey), "other rows", header.others));
-  } else if (legend?.kind === "category") {
-    if (legend.label) rows.push(element("h4", "", legend.label));
-    for (const item of legend.entries) rows.push(entry(color(item.group), item.name, item.count));
-    if (legend.other) rows.push(entry("var(--line)", "others", legend.other));
-    const none = header.context === "parts" ? "other rows" : "none";
-    if (legend.none) rows.push(entry(css(look.grey), none, legend.none));
-  } else if (legend?.kind === "number") {
-    if (legend.label) rows.push(element("h4", "", legend.label));
-    const ramp = element("div", "ramp");
-    const stops = Array.from({ length: 17 }, (_, i) => color(1 + Math.round((i * 254) / 16)));
-    ramp.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-    const ends = element("div", "ends");
-    ends.append(
-      element("span", "", (legend.below ? "≤ " : "") + short(legend.low)),
-      element("span", "", (legend.above ? "≥ " : "") + short(legend.high)),
-    );
-    rows.push(ramp, ends);
-    if (legend.none) rows.push(entry(css(look.grey), "no value", legend.none));
+export class Legend {
+  /** `on`: what a brush on the scale of numbers calls, see brush.js. */
+  constructor(box, on) {
+    this.box = box;
+    this.on = on;
+    this.brush = null;
+    this.stops = [];
   }
-  if (targets) rows.push(entry("var(--ink)", "targets", targets, "target"));
-  if (header.dropped && (marked || legend)) {
-    rows.push(entry(css(look.faint), "dropped", header.dropped));
+
+  /** Shows what the colours of a map mean; hides itself when there is nothing to say. */
+  show(header, look, palette, targets) {
+    const { context, legend } = header;
+    const scale = legend?.kind === "number" && context !== "grey";
+    const brushed = scale && header.selects && context !== "parts";
+    // What has the focus, or is being dragged, stays in place while nothing in sight changes.
+    const dropped = context !== null || legend ? header.dropped : 0;
+    const shown = JSON.stringify([
+      context === "grey" && [header.litLabel, header.lit, header.others],
+      context === "parts", legend, brushed, targets, dropped, palette.id, look,
+    ]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    const css = (rgb) => `rgb(${[...rgb].join(" ")})`;
+    const color = (group) => css(palette.array.subarray(3 * group, 3 * group + 3));
+    const rows = [];
+    const range = this.brush?.levels;
+    const same = JSON.stringify(legend) === this.scale;
+    this.brush?.dispose();
+    this.brush = null;
+    this.scale = brushed ? JSON.stringify(legend) : null;
+    if (context === "grey") {
+      rows.push(entry(css(look.accent), header.litLabel, header.lit));
+      rows.push(entry(css(look.grey), "other rows", header.others));
+    } else if (legend?.kind === "category") {
+      if (legend.label) rows.push(element("h4", "", legend.label));
+      for (const item of legend.entries) rows.push(entry(color(item.group), item.name, item.count));
+      if (legend.other) rows.push(entry("var(--line)", "others", legend.other));
+      const none = context === "parts" ? "other rows" : "none";
+      if (legend.none) rows.push(entry(css(look.grey), none, legend.none));
+    } else if (scale) {
+      if (legend.label) rows.push(element("h4", "", legend.label));
+      this.stops = Array.from({ length: 17 }, (_, i) => color(1 + Math.round((i * 254) / 16)));
+      const gradient = `linear-gradient(90deg, ${this.stops.join(", ")})`;
+      this.ends = [element("span", ""), element("span", "")];
+      const ends = element("div", "ends");
+      ends.append(...this.ends);
+      if (brushed) {
+        this.brush = new Brush(legend, gradient, short, {
+          ...this.on,
+          brush: (levels, op) => {
+            this.name(legend, levels);
+            this.on.brush(levels, op);
+          },
+        });
+        if (same) this.brush.set(range);
+        rows.push(this.brush.node, ends);
+      } else {
+        const ramp = element("div", "ramp");
+        ramp.style.background = gradient;
+        rows.push(ramp, ends);
+      }
+      this.name(legend, this.brush?.levels);
+      if (legend.none) rows.push(entry(css(look.grey), "no value", legend.none));
+    }
+    if (targets) rows.push(entry("var(--ink)", "targets", targets, "target"));
+    if (dropped) rows.push(entry(css(look.faint), "dropped", dropped));
+    this.box.replaceChildren(...rows);
+    this.box.hidden = rows.length === 0;
   }
-  box.replaceChildren(...rows);
-  box.hidden = rows.length === 0;
+
+  /** Writes the ends of the scale, or of the range on it. */
+  name(legend, levels) {
+    const [from, to] = levels ?? [1, 255];
+    const below = from === 1 && legend.below ? "≤ " : "";
+    const above = to === 255 && legend.above ? "≥ " : "";
+    this.ends[0].textContent = below + short(valueOf(from, legend));
+    this.ends[1].textContent = above + short(valueOf(to, legend));
+    for (const end of this.ends) end.classList.toggle("chosen", Boolean(levels));
+  }
+
+  /** Shows a range on the scale without calling back; null is the whole scale. */
+  range(levels) {
+    if (!this.brush) return;
+    this.brush.set(levels);
+    this.name(this.brush.legend, levels);
+  }
 }

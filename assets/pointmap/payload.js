@@ -27,8 +27,9 @@ export function onSections(callback) {
 /**
  * Returns { header, sections: { name: { id, item, bytes } }, complete }, or null if it is not a
  * map. It is not complete while a section that came in another message is not there yet.
+ * `own` holds, by name, the sections that the map has already: of these the id is enough.
  */
-export function readPayload(data) {
+export function readPayload(data, own = {}) {
   if (!(data instanceof Uint8Array) || data.length < PREAMBLE) return null;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (view.getUint32(0, true) !== MAGIC) return null;
@@ -38,8 +39,8 @@ export function readPayload(data) {
   let complete = true;
   for (const { name, id, offset, bytes, item } of header.sections) {
     if (offset === null) {
-      sections[name] = kept.get(id);
-      complete &&= kept.has(id);
+      sections[name] = kept.get(id) ?? (own[name]?.id === id ? own[name] : null);
+      complete &&= sections[name] !== null;
     } else {
       sections[name] = { id, item, bytes: data.subarray(start + offset, start + offset + bytes) };
     }

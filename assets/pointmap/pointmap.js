@@ -1,13 +1,16 @@
 // The map of rows: a Streamlit component (v2) that draws one message of core/mappack.py and
 // answers each gesture with one state change, `gesture`.
 
-import { Camera } from "./camera.js";
+import { valueOf } from "./brush.js";
+import { Camera, clamp } from "./camera.js";
 import { Gestures } from "./gestures.js";
+import { FirstLines } from "./hover.js";
 import { Ink } from "./ink.js";
-import { showLegend } from "./legend.js";
+import { Legend } from "./legend.js";
 import { isBackdrop, readLook } from "./look.js";
 import { Nearest } from "./nearest.js";
 import { colors, numbers, onSections, readPayload } from "./payload.js";
+import { download, picture } from "./picture.js";
 import { thin } from "./polygon.js";
 import { RasterPoints } from "./raster.js";
 import { Titles } from "./titles.js";
@@ -31,8 +34,8 @@ const shown = new Set();
 // Views by coordinates, and the tool: a page that is left and opened again looks as before.
 const views = new Map();
 const remembered = { tool: "pan" };
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+// The last place that each map was sent to: a re-run must not go there again.
+const visited = new Map();
 
 class PointMap {
   constructor(root) {
@@ -40,7 +43,11 @@ class PointMap {
     const part = (name) => root.querySelector(name);
     this.stage = part(".stage");
     this.tip = part(".tip");
-    this.legend = part(".legend");
+    this.legend = new Legend(part(".legend"), {
+      brush: (levels, op) => this.brush(levels, op),
+      send: (levels, op) => this.brushed(levels, op),
+      clear: () => (this.range?.sent ? this.clear() : this.unbrush()),
+    });
     this.caption = part(".caption");
     this.notice = part(".notice");
     this.ink = new Ink(part(".ink"));
@@ -48,7 +55,9 @@ class PointMap {
     this.titles = new Titles(part(".titles"));
     this.outlines = [];
     this.drawing = null;
+    this.range = null;
     this.hovered = -1;
+    this.lines = new FirstLines((row, text) => this.quote(row, text));
     this.frames = 0;
     this.uploads = 0;
     this.seq = Date.now();
@@ -63,7 +72,15 @@ class PointMap {
       hover: (x, y) => this.hover(x, y),
       leave: () => this.unhover(),
       tool: (name) => this.choose(name),
+      full: () => this.fullscreen(),
+      escape: () => this.isFull && this.fullscreen(),
       clear: () => this.clear(),
+    });
+    root.querySelector('[data-act="full"]').hidden = !document.fullscreenEnabled;
+    root.addEventListener("fullscreenchange", () => {
+      this.unhover();
+      this.onWindow();
+      root.querySelector('[data-act="full"]').setAttribute("aria-pressed", String(this.isFull));
     });
     for (const button of root.querySelectorAll("button")) {
       button.onclick = () => this.press(button.dataset);
@@ -112,7 +129,7 @@ class PointMap {
     const { data, setStateValue } = component;
     this.send = (gesture) => setStateValue("gesture", { seq: ++this.seq, ...gesture });
     this.unwait?.();
-    const payload = readPayload(data);
+    const payload = readPayload(data, this);
     this.notice.hidden = Boolean(payload);
     if (!payload) {
       this.notice.textContent = "The map could not be read. Reload the page.";
@@ -126,7 +143,7 @@ class PointMap {
     this.count = header.n;
     const moved = this.read("xy", sections.xy);
     const remarked = this.read("flags", sections.flags) && !moved;
-    this.read("group", sections.group);
+    const recolored = this.read("group", sections.group);
     this.read("targets", sections.targets);
     this.header = header;
     this.root.querySelector(".tools").hidden = !header.selects;
@@ -138,6 +155,7 @@ class PointMap {
     if (moved) {
       this.nearest = null;
       this.outlines = [];
+      this.lines.forget();
       this.budget = Math.min(header.n, MANY);
       this.camera.box = [0, 0, ...header.extent];
       this.camera.fit();
@@ -145,6 +163,9 @@ class PointMap {
     }
     // The server answered a lasso by marking rows: they show it better than the outline does.
     if (remarked) this.outlines = [];
+    if (remarked) this.settle(header);
+    if (moved || recolored) this.unbrush();
+    this.lines.map = header.lines ? header.name : null;
     const titles = JSON.stringify(header.titles);
     if (titles !== this.titled) {
       this.titled = titles;
@@ -155,12 +176,21 @@ class PointMap {
     this.stage.setAttribute(
       "aria-label",
       `${header.alt} Arrow keys move the map, plus and minus zoom, F shows all, ` +
+        "M fills the screen. " +
         (header.selects ? "L draws a lasso, B a box, Escape clears." : ""),
     );
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
-    showLegend(this.legend, header, this.look, this.palette.array, this.targets.array.length / 2);
+    this.legend.show(header, this.look, this.palette, this.targets.array.length / 2);
+    if (!this.legend.brush) this.range = null;
     this.root.dataset.points = header.n;
     this.redraw();
+  }
+
+  /** Goes to the place that the page names, once. */
+  visit({ name, focus }) {
+    if (!focus || visited.get(name) === focus.id) return;
+    visited.set(name, focus.id);
+    this.goTo(focus.box);
   }
 
   /** Keeps a section; true if its content is new. */
@@ -187,7 +217,7 @@ class PointMap {
 
   /** With `data-fill`, the map reaches down to the bottom of the window. */
   stretch() {
-    if (!("fill" in this.root.dataset)) return;
+    if (!("fill" in this.root.dataset) || this.isFull) return;
     const host = this.root.getRootNode().host ?? this.root;
     const page = host.closest('[data-testid="stMain"]');
     const block = host.closest('[data-testid="stMainBlockContainer"]');
@@ -240,14 +270,18 @@ class PointMap {
   render() {
     const { camera, header } = this;
     if (!header || camera.width <= 1 || this.disposed) return;
+    const brushing = this.range && !this.range.settled;
     this.points.draw(camera, {
       ...this.look,
       ...this.dots(),
-      context: header.context,
+      // Of a range that replaces the selection, the selection hides nothing.
+      context: brushing && this.range.op === "replace" ? null : header.context,
+      range: brushing ? this.range.levels : null,
       count: this.moving ? Math.min(Math.round(this.budget), header.n) : header.n,
     });
     this.titles.place(camera);
     this.annotate();
+    this.visit(header);
     this.frames += 1;
     const { root } = this;
     root.dataset.frames = this.frames;
@@ -349,6 +383,12 @@ class PointMap {
     step();
   }
 
+  /** Glides to a box [x0, y0, x1, y1] of the unit square, with room around it. */
+  goTo(box) {
+    const goal = this.camera.framing(box, { side: 120, top: 120, bottom: 120 });
+    this.glide({ ...goal, scale: this.camera.bounded(goal.scale) });
+  }
+
   zoomBy(factor) {
     const { x, y, scale } = this.camera;
     this.glide({ x, y, scale: this.camera.bounded(scale * factor) });
@@ -361,6 +401,32 @@ class PointMap {
     if (act === "in") this.zoomBy(1.6);
     if (act === "out") this.zoomBy(1 / 1.6);
     if (act === "fit") this.glide(this.camera.framing(this.camera.box), true);
+    if (act === "full") this.fullscreen();
+    if (act === "save") this.save();
+  }
+
+  get isFull() {
+    return this.root.getRootNode().fullscreenElement === this.root;
+  }
+
+  /** Enters or leaves full screen; true, as a key that was used. */
+  fullscreen() {
+    // Refused without a person's gesture, or by the page that this one is framed in.
+    const done = this.isFull ? document.exitFullscreen() : this.root.requestFullscreen?.();
+    done?.catch(() => {});
+    return true;
+  }
+
+  /** Downloads what is seen, all points and not the pointer's tip. */
+  save() {
+    const { root, header } = this;
+    if (!header) return;
+    this.unhover();
+    this.moving = false;
+    this.render();
+    const part = (name) => root.querySelector(name);
+    const layers = [this.points.canvas, part(".titles"), part(".ink"), part(".legend"), this.caption];
+    download(picture(root, layers, this.legend.stops), header.file || header.caption);
   }
 
   choose(wanted) {
@@ -394,6 +460,7 @@ class PointMap {
     }
     const loop = thin(path, MAX_VERTICES).map(([x, y]) => this.camera.toMap(x, y));
     if (op === "replace") this.outlines = [];
+    this.unbrush();
     this.outlines.push({ path: loop, op });
     this.annotate();
     if (loop.length >= 3) this.send({ kind, op, polygon: loop.map((at) => this.toLayout(at)) });
@@ -407,10 +474,41 @@ class PointMap {
   }
 
   clear() {
-    if (!this.outlines.length && this.header?.context !== "dim") return;
+    const sent = this.outlines.length || this.range?.sent || this.header?.context === "dim";
     this.outlines = [];
+    this.unbrush();
     this.annotate();
-    this.send({ kind: "clear" });
+    if (sent) this.send({ kind: "clear" });
+  }
+
+  /** Greys what is outside a range of the scale; nothing is sent. */
+  brush(levels, op) {
+    const sent = this.range?.sent ?? false;
+    this.range = levels || sent ? { levels, op, sent, settled: false } : null;
+    this.redraw();
+  }
+
+  brushed(levels, op) {
+    const [low, high] = levels.map((level) => valueOf(level, this.header.legend));
+    if (op === "replace") this.outlines = [];
+    this.annotate();
+    Object.assign(this.range, { sent: true, waits: true });
+    this.send({ kind: "range", op, low, high });
+  }
+
+  unbrush() {
+    if (this.range) this.redraw();
+    this.range = null;
+    this.legend.range(null);
+  }
+
+  /** The server has marked rows: those of the range, or others, to which it says nothing. */
+  settle({ context }) {
+    const { range } = this;
+    if (!range) return;
+    if (range.waits && range.op === "replace" && context === "dim") {
+      Object.assign(range, { waits: false, settled: true });
+    } else this.unbrush();
   }
 
   at(x, y) {
@@ -421,10 +519,8 @@ class PointMap {
   click(x, y) {
     const title = this.titles.hit(x, y);
     if (title && title.cluster >= 0) {
-      if (title.box) {
-        const goal = this.camera.framing(title.box, { side: 120, top: 120, bottom: 120 });
-        this.glide({ ...goal, scale: this.camera.bounded(goal.scale) });
-      }
+      if (title.box) this.goTo(title.box);
+      this.unbrush();
       this.send({ kind: "cluster", cluster: title.cluster });
       return;
     }
@@ -438,6 +534,7 @@ class PointMap {
   }
 
   hover(x, y) {
+    this.pointer = [x, y];
     const title = this.titles.hit(x, y);
     const index = title ? -1 : this.at(x, y);
     this.titles.mark(title?.cluster >= 0 ? title : null);
@@ -447,21 +544,40 @@ class PointMap {
       this.annotate();
       this.tip.hidden = index < 0;
       if (index >= 0) this.tell(index);
+      else this.lines.want(null);
     }
-    if (index < 0) return;
-    const { width } = this.camera;
-    const left = x + 14 + this.tip.offsetWidth > width ? x - 14 - this.tip.offsetWidth : x + 14;
-    this.tip.style.transform = `translate(${left}px, ${Math.max(y - 30, 4)}px)`;
+    if (index >= 0) this.seat();
+  }
+
+  /** Puts the tip beside the pointer, where it is in sight. */
+  seat() {
+    const [x, y] = this.pointer;
+    const { offsetWidth: width, offsetHeight: height } = this.tip;
+    const left = x + 14 + width > this.camera.width ? Math.max(x - 14 - width, 4) : x + 14;
+    const top = clamp(y - 6 - height, 4, Math.max(this.camera.height - height - 4, 4));
+    this.tip.style.transform = `translate(${left}px, ${top}px)`;
   }
 
   tell(index) {
     const number = document.createElement("span");
     number.textContent = `row ${this.row(index).toLocaleString("en")}`;
     const name = this.header.names[this.group.array[index]];
-    this.tip.replaceChildren(...(name ? [`${name} · `] : []), number);
+    this.tip.querySelector(".what").replaceChildren(...(name ? [`${name} · `] : []), number);
+    this.tip.querySelector(".line").hidden = true;
+    this.lines.want(this.row(index));
+  }
+
+  /** The first line of the row under the pointer has come. */
+  quote(row, text) {
+    if (this.hovered < 0 || this.row(this.hovered) !== row) return;
+    const line = this.tip.querySelector(".line");
+    line.textContent = text;
+    line.hidden = !text;
+    this.seat();
   }
 
   unhover() {
+    this.lines.want(null);
     if (this.hovered < 0 && this.tip.hidden) return;
     this.hovered = -1;
     this.tip.hidden = true;
@@ -479,6 +595,8 @@ class PointMap {
     this.resizer.disconnect();
     window.removeEventListener("resize", this.onWindow);
     this.gestures.dispose();
+    this.lines.dispose();
+    this.legend.brush?.dispose();
     this.points.dispose();
   }
 }

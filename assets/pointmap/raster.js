@@ -36,6 +36,7 @@ export class RasterPoints {
     for (let i = 0; i < palette.array.length; i += 3) {
       full.push(word(palette.array.subarray(i, i + 3)));
     }
+    const [from, to] = look.range ?? [0, Infinity];
     const zoom = (camera.scale * ratio) / 65535;
     const left = width / 2 - camera.x * camera.scale * ratio;
     const top = height / 2 + camera.y * camera.scale * ratio;
@@ -46,7 +47,8 @@ export class RasterPoints {
       const count = layer === 1 ? flags.array.length : look.count;
       for (let i = 0; i < count; i++) {
         const bits = flags.array[i];
-        const place = bits & 1 && look.context ? 1 : bits & 2;
+        const outside = group.array[i] < from || group.array[i] > to;
+        const place = bits & 1 && look.context ? 1 : outside ? 2 : bits & 2;
         if (place !== layer) continue;
         const x0 = Math.round(left + xy.array[2 * i] * zoom - size / 2);
         const y0 = Math.round(top - xy.array[2 * i + 1] * zoom - size / 2);

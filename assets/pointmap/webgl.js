@@ -8,6 +8,7 @@ in uint a_flags;
 uniform vec2 u_center, u_zoom, u_pixels;
 uniform float u_size, u_litSize, u_alpha;
 uniform int u_context;
+uniform ivec2 u_range;
 uniform vec3 u_page, u_grey, u_accent;
 uniform sampler2D u_palette;
 flat out vec3 v_color;
@@ -23,7 +24,9 @@ void main() {
   float size = u_size, depth = 0.5;
   if (u_context == 1 || u_context == 3) color = u_grey;
   if (u_context == 2) color = mix(u_page, own, 0.32);
-  if (dropped) { color = mix(u_page, u_grey, 0.45); size *= 0.85; depth = 0.9; }
+  // Outside the range that is brushed on the legend.
+  bool outside = u_range.x > 0 && (group < u_range.x || group > u_range.y);
+  if (dropped || outside) { color = mix(u_page, u_grey, 0.45); size *= 0.85; depth = 0.9; }
   if (lit) { color = u_context == 1 ? u_accent : own; size = u_litSize; depth = 0.1; }
   // Small dots look crisp only if they sit on whole pixels.
   float diameter = max(1.0, floor(size + 0.5));
@@ -175,6 +178,7 @@ export class WebglPoints {
     gl.uniform1f(at.u_litSize, look.litSize * ratio);
     gl.uniform1f(at.u_alpha, look.alpha);
     gl.uniform1i(at.u_context, CONTEXTS[look.context] ?? 0);
+    gl.uniform2i(at.u_range, ...(look.range ?? [0, 0]));
     for (const name of ["page", "grey", "accent"]) {
       gl.uniform3f(at[`u_${name}`], ...look[name].map((value) => value / 255));
     }

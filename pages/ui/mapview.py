@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import numpy as np
@@ -9,10 +10,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.clusters import Clusters
-from core.coloring import Coloring, by_category, by_number
+from core.coloring import Coloring, by_category, by_number, rows_in_range
+from core.column_coloring import by_decision
+from core.errors import WinnowError
 from core.lasso import inside
 from core.mapevent import MapEvent
-from core.mappack import Title, pack
+from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors, display_points
 from core.view_link import Kind, pack_polygon, unpack_polygon
 from pages.ui.pointmap import show_map
@@ -20,7 +23,8 @@ from pages.ui.rows import show_row
 from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
-COLORS = ("Cluster", "Source", "Length")
+COLORS = ("Cluster", "Source", "Length", "Decision")
+_COLORED = "map-colored"  # in session state: what the map that selects is coloured by
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,12 @@ def render_map(
     selects: bool = True,
     caption: str = "",
     on_event: Callable[[MapEvent], None],
+    focus: Focus | None = None,
 ) -> None:
-    """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run."""
+    """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run.
+
+    A `focus` with a new id is gone to once; see `cluster_focus`.
+    """
     assert view.pool is not None and view.clusters is not None and view.layout_id is not None
     base = ground(view)
     rows = view.pool.rows
@@ -96,12 +104,17 @@ def render_map(
     if lit is not None:
         mask = np.zeros(rows, bool)
         mask[lit] = True
+    decided = view.decisions
+    # By decision, dropped rows have a colour of their own.
+    by_log = color == "Decision"
     payload = pack(
         base.points,
-        _coloring(view.layout_id, view.clusters.fingerprint, color, view),
+        by_decision(decided.dropped, decided.pinned)
+        if by_log
+        else _coloring(view.layout_id, view.clusters.fingerprint, color, view),
         titles=base.titles,
         lit=mask,
-        dropped=view.decisions.dropped,
+        dropped=None if by_log else decided.dropped,
         context="grey" if run else "dim",
         lit_label="chosen" if run else "selected",
         alt=f"Map of {rows:,} rows in {len(base.titles)} clusters, coloured by {color.lower()}"
@@ -109,8 +122,33 @@ def render_map(
         caption=caption,
         legend=color != "Cluster" or run,
         selects=selects,
+        file=f"{view.project.root.name} {color.lower()}",
     )
-    show_map(payload, key=key, height=height, on_event=on_event)
+    if selects:
+        st.session_state[_COLORED] = color
+    show_map(
+        payload,
+        key=key,
+        height=height,
+        on_event=on_event,
+        first_line=partial(_prompt, view),
+        focus=focus,
+    )
+
+
+def _prompt(view: ProjectView, row: int) -> str:
+    assert view.pool is not None
+    try:
+        return str(view.pool.page([row])["prompt"].iloc[0])
+    except WinnowError:  # the project's files were changed underneath: the map shows no text
+        return ""
+
+
+def cluster_focus(view: ProjectView, cluster: int, number: int) -> Focus:
+    """Where a cluster lies; `number` tells one wish to go there from the next."""
+    box = ground(view).titles[cluster].box
+    assert box is not None
+    return Focus(box, f"{cluster} {number}")
 
 
 def apply_event(view: ProjectView, event: MapEvent) -> None:
@@ -127,6 +165,10 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         rows = np.flatnonzero(view.clusters.labels == event.cluster)
         title = view.clusters.titles[event.cluster]
         select_rows(view, rows, f"cluster {title}", by=cluster_step(view, [event.cluster]))
+    elif event.kind == "range":
+        found = _in_range(view, event)
+        origin = f"map range {event.low:,.4g} to {event.high:,.4g}"
+        select_rows(view, found[~view.decisions.dropped[found]], origin, event.op)
     elif event.kind == "clear":
         clear_selection()
 
@@ -135,6 +177,17 @@ def cluster_step(view: ProjectView, numbers: Sequence[int]) -> tuple[Kind, str]:
     """How an address says that these clusters are selected."""
     assert view.clusters is not None
     return "clusters", f"{view.clusters.fingerprint}:{','.join(map(str, numbers))}"
+
+
+def _in_range(view: ProjectView, event: MapEvent) -> NDArray[np.int64]:
+    """Rows in a range of what colours the map; none if that is no number."""
+    assert view.clusters is not None and view.layout_id is not None
+    color = st.session_state.get(_COLORED, COLORS[0])
+    coloring = _coloring(view.layout_id, view.clusters.fingerprint, color, view)
+    try:
+        return rows_in_range(coloring, event.low, event.high)
+    except WinnowError:
+        return np.zeros(0, np.int64)
 
 
 def render_run_map(

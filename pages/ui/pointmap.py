@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from core.mapevent import MapEvent, read_event
-from core.mappack import PREAMBLE, split
+from core.mappack import PREAMBLE, Focus, split
 
 _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 
@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 # which no relative import resolves, so the modules are joined into one.
 _MODULES = (
     "payload", "look", "camera", "webgl", "raster", "ink", "nearest", "polygon", "titles",
-    "gestures", "legend", "pointmap",
+    "gestures", "hover", "brush", "legend", "picture", "pointmap",
 )  # fmt: skip
 
 
@@ -45,6 +45,16 @@ _GROUND = st.components.v2.component(
     js=_script("payload", "ground"),
     isolate_styles=False,
 )
+# Draws nothing: it brings the first line of the row on which the pointer rests.
+_READER = st.components.v2.component(
+    "winnow_map_reader",
+    html="<span hidden></span>",
+    js=_script("hover", "reader"),
+    isolate_styles=False,
+)
+
+# More of a row does not fit beside a pointer.
+LINE_LENGTH = 140
 
 
 def show_map(
@@ -53,6 +63,8 @@ def show_map(
     key: str,
     height: int | Literal["fill"] = "fill",
     on_event: Callable[[MapEvent], None] | None = None,
+    first_line: Callable[[int], str] | None = None,
+    focus: Focus | None = None,
 ) -> MapEvent | None:
     """Mount the map and return the last gesture made on it.
 
@@ -67,6 +79,11 @@ def show_map(
     on_event : callable, optional
         Called once for each gesture, before the script runs again, so that everything on the
         page (this map included) already shows its effect.
+    first_line : callable, optional
+        Returns the text of a row, of which `LINE_LENGTH` characters are shown while the pointer
+        rests on its point. It is called for that row alone, and the page does not run again.
+    focus : Focus, optional
+        The map goes to its box once; a later run with the same id leaves the view alone.
 
     Returns
     -------
@@ -78,18 +95,44 @@ def show_map(
 
     def event_of(state: object) -> MapEvent | None:
         message = state.get("gesture") if isinstance(state, dict) else None
-        return read_event(message, rows=rows, clusters=clusters)
+        event = read_event(message, rows=rows, clusters=clusters)
+        return None if event is None or event.kind == "hover" else event
 
     def called() -> None:
         event = event_of(st.session_state.get(key))
         if event is not None and on_event is not None:
             on_event(event)
 
-    ground, marks = split(payload)
+    parts = split(payload, key=key, lines=first_line is not None, focus=focus)
     with st.container(gap=None):
-        _GROUND(data=ground, key=f"{key}-ground")
+        _GROUND(data=parts.places, key=f"{key}-places")
+        _GROUND(data=parts.groups, key=f"{key}-groups")
         if height == "fill":
-            result = _FILLING(data=marks, key=key, on_gesture_change=called)
+            result = _FILLING(data=parts.marks, key=key, on_gesture_change=called)
         else:
-            result = _SIZED(data=marks, key=key, height=height, on_gesture_change=called)
+            result = _SIZED(data=parts.marks, key=key, height=height, on_gesture_change=called)
+        if first_line is not None:
+            _read_lines(f"{key}-reader", parts.name, rows, first_line)
     return event_of(result)
+
+
+@st.fragment
+def _read_lines(key: str, name: str, rows: int, first_line: Callable[[int], str]) -> None:
+    """Answer what a map called `name` asks for, without running the page."""
+    nothing = {"map": name, "row": None, "text": ""}
+    told = f"{key}-told"
+
+    def asked() -> None:
+        state = st.session_state.get(key)
+        message = state.get("asked") if isinstance(state, dict) else None
+        event = read_event(message, rows=rows)
+        if event is None or event.kind != "hover" or event.row is None:
+            st.session_state[told] = nothing
+            return
+        # The whole of a long row is not worth tidying for its beginning.
+        line = " ".join(first_line(event.row)[: 20 * LINE_LENGTH].split())
+        cut = line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 1].rstrip() + "…"
+        st.session_state[told] = {"map": name, "row": event.row, "text": cut}
+
+    answer = st.session_state.get(told, nothing)
+    _READER(data=answer if answer["map"] == name else nothing, key=key, on_asked_change=asked)

@@ -14,6 +14,7 @@ _LONG = 1_200  # characters after which a turn scrolls in a box of its own
 _FENCE = re.compile(
     r"^[ ]{0,3}(`{3,}|~{3,})[ ]*([\w+#.-]*)[^\n`]*\n(.*?)\n[ ]{0,3}\1[ ]*$", re.M | re.S
 )
+_MOST = 100_000  # characters in which code is looked for
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 

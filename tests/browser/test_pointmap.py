@@ -350,6 +350,10 @@ def test_a_new_colour_keeps_the_view_and_uploads_one_array(page, chart):
     assert chart.view() == view
     assert int(chart.data("uploads")) == uploads + 1
     assert "length" in chart.root.locator(".legend").inner_text()
+    # What a map has already it needs no more from the messages of others.
+    page.evaluate("winnowSections.clear()")
+    page.get_by_text("run", exact=True).click()
+    chart.root.locator(".legend", has_text="chosen").wait_for()
 
 
 def test_the_legend_names_the_largest_categories_and_counts_the_rest(page, chart):
@@ -388,7 +392,7 @@ def test_the_outline_goes_once_the_server_has_marked_the_rows(page, chart):
     wait_echo(page, events=2, selected=0)
 
 
-def test_hovering_a_point_names_it_and_sends_nothing(page, chart):
+def test_hovering_a_point_names_it_and_is_no_gesture(page, chart):
     where, row = _an_isolated_point(chart)
     page.mouse.move(*where)
     tip = chart.root.locator(".tip")
@@ -397,6 +401,233 @@ def test_hovering_a_point_names_it_and_sends_nothing(page, chart):
     page.mouse.move(*chart.at(0.004, 0.99))
     tip.wait_for(state="hidden")
     assert echo(page)["events"] == 0
+
+
+def _listen(page):
+    """Count in the page what the map asks for; returns a function that reads it."""
+    page.evaluate(
+        "() => { globalThis.asks = [];"
+        " addEventListener('winnow-asked', (event) => asks.push(event.detail)); }"
+    )
+    return lambda: page.evaluate("asks")
+
+
+def test_resting_on_a_point_brings_its_first_line_and_runs_nothing_else(page, chart):
+    where, row = _an_isolated_point(chart)
+    asks, received = _listen(page), []
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Network.enable")
+    cdp.on(
+        "Network.webSocketFrameReceived",
+        lambda frame: received.append(len(frame["response"]["payloadData"])),
+    )
+    before, uploads, view = echo(page), chart.data("uploads"), chart.view()
+    page.mouse.move(*where)
+    line = chart.root.locator(".tip .line")
+    line.wait_for()
+    said = line.inner_text()
+    assert said.startswith(f"<b>row {row}</b> and so on")  # as text, not as HTML
+    assert len(said) == 140 and said.endswith("…")
+    wait_idle(page)
+    assert [ask["row"] for ask in asks()] == [row]
+    assert sum(received) < 20_000
+    assert (echo(page), chart.data("uploads"), chart.view()) == (before, uploads, view)
+    # Known texts are not asked for again, and what comes late for another row is dropped.
+    page.mouse.move(*chart.at(0.004, 0.99))
+    chart.root.locator(".tip").wait_for(state="hidden")
+    page.mouse.move(*where)
+    line.wait_for()
+    page.evaluate(
+        "detail => dispatchEvent(new CustomEvent('winnow-answered', { detail }))",
+        {**asks()[0], "row": row + 1, "text": "late"},
+    )
+    page.wait_for_timeout(250)
+    assert line.inner_text() == said
+    page.get_by_role("button", name="Re-run").click()
+    assert wait_echo(page, runs=before["runs"] + 1)["asked"] == [row]
+
+
+def test_moving_fast_and_dragging_ask_for_nothing(page, chart):
+    asks = _listen(page)
+    (x, y), _ = _an_isolated_point(chart)
+    chart.root.evaluate(
+        """root => {
+            const stage = root.querySelector(".stage");
+            const { left, top, width, height } = stage.getBoundingClientRect();
+            for (let i = 0; i <= 300; i++) stage.dispatchEvent(new PointerEvent("pointermove", {
+                clientX: left + (0.2 + 0.002 * i) * width,
+                clientY: top + (0.35 + 0.001 * i) * height,
+            }));
+            stage.dispatchEvent(new PointerEvent("pointerleave"));
+        }"""
+    )
+    chart.tool("lasso")
+    page.mouse.move(*chart.at(0.004, 0.99))
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 40)
+    page.mouse.move(x, y)
+    page.wait_for_timeout(350)
+    assert chart.root.locator(".tip").is_hidden()
+    page.mouse.up()
+    assert asks() == []
+
+
+def test_full_screen_by_button_and_key_and_escape_leaves_it(page, chart):
+    window = {"x": 0, "y": 0, "width": 1400, "height": 900}
+
+    def full(is_full):
+        pressed = str(is_full).lower()
+        chart.root.locator(f'[data-act="full"][aria-pressed="{pressed}"]').wait_for()
+        chart.settle()
+        canvas = chart.root.locator(".points").evaluate("canvas => [canvas.width, canvas.height]")
+        box = chart.stage.bounding_box()
+        assert canvas == [round(box["width"]), round(box["height"])]
+        return box
+
+    small = chart.stage.bounding_box()
+    chart.act("full")
+    assert full(True) == window
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    wait_echo(page, selected=N)
+    page.keyboard.press("Escape")
+    assert full(False) == small
+    page.keyboard.press("m")
+    assert full(True) == window
+    page.keyboard.press("m")
+    assert full(False) == small
+    assert echo(page)["selected"] == N
+
+
+def test_a_saved_picture_is_what_is_seen(open_page, url, tmp_path):
+    page = open_page(url, theme="dark", device_scale_factor=2, width=800, height=500)
+    chart = MapOnPage(page).ready()
+    page.get_by_text("source", exact=True).click()
+    chart.root.locator(".legend .entry").first.wait_for()
+    wait_idle(page)
+    # On full screen no pixel of it lies between two of the screen's.
+    chart.act("full")
+    chart.root.locator('[data-act="full"][aria-pressed="true"]').wait_for()
+    chart.settle()
+    with page.expect_download() as saving:
+        chart.act("save")
+    page.mouse.move(5, 495)
+    page.wait_for_timeout(300)
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    assert saving.value.suggested_filename == "3-000-rows-12-clusters.png"
+    saving.value.save_as(tmp_path / "map.png")
+    saved = Image.open(tmp_path / "map.png").convert("RGB")
+    assert saved.size == seen.size == (1600, 1000)
+    below = [np.asarray(image, float)[100:] for image in (seen, saved)]  # no toolbar
+    # Letters may be off by a shade or a pixel: means of small squares tell what is missing.
+    cell = 10
+    down, across = (size // cell for size in below[0].shape[:2])
+    shape = (down, cell, across, cell, 3)
+    coarse = [part[: down * cell, : across * cell].reshape(shape).mean((1, 3)) for part in below]
+    ink = np.abs(coarse[0] - np.median(coarse[0], (0, 1))).max(-1) > 40
+    apart = np.abs(coarse[0] - coarse[1]).max(-1) > 40
+    assert ink.sum() > 500
+    assert apart.sum() < 0.02 * ink.sum()
+
+
+def test_a_page_sends_the_map_to_a_place_once(open_page, url):
+    page = open_page(f"{url}/?focus=0")
+    chart = MapOnPage(page).ready()
+    chart.settle()
+    first = chart.view()
+    assert first[2] > 1.2
+    chart.act("fit")
+    chart.settle()
+    home = chart.view()
+    page.get_by_role("button", name="Re-run").click()
+    wait_echo(page, runs=2)
+    chart.settle()
+    assert chart.view() == home
+    page.get_by_role("button", name="Go to 1").click()
+    page.wait_for_function(
+        f"Number({SHADOW}.querySelector('.pointmap').dataset.view.split(' ')[2]) > 1.2"
+    )
+    chart.settle()
+    assert np.hypot(*np.subtract(chart.view()[:2], first[:2])) > 0.05
+
+
+def _vivid(page, chart):
+    picture = _pixels(page, chart)[:-160]
+    return (picture.max(-1) - picture.min(-1) > 60).mean()
+
+
+def _sweep(page, chart, start, stop, hold=None, drop=True):
+    """Drag over the legend's scale, from and to shares of its width."""
+    box = chart.root.locator(".brush").bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    if hold:
+        page.keyboard.down(hold)
+    page.mouse.down()
+    page.mouse.move(box["x"] + stop * box["width"], y, steps=4)
+    page.wait_for_timeout(150)
+    if drop:
+        page.mouse.up()
+    if hold:
+        page.keyboard.up(hold)
+
+
+LENGTHS = np.random.default_rng(1).gamma(2, 300, N)
+
+
+@pytest.mark.parametrize("script", ["", NO_WEBGL], ids=["webgl", "canvas"])
+def test_a_range_on_the_legend_greys_the_rest_and_is_sent_once(open_page, url, script):
+    page = open_page(url, script=script)
+    chart = MapOnPage(page).ready()
+    page.get_by_text("length", exact=True).click()
+    chart.root.locator(".legend .brush").wait_for()
+    wait_idle(page)
+    page.wait_for_timeout(200)
+    before = _vivid(page, chart)
+    _sweep(page, chart, 0.3, 0.6, drop=False)
+    assert 0 < _vivid(page, chart) < 0.8 * before
+    assert echo(page)["events"] == 0
+    page.mouse.up()
+    said = wait_echo(page, events=1, kind="range", op="replace")
+    low, high = np.quantile(LENGTHS, [0.01, 0.99])
+    assert low < said["low"] < said["high"] < high
+    # Half a level of colour more at each end.
+    half = (high / low) ** (0.5 / 254)
+    inside = (said["low"] / half <= LENGTHS) & (said["high"] * half >= LENGTHS)
+    assert abs(said["selected"] - inside.sum()) <= 1
+    if script:
+        return
+    _sweep(page, chart, 0.8, 0.9, hold="Shift")
+    more = wait_echo(page, events=2, op="add")["selected"]
+    assert more > said["selected"]
+    _sweep(page, chart, 0.8, 0.9, hold="Alt")
+    assert wait_echo(page, events=3, op="subtract")["selected"] == said["selected"]
+
+
+def test_a_range_by_keyboard_stays_when_the_server_marks_its_rows(open_page, url):
+    page = open_page(url)
+    chart = MapOnPage(page).ready()
+    page.get_by_text("length", exact=True).click()
+    page.get_by_text("selection", exact=True).click()
+    low = chart.root.locator(".handle").first
+    low.wait_for()
+    wait_idle(page)
+    low.focus()
+    for key in ["PageUp", "PageUp", "ArrowRight", "ArrowLeft"]:
+        page.keyboard.press(key)
+    said = wait_echo(page, events=1, kind="range")
+    wait_idle(page)
+    value = float(low.get_attribute("aria-valuenow"))
+    assert said["low"] == pytest.approx(value)
+    assert 0 < said["selected"] < N
+    # The handle keeps the focus: the next key goes on from here.
+    page.keyboard.press("PageDown")
+    page.keyboard.press("Enter")
+    assert wait_echo(page, events=2)["selected"] > said["selected"]
+    wait_idle(page)
+    page.keyboard.press("Escape")
+    wait_echo(page, events=3, kind="clear", selected=0)
+    assert float(low.get_attribute("aria-valuenow")) == float(low.get_attribute("aria-valuemin"))
 
 
 def test_it_fills_the_window_and_follows_its_size(page, chart):

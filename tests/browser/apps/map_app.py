@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 from planted import world
 
-from core.coloring import by_category, by_number
+from core.coloring import by_category, by_number, rows_in_range
 from core.lasso import combine, inside
-from core.mappack import Title, pack
+from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors
 from pages.ui.pointmap import show_map
 
@@ -22,15 +22,18 @@ points, labels, names = world(N, K)
 
 
 @st.cache_resource
+def coloring_by(colour):
+    if colour == "length":
+        lengths = np.random.default_rng(1).gamma(2, 300, N)
+        return by_number(lengths, label="length", logarithmic=True)
+    label = "" if colour == "cluster" else "Source"
+    return by_category(labels, names, points=points, label=label)
+
+
+@st.cache_resource
 def payload(n, k, colour, lit, chosen):
     rng = np.random.default_rng(1)
-    coloring = (
-        by_number(rng.gamma(2, 300, n), label="length")
-        if colour == "length"
-        else by_category(
-            labels, names, points=points, label="" if colour == "cluster" else "Source"
-        )
-    )
+    coloring = coloring_by(colour)
     spots = anchors(points, labels, k)
     sizes = np.bincount(labels, minlength=k)
     titles = [
@@ -60,6 +63,9 @@ def payload(n, k, colour, lit, chosen):
 state = st.session_state
 state.setdefault("selected", np.zeros(0, np.int64))
 state.setdefault("events", 0)
+state.setdefault("runs", 0)
+state.setdefault("asked", [])
+state.runs += 1
 
 
 def on_event(event):
@@ -69,15 +75,40 @@ def on_event(event):
         state.selected = combine(state.selected, found, event.op)
     if event.kind == "cluster":
         state.selected = np.flatnonzero(labels == event.cluster)
+    if event.kind == "range":
+        found = rows_in_range(coloring_by(state.colour), event.low, event.high)
+        state.selected = combine(state.selected, found, event.op)
     if event.kind == "clear":
         state.selected = np.zeros(0, np.int64)
+
+
+def first_line(row):
+    state.asked.append(row)
+    return f"<b>row {row}</b>\n\t{'and so on ' * 30}"
+
+
+def focus():
+    """Of the cluster named in the address: `?focus=3` goes to the fourth."""
+    wanted = st.query_params.get("focus")
+    if wanted is None:
+        return None
+    box = anchors(points, labels, K).boxes[int(wanted)]
+    return Focus(tuple(map(float, box)), wanted)
+
+
+def go(cluster):
+    st.query_params["focus"] = cluster
 
 
 if os.environ.get("MAP_TOGGLE") and not st.checkbox("Show the map", value=True):
     st.stop()
 bar = st.columns([2, 2, 1, 3], vertical_alignment="center")
 colour = bar[0].segmented_control(
-    "Colour", ["cluster", "source", "length"], default="cluster", label_visibility="collapsed"
+    "Colour",
+    ["cluster", "source", "length"],
+    default="cluster",
+    label_visibility="collapsed",
+    key="colour",
 )
 lit = bar[1].segmented_control(
     "Lit",
@@ -86,12 +117,16 @@ lit = bar[1].segmented_control(
     label_visibility="collapsed",
 )
 bar[2].button("Re-run")
+if "focus" in st.query_params:
+    bar[2].button("Go to 1", on_click=go, args=(1,))
 bar[3].markdown(f"**{len(state.selected):,} selected**")
 event = show_map(
     payload(N, K, colour, lit, tuple(state.selected) if lit == "selection" else ()),
     key="map",
     height=int(os.environ["MAP_HEIGHT"]) if "MAP_HEIGHT" in os.environ else "fill",
     on_event=on_event,
+    first_line=first_line,
+    focus=focus(),
 )
 if os.environ.get("MAP_ECHO", "1") == "1":
     shown = {
@@ -102,5 +137,9 @@ if os.environ.get("MAP_ECHO", "1") == "1":
         "cluster": event.cluster if event else None,
         "op": event.op if event else None,
         "vertices": len(event.polygon) if event else 0,
+        "low": event.low if event else 0,
+        "high": event.high if event else 0,
+        "runs": state.runs,
+        "asked": state.asked,
     }
     st.html(f"<output data-echo='{json.dumps(shown)}'></output>")

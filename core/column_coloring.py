@@ -1,0 +1,259 @@
+"""Colours for the map by a column of the data, by decisions, or by two runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import palette
+from core.coloring import Coloring, by_category, by_number
+from core.errors import InputError
+from core.json_text import to_json_text
+from core.pool import Pool
+
+# Categories with a colour of their own; there are twelve hues, so that more would only repeat.
+MOST_CATEGORIES = 30
+# Of more different texts than this, the largest say nothing of a column.
+MOST_VALUES = 1000
+# Numbers of so few different values are names: the legend can list them all.
+FEW_NUMBERS = 8
+_COUNTS = {"n_chars": "Length, characters", "n_turns": "Turns"}
+
+_OTHER: dict[palette.Theme, str] = {"light": "#8a8f9b", "dark": "#828998"}
+
+# Of palette.CATEGORICAL: apart from each other and from the neutral one for every kind of vision.
+_TEAL, _ORANGE, _VIOLET = 4, 1, 5
+
+
+def color_rows(pool: Pool, name: str, points: np.ndarray) -> Coloring:
+    """Colour rows by a column.
+
+    Parameters
+    ----------
+    pool : Pool
+    name : str
+        "source", "n_chars", "n_turns", or an original column.
+    points : ndarray of shape (rows, 2)
+        Map coordinates.
+
+    Returns
+    -------
+    Coloring
+        Text, yes and no, and numbers of up to `FEW_NUMBERS` values as categories, the
+        `MOST_CATEGORIES` largest by name and all others as one; other numbers on a scale,
+        logarithmic where that shows more of them, which the label then says. Rows without a
+        value are grey.
+
+    Raises
+    ------
+    InputError
+        There is no such column, or its text has more than `MOST_VALUES` different values.
+    """
+    if name == "source" and name not in pool.columns():
+        sources = pool.sources()
+        return color_categories(sources.codes, sources.names, points, "Source")
+    if name in _COUNTS and name not in pool.columns():
+        return color_numbers(pool.numbers(name), points, _COUNTS[name])
+    values = pool.column(name)
+    if values.dtype.kind not in "Ob":
+        return color_numbers(values, points, name)
+    kinds = set(map(type, values.tolist())) - {type(None)}
+    if kinds and kinds <= {int, float}:
+        return color_numbers(_floats(values), points, name)
+    codes, names = _texts(values, kinds)
+    if len(names) > MOST_VALUES:
+        raise InputError(
+            f"Column {name!r} has {len(names):,} different values, too many for colours; choose "
+            f"a column of numbers, or one of up to {MOST_VALUES:,} values.",
+            option="by",
+        )
+    return color_categories(codes, names, points, name)
+
+
+def color_categories(
+    codes: NDArray[np.integer], names: Sequence[str], points: np.ndarray, label: str
+) -> Coloring:
+    """Colour rows by category, the `MOST_CATEGORIES` largest by name, all others as one.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,), int
+        Index into `names`; negative: none.
+    names : sequence of str
+    points : ndarray of shape (n, 2)
+    label : str
+        What the categories are, for the legend.
+    """
+    code = np.asarray(codes).astype(np.int64)
+    if len(names) <= MOST_CATEGORIES + 1:
+        return by_category(code, names, points=points, label=label)
+    sizes = np.bincount(code[code >= 0], minlength=len(names))
+    largest = np.argsort(-sizes, kind="stable")[:MOST_CATEGORIES]
+    place = np.full(len(names) + 1, MOST_CATEGORIES)
+    place[largest], place[-1] = np.arange(MOST_CATEGORIES), -1
+    others = f"{len(names) - MOST_CATEGORIES:,} other values"
+    kept = [*(str(names[one]) for one in largest), others]
+    coloring = by_category(place[np.maximum(code, -1)], kept, points=points, label=label)
+    coloring.light[MOST_CATEGORIES] = palette.to_rgb([_OTHER["light"]])[0]
+    coloring.dark[MOST_CATEGORIES] = palette.to_rgb([_OTHER["dark"]])[0]
+    return coloring
+
+
+def color_numbers(values: NDArray[Any], points: np.ndarray, label: str) -> Coloring:
+    """Colour rows by a number: on a scale, or as categories if there are few.
+
+    The scale is logarithmic where its colours then differ more among the rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), numbers
+        Those that are not finite are grey.
+    points : ndarray of shape (n, 2)
+    label : str
+        What the number is, for the legend, which adds "log scale" where it is one.
+    """
+    value = np.asarray(values, np.float64)
+    finite = np.isfinite(value)
+    few = _distinct(value[finite], FEW_NUMBERS)
+    if few is not None:
+        codes = np.where(finite, np.searchsorted(few, np.where(finite, value, 0)), -1)
+        return by_category(codes, [f"{one:g}" for one in few], points=points, label=label)
+    if _spreads_by_ratio(value[finite]):
+        return by_number(value, label=f"{label}, log scale", logarithmic=True)
+    return by_number(value, label=label)
+
+
+def by_decision(dropped: np.ndarray, pinned: np.ndarray | None = None) -> Coloring:
+    """Colour rows by what was decided: kept, dropped and, where there are any, pinned.
+
+    Parameters
+    ----------
+    dropped, pinned : ndarray of shape (n,), bool
+    """
+    codes = np.asarray(dropped).astype(np.uint8)
+    names = ["kept", "dropped"]
+    if pinned is not None and np.any(pinned):
+        codes[np.asarray(pinned)] = 2
+        names.append("pinned")
+    return _fixed(codes, names, [_TEAL, _ORANGE, _VIOLET][: len(names)], "Decision")
+
+
+def by_difference(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    rows: int,
+    names: tuple[str, str] = ("first", "second"),
+) -> Coloring:
+    """Colour rows by which of two runs chose them: both, one alone, or neither (grey).
+
+    Parameters
+    ----------
+    first, second : ndarray of int64
+        Rows that each run chose.
+    rows : int
+        Rows of the pool.
+    names : tuple of two str
+        What the runs are called in the legend.
+
+    Raises
+    ------
+    InputError
+        A row is not in the pool.
+    """
+    codes = np.full(rows, 3, np.uint8)
+    chosen = np.zeros((2, rows), bool)
+    for mask, run, name in zip(chosen, (first, second), names, strict=True):
+        if len(run) and (np.min(run) < 0 or np.max(run) >= rows):
+            raise InputError(
+                f"The run {name} has rows that the pool of {rows:,} rows has not; it belongs to "
+                "another pool."
+            )
+        mask[run] = True
+    codes[chosen[0] & chosen[1]] = 0
+    codes[chosen[0] & ~chosen[1]] = 1
+    codes[~chosen[0] & chosen[1]] = 2
+    legend = ["in both", f"only {names[0]}", f"only {names[1]}", "in neither"]
+    return _fixed(codes, legend, [_TEAL, _VIOLET, _ORANGE, None], "Runs")
+
+
+def _fixed(
+    codes: NDArray[np.uint8], names: Sequence[str], hues: Sequence[int | None], label: str
+) -> Coloring:
+    """Categories in a given order and colours; None is the neutral one."""
+    sizes = np.bincount(codes, minlength=len(names))
+    entries = [
+        {"name": name, "count": int(sizes[group]), "group": group}
+        for group, name in enumerate(names)
+    ]
+    legend = {"kind": "category", "label": label, "entries": entries, "other": 0, "none": 0}
+    light, dark = (
+        palette.to_rgb(
+            [neutral if hue is None else palette.CATEGORICAL[theme][hue] for hue in hues]
+        ).copy()
+        for theme, neutral in palette.NEUTRAL.items()
+    )
+    return Coloring(codes, light, dark, tuple(names), legend)
+
+
+def _floats(values: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Numbers and None as float64, None as NaN; whole numbers too large for it too."""
+    try:
+        return values.astype(np.float64)
+    except OverflowError:
+        return np.array([_float(value) for value in values.tolist()])
+
+
+def _float(value: int | float | None) -> float:
+    try:
+        return float("nan") if value is None else float(value)
+    except OverflowError:
+        return float("nan")
+
+
+def _texts(values: NDArray[Any], kinds: set[type]) -> tuple[NDArray[np.int64], list[str]]:
+    """Codes (none: -1) and the text of each value, in order of appearance."""
+    import pandas as pd
+
+    if len(kinds) > 1 or kinds - {str, bool}:
+        # Values of several kinds, such as 1 and true, may be equal; their text differs.
+        listed = [
+            one if one is None or isinstance(one, str) else to_json_text(one)
+            for one in values.tolist()
+        ]
+        values = np.array(listed, dtype=object)
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    names = [one if isinstance(one, str) else to_json_text(one) for one in found.tolist()]
+    return codes.astype(np.int64), names
+
+
+def _distinct(values: NDArray[np.float64], most: int) -> NDArray[np.float64] | None:
+    """The different values, ascending, if there are at most `most`."""
+    # A column of many values shows it in its first rows: no need to sort all of it.
+    if len(np.unique(values[:1000])) > most:
+        return None
+    import pandas as pd
+
+    found = np.sort(pd.unique(values))
+    return found if len(found) <= most else None
+
+
+def _spreads_by_ratio(values: NDArray[np.float64]) -> bool:
+    """Whether equal ratios share out the rows over a scale more evenly than equal steps."""
+    if not len(values) or values.min() <= 0:
+        return False
+    sample = values[:: max(1, len(values) // 50_000)]
+    low, high = np.quantile(sample, [0.01, 0.99])
+    if high <= low:
+        return False
+    inside = np.clip(sample, low, high)
+    steps = (inside - low) / (high - low)
+    ratios = np.log(inside / low) / np.log(high / low)
+    return _entropy(ratios) > _entropy(steps) + 0.1
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    """How evenly numbers of [0, 1] fall into 16 bins, in nats."""
+    counts = np.histogram(shares, 16, (0, 1))[0]
+    part = counts[counts > 0] / len(shares)
+    return float(-(part * np.log(part)).sum())
