@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from core.decisions import decide
-from core.errors import WinnowError
+from core.errors import InputError, WinnowError
 from core.mapevent import MapEvent
 from core.runs import list_runs
 from pages.ui import cluster_list, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
-from pages.ui.mapview import COLORS, apply_event, render_map
+from pages.ui.mapview import COLORS, COLUMN, apply_event, cluster_focus, render_map
 from pages.ui.rows import render_table
 from pages.ui.selection import RowSelection, clear_selection, selected
 from pages.ui.state import ProjectView, current_view
@@ -22,31 +22,57 @@ _BAR_HEIGHT = 118
 _TOP_CLUSTERS = 3
 _PAGE_ROWS = 12
 LAST_RUN = "Last run"
+_COLUMN = "Column"
 
 
 def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
     assert view.pool is not None and view.clusters is not None
     runs = list_runs(view.project)
-    colors = [*COLORS, *([LAST_RUN] if runs else [])]
-    if st.session_state.get("map-color") not in colors:
-        st.session_state["map-color"] = colors[0]
-    color = st.segmented_control(
-        "Colour by",
-        colors,
-        required=True,
-        label_visibility="collapsed",
-        key="map-color",
-    )
+    color = _choose_color(view, bool(runs))
     run = runs[0] if runs and color == LAST_RUN and not chosen else None
-    render_map(
+    focus = st.session_state.get("map-focus")
+    if focus and focus[0] >= len(view.clusters.titles):  # clusters were merged since
+        focus = None
+    draw = partial(
+        render_map,
         view,
-        color=color if color in COLORS else COLORS[0],
         key="map",
         lit=chosen.rows if chosen else run.rows if run else None,
         run=run is not None,
         caption=f"{view.pool.rows:,} rows · {len(view.clusters.titles)} clusters",
         on_event=partial(_on_event, view),
+        focus=cluster_focus(view, *focus) if focus else None,
     )
+    try:
+        draw(color=COLORS[0] if color == LAST_RUN else color)
+    except InputError as error:  # a column of a text for every row, say
+        st.caption(f":material/palette: {as_text(error)}")
+        draw(color=COLORS[0])
+
+
+def _choose_color(view: ProjectView, has_run: bool) -> str:
+    """What the map is coloured by: one of `COLORS`, the last run, or a column."""
+    assert view.pool is not None
+    columns = view.pool.columns()
+    colors = [*COLORS, *([LAST_RUN] if has_run else []), *([_COLUMN] if columns else [])]
+    if st.session_state.get("map-color") not in colors:
+        st.session_state["map-color"] = colors[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        color = st.segmented_control(
+            "Colour by",
+            colors,
+            required=True,
+            label_visibility="collapsed",
+            key="map-color",
+        )
+        if color != _COLUMN:
+            return str(color)
+        if st.session_state.get("map-column") not in columns:
+            st.session_state["map-column"] = columns[0]
+        column = st.selectbox(
+            "Column", columns, label_visibility="collapsed", key="map-column", width=200
+        )
+    return f"{COLUMN}{column}"
 
 
 def _on_event(view: ProjectView, event: MapEvent) -> None:
@@ -188,7 +214,12 @@ def render() -> None:
             "pool",
             "Go to the pool",
         )
-    links.restore(view, {"color": (*COLORS, LAST_RUN), "panel": tuple(_PANELS)})
+    choices = {
+        "color": (*COLORS, LAST_RUN, _COLUMN),
+        "column": tuple(view.pool.columns()),
+        "panel": tuple(_PANELS),
+    }
+    links.restore(view, choices)
     canvas, panel = st.columns([0.72, 0.28], gap="medium")
     chosen = selected(view)
     with canvas:  # first, so that the browser fetches what draws it first
@@ -206,7 +237,8 @@ def render() -> None:
         _PANELS[shown or "Clusters"](view)
     if chosen:
         _render_rows(view, chosen)
-    links.write(view, {"color": COLORS[0], "panel": "Clusters"})
+    colored = {"column": ""} if st.session_state["map-color"] == _COLUMN else {}
+    links.write(view, {"color": COLORS[0], "panel": "Clusters", **colored})
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

@@ -31,6 +31,13 @@ def render(view: ProjectView, ticked: list[int]) -> None:
     assert clusters is not None
     with st.container(horizontal=True, gap="small"):
         if len(ticked) == 1:
+            st.button(
+                "Go there",
+                icon=":material/zoom_in_map:",
+                help="Show where most of it is on the map.",
+                on_click=_go,
+                args=(ticked[0],),
+            )
             _render_rename(view, ticked[0])
             _render_split(view, ticked[0])
         elif ticked:
@@ -50,6 +57,11 @@ def render(view: ProjectView, ticked: list[int]) -> None:
         if card.open:
             with card:
                 _render_card(view, ticked[0])
+
+
+def _go(number: int) -> None:
+    _, before = st.session_state.get("map-focus", (0, 0))
+    st.session_state["map-focus"] = (number, before + 1)
 
 
 def _render_rename(view: ProjectView, number: int) -> None:

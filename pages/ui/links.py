@@ -13,6 +13,7 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _READ = "link-read"
+_CHOICES = {"color", "column", "panel"}
 _WAIT_SECONDS = 0.8  # for a selection by meaning, which may have to load the encoder
 
 
@@ -53,6 +54,8 @@ def write(view: ProjectView, defaults: dict[str, str]) -> None:
         "sel": write_steps(chosen.steps) if chosen and chosen.steps else None,
         "row": str(picked) if isinstance(picked, int) else None,
     }
+    for name in st.query_params.keys() & _CHOICES - defaults.keys():
+        wanted[name] = None
     for name, default in defaults.items():
         value = st.session_state.get(f"map-{name}", default)
         wanted[name] = value if value != default else None

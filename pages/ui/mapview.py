@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.clusters import Clusters
 from core.coloring import Coloring, by_category, by_number, rows_in_range
-from core.column_coloring import by_decision
+from core.column_coloring import by_decision, color_rows
 from core.errors import WinnowError
 from core.lasso import inside
 from core.mapevent import MapEvent
@@ -24,6 +24,7 @@ from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
 COLORS = ("Cluster", "Source", "Length", "Decision")
+COLUMN = "column:"  # before the name of a column, as a colour
 _COLORED = "map-colored"  # in session state: what the map that selects is coloured by
 
 
@@ -69,6 +70,8 @@ def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) 
         return by_category(sources.codes, sources.names, points=points, label="Source")
     if color == "Length":
         return by_number(pool.lengths(), label="Length, characters", logarithmic=True)
+    if color.startswith(COLUMN):
+        return color_rows(pool, color.removeprefix(COLUMN), points)
     return by_category(_view.clusters.labels, _view.clusters.titles, points=points, label="Cluster")
 
 
@@ -96,6 +99,11 @@ def render_map(
     """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run.
 
     A `focus` with a new id is gone to once; see `cluster_focus`.
+
+    Raises
+    ------
+    InputError
+        The column that `color` names cannot be one.
     """
     assert view.pool is not None and view.clusters is not None and view.layout_id is not None
     base = ground(view)
@@ -117,12 +125,12 @@ def render_map(
         dropped=None if by_log else decided.dropped,
         context="grey" if run else "dim",
         lit_label="chosen" if run else "selected",
-        alt=f"Map of {rows:,} rows in {len(base.titles)} clusters, coloured by {color.lower()}"
+        alt=f"Map of {rows:,} rows in {len(base.titles)} clusters, coloured by {_said(color)}"
         + (f"; {len(lit):,} rows are highlighted." if lit is not None else "."),
         caption=caption,
         legend=color != "Cluster" or run,
         selects=selects,
-        file=f"{view.project.root.name} {color.lower()}",
+        file=f"{view.project.root.name} {_said(color)}",
     )
     if selects:
         st.session_state[_COLORED] = color
@@ -134,6 +142,10 @@ def render_map(
         first_line=partial(_prompt, view),
         focus=focus,
     )
+
+
+def _said(color: str) -> str:
+    return color.removeprefix(COLUMN) if color.startswith(COLUMN) else color.lower()
 
 
 def _prompt(view: ProjectView, row: int) -> str:

@@ -21,7 +21,15 @@ _GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
 _OF_ONE_PROJECT = (
-    *("picked", "selected-page", "group-picked", "tag-picked", "find-within"),
+    *(
+        "picked",
+        "selected-page",
+        "group-picked",
+        "tag-picked",
+        "find-within",
+        "map-focus",
+        "map-column",
+    ),
     *(
         f"map-search-{how}{end}"
         for how in ("words", "meaning", "condition")
