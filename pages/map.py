@@ -68,7 +68,8 @@ def _choose_color(view: ProjectView, has_run: bool) -> str:
         if color != _COLUMN:
             return str(color)
         if st.session_state.get("map-column") not in columns:
-            st.session_state["map-column"] = columns[0]
+            telling = [view.pool.quality_column(), *view.pool.number_columns(), *columns]
+            st.session_state["map-column"] = next(name for name in telling if name)
         column = st.selectbox(
             "Column", columns, label_visibility="collapsed", key="map-column", width=200
         )
