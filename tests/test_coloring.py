@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from core import coloring as coloring_module
 from core.coloring import by_category, by_number, rows_in_range
 from core.errors import InputError
 
@@ -19,16 +20,18 @@ def test_categories_without_a_name_are_neutral():
     assert named + coloring.legend["other"] + coloring.legend["none"] == len(labels)
 
 
-def test_thousands_of_categories_keep_the_largest():
+def test_of_too_many_categories_the_largest_keep_theirs(monkeypatch):
+    monkeypatch.setattr(coloring_module, "MAX_GROUPS", 300)
     rng = np.random.default_rng(0)
-    codes = np.concatenate([np.arange(5000), np.repeat(4999, 50)])
+    codes = np.concatenate([np.arange(400), np.repeat(399, 50)])
     points = rng.normal(size=(len(codes), 2))
-    coloring = by_category(codes, [str(i) for i in range(5000)], points=points)
-    assert len(coloring.names) == 4096
-    assert coloring.names[coloring.codes[-1]] == "4999"
+    coloring = by_category(codes, [str(i) for i in range(400)], points=points)
+    assert len(coloring.names) == 300
+    assert coloring.names[coloring.codes[-1]] == "399"
+    assert coloring.codes.dtype == np.uint16
     assert coloring.legend["none"] == 0
     assert coloring.legend["entries"][0] == {
-        "name": "4999",
+        "name": "399",
         "count": 51,
         "group": coloring.codes[-1],
     }

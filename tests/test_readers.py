@@ -531,7 +531,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, name):
         tracemalloc.stop()
         return most
 
-    assert peak(4000) < 1.3 * peak(1200)
+    assert peak(2600) < 1.3 * peak(1200)
 
 
 def test_one_large_row_group_is_not_read_at_once(tmp_path):
