@@ -118,7 +118,7 @@ def color_numbers(values: NDArray[Any], points: np.ndarray, label: str) -> Color
     few = _distinct(value[finite], FEW_NUMBERS)
     if few is not None:
         codes = np.where(finite, np.searchsorted(few, np.where(finite, value, 0)), -1)
-        return by_category(codes, [f"{one:g}" for one in few], points=points, label=label)
+        return by_category(codes, [f"{one:.15g}" for one in few], points=points, label=label)
     if _spreads_by_ratio(value[finite]):
         return by_number(value, label=f"{label}, log scale", logarithmic=True)
     return by_number(value, label=label)

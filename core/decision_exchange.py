@@ -18,12 +18,13 @@ from core.errors import InputError
 from core.paths import user_path
 from core.pool import Pool
 from core.project import Project, atomic_file
-from core.values import decode_ranges, encode_ranges
+from core.values import decode_ranges, different, encode_ranges
 
 FILE_VERSION = 1
 IMPORTED = "imported: "  # what the origin of an imported decision begins with
 _LONGEST_ORIGIN = 200
 _LARGEST_FILE = 256 << 20  # bytes; read whole, it takes a few times that
+_MOST_NAMED = 500_000_000  # rows of all decisions of a file: half a minute
 _MOST_DECISIONS = 100_000
 _LATEST = 1e11  # seconds since the epoch
 _UID = re.compile(r"[0-9a-f]{16}")
@@ -158,7 +159,7 @@ def export_decisions(
 
 
 def import_decisions(project: Project, path: str | Path) -> ImportReport:
-    """Append the decisions of a file that the log does not have, in order of their time.
+    """Append the decisions of a file that the log does not have, in the file's order.
 
     A decision is known by its uid, also one that was undone here. All that is new is written in
     one transaction; `core.decisions.go_back` to the entry before it takes it all back.
@@ -170,7 +171,7 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
         too many labels; nothing is written then.
     """
     pool = Pool.open(project)
-    listed = sorted(_read(user_path(path, "import"), pool), key=lambda one: one.created)
+    listed = _read(user_path(path, "import"), pool)
     with opened_log(project, pool.rows, writing=True) as (log, db):
         known = log.uids
         new = [one for one in listed if one.uid not in known]
@@ -254,6 +255,7 @@ def _read(path: Path, pool: Pool) -> list[_Said]:
         raise InputError(f"{path} is damaged: it has no list of decisions.", option="import")
     said: list[_Said] = []
     seen: set[str] = set()
+    named = 0
     for number, one in enumerate(listed, 1):
         try:
             said.append(_checked(one, pool.rows))
@@ -265,6 +267,12 @@ def _read(path: Path, pool: Pool) -> list[_Said]:
                 option="import",
             ) from None
         seen.add(said[-1].uid)
+        named += said[-1].count
+        if named > _MOST_NAMED:
+            raise InputError(
+                f"{path} names {_MOST_NAMED:,} rows and more in all; copy the project instead.",
+                option="import",
+            )
     return said
 
 
@@ -286,7 +294,7 @@ def _checked(one: Any, rows: int) -> _Said:
         raise InputError("its time is no number of seconds.")
     if (action in TAG_ACTIONS) != ("label" in one):
         raise InputError(f"{action} must have a label, and nothing else may.")
-    chosen = np.unique(decode_ranges(texts["rows"], rows))
+    chosen = different(decode_ranges(texts["rows"], rows))
     if not len(chosen):
         raise InputError("it has no rows.")
     if chosen[-1] >= rows:

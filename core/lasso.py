@@ -4,6 +4,8 @@ from typing import Literal
 
 import numpy as np
 
+from core.values import different
+
 Op = Literal["replace", "add", "subtract", "within"]
 
 
@@ -68,7 +70,7 @@ def combine(current: np.ndarray, found: np.ndarray, op: Op) -> np.ndarray:
     Both arrays hold row numbers without repeats; the result is ascending, int64.
     """
     if op == "add":
-        return np.union1d(current, found).astype(np.int64)
+        return different(np.concatenate([current, found]).astype(np.int64))
     if op == "subtract":
         return np.setdiff1d(current, found, assume_unique=True).astype(np.int64)
     if op == "within":

@@ -196,8 +196,14 @@ def drop_duplicates(
     *,
     keep: Keep = "first",
     quality: str | None = None,
+    forest: Forest | None = None,
 ) -> Decisions:
     """Drop all rows but one of each near-duplicate group; one decision, which undo takes back.
+
+    Parameters
+    ----------
+    keep, quality : as of `worth_of`.
+    forest : what joins them; by default that of the features in use.
 
     Raises
     ------
@@ -206,7 +212,7 @@ def drop_duplicates(
     """
     pool = Pool.open(project)
     decisions = load_decisions(project, pool.rows)
-    groups = group_rows(_forest(project), cosine, decisions.dropped)
+    groups = group_rows(forest or _forest(project), cosine, decisions.dropped)
     rows = extra_rows(groups, worth_of(pool, keep, quality), decisions.pinned)
     if not len(rows):
         raise InputError(f"No row is a near-duplicate of another kept one at cosine {cosine:g}.")
@@ -230,8 +236,16 @@ def _read(project: Project, name: str) -> Forest:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         edges = np.load(folder / "edges.npy", allow_pickle=False)
         cosines = np.load(folder / "cosines.npy", allow_pickle=False)
-        return Forest(meta["rows"], meta["loosest"], edges, cosines)
-    except (OSError, ValueError, KeyError, EOFError):
+        forest = Forest(meta["rows"], meta["loosest"], edges, cosines)
+        if not (
+            edges.dtype == np.int32
+            and edges.shape == (len(cosines), 2)
+            and ((edges >= 0) & (edges < forest.rows)).all()
+            and (np.diff(cosines) <= 0).all()
+        ):
+            raise ValueError
+        return forest
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
         raise InputError(
             f"The near-duplicates in {folder} are damaged; delete that folder and run "
             f"{command('duplicates', project.root)}."

@@ -20,6 +20,7 @@ from core.project import Project
 from core.values import as_rows
 
 LIKE = 200  # rows that a search by likeness gives, unless told
+_MOST_LIKE = 1_000  # rows that others should be like
 _PART = 8_192  # rows that are compared together: 12 MB in float32
 
 
@@ -49,6 +50,7 @@ def find_rows(
     sources: Sequence[str] = (),
     dropped: bool = False,
     limit: int = LIKE,
+    pool: Pool | None = None,
     encoder: Encoder | None = None,
     progress: Progress = silent,
 ) -> Found:
@@ -63,6 +65,7 @@ def find_rows(
     sources : rows of these only; of all if empty.
     dropped : whether rows that were dropped are looked at too.
     limit : how many rows likeness gives; the others give all.
+    pool : the project's, if it is open already.
     encoder : the features' own, if it is loaded already (`core.pool_encoder`).
 
     Raises
@@ -71,12 +74,17 @@ def find_rows(
         Nothing is asked, or a text and rows for likeness; the condition cannot be used; there are
         no features, no such rows, or no encoder for a text; `limit` is below 1.
     """
-    pool = Pool.open(project)
+    pool = pool or Pool.open(project)
     given = [part for part in (words.strip(), like.strip(), where.strip()) if part]
     if not (given or len(like_rows) or sources):
         raise InputError("Nothing to look for; give words, a text or rows to be like, or a rule.")
     if like.strip() and len(like_rows):
         raise InputError("Give a text or rows to be like, not both.", option="like")
+    if len(like_rows) > _MOST_LIKE:
+        raise InputError(
+            f"Rows can be like at most {_MOST_LIKE:,} rows, got {len(like_rows):,}; give fewer.",
+            option="like_rows",
+        )
     if limit < 1:
         raise InputError(f"The number of rows must be at least 1, got {limit}.", option="limit")
     allowed = np.ones(pool.rows, bool)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.neighbors import Copies
 from core.progress import Progress, silent
 
 LOOSEST = 0.8  # cosine above which pairs are looked for
@@ -110,12 +111,20 @@ def spanning_forest(
     for start in range(0, n, _PART):
         part = np.asarray(vectors[start : start + _PART], np.float32)
         rows[start : start + _PART] = part / np.linalg.norm(part, axis=1, keepdims=True)
+    # Copies are joined at once: each pair of thousands would be looked at else.
+    copies = Copies.of(rows)
+    kinds, leader = copies.first, copies.leader
+    others = np.flatnonzero(leader != np.arange(n))
+    equal = np.column_stack([leader[others], others]).astype(np.int32)
+    if len(kinds) < n:
+        rows = rows[kinds]
     # Unit vectors: squared distance and cosine say the same, 2 − 2 c.
-    reach = np.full(n, 2 - 2 * loosest + _ROUNDING, np.float32)
+    reach = np.full(len(kinds), 2 - 2 * loosest + _ROUNDING, np.float32)
     kruskal = Kruskal(n)
-    for done, tiles, found in pairs_within(rows, reach) if n > 1 else ():
+    kruskal.add(equal, np.zeros(len(equal), np.float32))
+    for done, tiles, found in pairs_within(rows, reach) if len(kinds) > 1 else ():
         for strip in found:
-            kruskal.add(strip.pairs, strip.squared)
+            kruskal.add(kinds[strip.pairs].astype(np.int32), strip.squared)
         if done % 16 == 0 or done == tiles:
             progress(done, tiles, "finding near-duplicates")
     edges, squared = kruskal.forest()

@@ -85,11 +85,16 @@ def as_rows(rows: Any, count: int) -> NDArray[np.int64]:
         return np.flatnonzero(array)
     if array.size and array.dtype.kind not in "iu":
         raise InputError(f"Rows are given as whole numbers or a mask of {count:,} booleans.")
-    found = np.unique(array)
-    if len(found) and (found[0] < 0 or found[-1] >= count):
-        bad = found[0] if found[0] < 0 else found[-1]
+    if array.size and not 0 <= (low := array.min()) <= (high := array.max()) < count:
+        bad = low if low < 0 else high
         raise InputError(f"There is no row {bad}; the pool has rows 0 to {count - 1}.")
-    return found.astype(np.int64)
+    return different(array.ravel().astype(np.int64))
+
+
+def different(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The different numbers, ascending; on millions much faster than `np.unique`, which hashes."""
+    ordered = np.sort(numbers)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def plain(value: Any) -> Any:

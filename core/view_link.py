@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,8 +15,11 @@ from core.encoders.base import Encoder
 from core.errors import InputError
 from core.lasso import Op, combine, inside
 from core.mapevent import MAX_VERTICES
+from core.pool import Pool
+from core.progress import Progress, silent
 from core.project import Project
-from core.search import find_rows
+from core.search import Found, find_rows
+from core.values import different
 
 Kind = Literal["lasso", "clusters", "rows", "words", "meaning", "condition", "like"]
 _LETTERS: dict[str, Kind] = {
@@ -28,7 +32,12 @@ _LETTERS: dict[str, Kind] = {
     "k": "like",
 }
 _SIGNS: dict[str, Op] = {"=": "replace", "+": "add", "-": "subtract", "*": "within"}
-_LEVELS = 65_535  # a corner of a lasso is one of so many places on each axis
+# A corner of a lasso is one of so many places on each axis, in a frame three times as wide as the
+# map: a lasso may reach beyond the points.
+_LEVELS = 2**24
+_AROUND = 1.0  # widths of the map on each side
+_MOST_STEPS = 20
+_HIDDEN = {"%": "%25", "~": "%7E"}  # of a text, so that it does not look like an end
 LONGEST = 4_000  # characters of a link; browsers and servers take some thousands
 _SEPARATOR = "~"
 
@@ -42,7 +51,7 @@ class Step:
     op : what is done with the rows that it finds.
     kind : how they are found.
     value : a lasso's corners as `pack_polygon` writes them; numbers of clusters or rows, parted by
-        commas, those of clusters behind the clustering's fingerprint and a colon; a text; or, for
+        commas, those of clusters behind the clustering's `grouping` and a colon; a text; or, for
         "like", the row that others should be like.
     """
 
@@ -57,9 +66,12 @@ def write_steps(steps: Sequence[Step]) -> str | None:
     for step in steps:
         sign = next(sign for sign, op in _SIGNS.items() if op == step.op)
         letter = next(letter for letter, kind in _LETTERS.items() if kind == step.kind)
-        parts.append(f"{sign}{letter}{step.value.replace(_SEPARATOR, ' ')}")
+        value = step.value
+        for plain, hidden in _HIDDEN.items():
+            value = value.replace(plain, hidden)
+        parts.append(f"{sign}{letter}{value}")
     text = _SEPARATOR.join(parts)
-    return text if len(text) <= LONGEST else None
+    return text if len(text) <= LONGEST and len(parts) <= _MOST_STEPS else None
 
 
 def read_steps(text: str) -> tuple[Step, ...]:
@@ -72,19 +84,29 @@ def read_steps(text: str) -> tuple[Step, ...]:
     """
     if not text or len(text) > LONGEST:
         raise InputError("The selection in the address cannot be read; select the rows again.")
+    parts = text.split(_SEPARATOR)
     steps = []
-    for part in text.split(_SEPARATOR):
-        if len(part) < 3 or part[0] not in _SIGNS or part[1] not in _LETTERS:
+    for part in parts:
+        known = len(part) > 2 and part[0] in _SIGNS and part[1] in _LETTERS
+        if not known or len(parts) > _MOST_STEPS:
             raise InputError("The selection in the address cannot be read; select the rows again.")
-        steps.append(Step(_SIGNS[part[0]], _LETTERS[part[1]], part[2:]))
+        value = part[2:]
+        for plain, hidden in reversed(_HIDDEN.items()):
+            value = value.replace(hidden, plain)
+        steps.append(Step(_SIGNS[part[0]], _LETTERS[part[1]], value))
     return tuple(steps)
 
 
-def pack_polygon(corners: NDArray[np.floating], points: NDArray[np.floating]) -> str:
-    """Write a polygon in steps of 1 / 65,535 of the map; float (v, 2) on points of shape (n, 2)."""
+def pack_polygon(corners: NDArray[np.floating], points: NDArray[np.floating]) -> str | None:
+    """Write a polygon, float (v, 2), on a fine grid around points of shape (n, 2).
+
+    None where a corner is farther from the points than the map is wide.
+    """
     low, span = _frame(points)
-    unit = (np.asarray(corners, np.float64) - low) / span
-    levels = np.clip(np.round(unit * _LEVELS), 0, _LEVELS).astype("<u2")
+    levels = np.round((np.asarray(corners, np.float64) - low) / span * _LEVELS)
+    if not ((levels >= 0) & (levels <= _LEVELS)).all():
+        return None
+    levels = levels.astype("<u4")
     return base64.urlsafe_b64encode(levels.tobytes()).decode().rstrip("=")
 
 
@@ -98,13 +120,13 @@ def unpack_polygon(text: str, points: NDArray[np.floating]) -> NDArray[np.float6
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        levels = np.frombuffer(data, "<u2").reshape(-1, 2)
+        levels = np.frombuffer(data, "<u4").reshape(-1, 2)
     except (ValueError, binascii.Error):
         raise InputError("The lasso in the address cannot be read; draw it again.") from None
     if not 3 <= len(levels) <= MAX_VERTICES:
         raise InputError("The lasso in the address cannot be read; draw it again.")
     low, span = _frame(points)
-    return low + levels / _LEVELS * span
+    return low + np.minimum(levels, _LEVELS) / _LEVELS * span
 
 
 def selected_rows(
@@ -112,51 +134,55 @@ def selected_rows(
     steps: Sequence[Step],
     points: NDArray[np.floating],
     clusters: Clusters,
+    *,
+    pool: Pool | None = None,
     encoder: Encoder | None = None,
+    progress: Progress = silent,
 ) -> NDArray[np.int64]:
     """The kept rows that the steps select, ascending.
 
     Parameters
     ----------
     points : map coordinates of all rows, shape (rows, 2).
-    encoder : for steps by meaning, if it is loaded already.
+    pool, encoder : the project's, if they are loaded already.
 
     Raises
     ------
     InputError
         A step cannot be read, or names what is not there.
     """
+    find = partial(find_rows, project, pool=pool, encoder=encoder, progress=progress)
     current = np.empty(0, np.int64)
-    for step in steps:
-        current = combine(current, _found(project, step, points, clusters, encoder), step.op)
+    for done, step in enumerate(steps):
+        progress(done, len(steps), "selecting rows")
+        current = combine(current, _found(step, points, clusters, find), step.op)
     return current
 
 
 def _found(
-    project: Project,
     step: Step,
     points: NDArray[np.floating],
     clusters: Clusters,
-    encoder: Encoder | None,
+    find: Callable[..., Found],
 ) -> NDArray[np.int64]:
     if step.kind == "lasso":
         return inside(points, unpack_polygon(step.value, points))
     if step.kind == "clusters":
         made_by, _, numbers = step.value.partition(":")
-        if made_by != clusters.fingerprint:
+        if made_by != clusters.grouping:
             raise InputError("The clusters in the address are of an earlier clustering.")
         wanted = _numbers(numbers, len(clusters.sizes))
         return np.flatnonzero(np.isin(clusters.labels, wanted))
     if step.kind == "rows":
-        return np.unique(_numbers(step.value, len(points)))
+        return different(_numbers(step.value, len(points)))
     if step.kind == "words":
-        return find_rows(project, step.value).rows
+        return find(step.value).rows
     if step.kind == "condition":
-        return find_rows(project, where=step.value).rows
+        return find(where=step.value).rows
     if step.kind == "meaning":
-        return np.sort(find_rows(project, like=step.value, encoder=encoder).rows)
+        return np.sort(find(like=step.value).rows)
     (row,) = _numbers(step.value, len(points))[:1]
-    return np.union1d(find_rows(project, like_rows=[int(row)]).rows, [row]).astype(np.int64)
+    return different(np.append(find(like_rows=[int(row)]).rows, row))
 
 
 def _numbers(text: str, below: int) -> NDArray[np.int64]:
@@ -171,4 +197,5 @@ def _numbers(text: str, below: int) -> NDArray[np.int64]:
 
 def _frame(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
     low = points.min(axis=0).astype(np.float64)
-    return low, float((points.max(axis=0) - low).max()) or 1.0
+    span = float((points.max(axis=0) - low).max()) or 1.0
+    return low - _AROUND * span, (1 + 2 * _AROUND) * span

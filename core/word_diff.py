@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
-_MOST = 4_000  # words and spaces of a text that are compared; beyond, time grows with their square
+_MOST = 1_500  # words and spaces of a text that are compared; beyond, time grows with their square
 
 Kind = Literal["same", "first", "second"]
 
@@ -23,11 +23,15 @@ def word_diff(first: str, second: str) -> list[Piece]:
     """Part two texts into what both have and what only one has.
 
     The pieces but those of the second text give the first, and the other way round. Words beyond
-    the first 4,000 or so of a text count as its own.
+    the first 1,500 or so of a text count as its own.
     """
     a, b = _WORDS.findall(first), _WORDS.findall(second)
+    begin = _common(a, b)
+    end = _common(a[begin:][::-1], b[begin:][::-1])
+    pieces = [Piece("same", "".join(a[:begin]))] if begin else []
+    tail = [Piece("same", "".join(a[len(a) - end :]))] if end else []
+    a, b = a[begin : len(a) - end], b[begin : len(b) - end]
     matcher = SequenceMatcher(None, a[:_MOST], b[:_MOST], autojunk=False)
-    pieces: list[Piece] = []
     for tag, a0, a1, b0, b1 in matcher.get_opcodes():
         if tag == "equal":
             pieces.append(Piece("same", "".join(a[a0:a1])))
@@ -39,4 +43,11 @@ def word_diff(first: str, second: str) -> list[Piece]:
     for kind, rest in (("first", a[_MOST:]), ("second", b[_MOST:])):
         if rest:
             pieces.append(Piece(kind, "".join(rest)))  # type: ignore[arg-type]
-    return pieces
+    return pieces + tail
+
+
+def _common(a: list[str], b: list[str]) -> int:
+    """How many words both begin with."""
+    return next(
+        (at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )

@@ -100,7 +100,7 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
             icon=":material/close:",
             type="tertiary",
             help="Select nothing",
-            on_click=clear_selection,
+            on_click=finder.clear,
         )
     pin = ("Pin", "pin", "Every selection must take these rows.")
     if view.decisions.pinned[chosen.rows].all():

@@ -121,16 +121,17 @@ def test_importing_twice_adds_nothing_and_says_so(ours, theirs, tmp_path):
     assert json.loads((tmp_path / "empty.json").read_text())["decisions"] == []
 
 
-def test_new_decisions_come_in_order_of_their_time(ours, theirs, tmp_path):
-    path = tmp_path / "d.json"
-    say(theirs, "pin", [1])
+def test_who_imports_an_export_has_the_state_of_who_wrote_it(ours, theirs, tmp_path):
+    """Also where what another had decided earlier was imported after one's own decision."""
     say(theirs, "drop", [1])
-    export_decisions(theirs, path)
-    value = json.loads(path.read_text())
-    value["decisions"].reverse()
-    path.write_text(json.dumps(value))
-    import_decisions(ours, path)
+    export_decisions(theirs, tmp_path / "theirs.json")
+    say(ours, "pin", [1])
+    import_decisions(ours, tmp_path / "theirs.json")
     assert load_decisions(ours, ROWS).dropped[1]
+    export_decisions(ours, tmp_path / "ours.json")
+    third = make_project(tmp_path / "third")
+    import_decisions(third, tmp_path / "ours.json")
+    assert standing(third) == standing(ours)
 
 
 def test_rows_that_one_side_dropped_and_the_other_pinned_are_told(ours, theirs, tmp_path):

@@ -48,7 +48,8 @@ def test_a_note_is_kept(project, mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "History")
     pick(app, 0)
-    app.text_input(key="note-1").set_value("they are *good*").run()
+    note = next(box for box in app.text_input if box.label == "Note")
+    note.set_value("they are *good*").run()
     assert load_decisions(project, 240).log[0].note == "they are *good*"
     assert app.dataframe[0].value["note"].tolist() == ["they are *good*"]
 

@@ -24,7 +24,7 @@ from core.view_link import (
 
 OPS = st.sampled_from(["replace", "add", "subtract", "within"])
 TEXTS = st.tuples(
-    st.sampled_from(["words", "meaning", "condition"]), st.text("ab ä=+*'\"", min_size=1)
+    st.sampled_from(["words", "meaning", "condition"]), st.text("ab ä=+*~%2'\"", min_size=1)
 )
 ROWS = st.tuples(
     st.sampled_from(["rows", "like"]), st.lists(st.integers(0, 99), min_size=1).map(str)
@@ -59,6 +59,16 @@ def test_a_polygon_is_the_same_again_and_near_what_was_drawn():
     assert np.abs(once - corners).max() < np.ptp(points) / 65_535
 
 
+def test_a_lasso_beyond_the_points_selects_what_was_drawn():
+    points = np.random.default_rng(0).random((2000, 2)).astype(np.float32)
+    for corners in ([(-0.5, -0.2), (1.5, -0.2), (0.5, 1.2)], [(-1, -1), (2, -1), (2, 2), (-1, 2)]):
+        drawn = np.array(corners) * 0.99 + 0.005
+        text = pack_polygon(drawn, points)
+        found = inside(points, unpack_polygon(text, points))
+        assert found.tolist() == inside(points, drawn).tolist()
+    assert pack_polygon(np.array([(0, 0), (9, 0), (0, 9)]), points) is None
+
+
 @pytest.fixture
 def scene(mapped_root):
     project = Project.open(mapped_root)
@@ -67,7 +77,7 @@ def scene(mapped_root):
 
 def test_steps_select_what_they_say(scene):
     project, points, clusters = scene
-    name = clusters.fingerprint
+    name = clusters.grouping
     lasso = pack_polygon(np.array([[0, 0], [2, 0], [2, 2], [0, 2]]), points)
     steps = [
         Step("replace", "clusters", f"{name}:1,2"),
@@ -105,6 +115,7 @@ def test_steps_select_what_they_say(scene):
         "=cother:1",
         "=qn_chars >",
         "=r" + "1," * LONGEST + "1",
+        "~".join(["+r1"] * 21),
     ],
 )
 def test_what_cannot_be_read_is_said(scene, text):
@@ -116,7 +127,7 @@ def test_what_cannot_be_read_is_said(scene, text):
 def test_a_cluster_that_is_not_there(scene):
     project, points, clusters = scene
     with pytest.raises(InputError, match="does not have"):
-        steps = [Step("replace", "clusters", f"{clusters.fingerprint}:4")]
+        steps = [Step("replace", "clusters", f"{clusters.grouping}:4")]
         selected_rows(project, steps, points, clusters)
 
 

@@ -119,6 +119,11 @@ def desk() -> Desk:
     return Desk()
 
 
+def session_id() -> str:
+    """An id of this session, for the desk to know whose wish replaces whose."""
+    return str(st.session_state.setdefault("session", f"{time.monotonic_ns():x}"))
+
+
 def follow(tasks: list[Task], what_for: str = "") -> None:
     """Show how far the first of these is; run the page again as soon as one is done.
 

@@ -87,6 +87,11 @@ def _render_split(view: ProjectView, number: int) -> None:
 
 
 def _edit(view: ProjectView, edit: Callable[[], EditReport]) -> None:
+    assert view.clusters is not None
+    now = view.project.pointer(f"clusters:{view.features_id}")
+    if now != view.clusters.fingerprint:
+        st.error("The clusters were changed in another window; look at them again first.")
+        return
     try:
         with st.spinner("Changing the clusters …"):
             edit()
@@ -98,7 +103,7 @@ def _edit(view: ProjectView, edit: Callable[[], EditReport]) -> None:
 
 def _render_card(view: ProjectView, number: int) -> None:
     assert view.pool is not None
-    card = cluster_card(view.project, number, quality=view.pool.quality_column())
+    card = cluster_card(view.seen, number, quality=view.pool.quality_column())
     st.caption(", ".join(as_text(word) for word in card.keywords))
     shares = [one for one in card.sources.items() if one[1] >= _LEAST_SHARE][:_SOURCES]
     st.caption("Sources: " + ", ".join(f"{as_text(name)} {share:.0%}" for name, share in shares))

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from core.cluster_stats import ClusterStats, cluster_stats
 from pages.ui import cluster_card
 from pages.ui.mapview import cluster_colors, cluster_step
-from pages.ui.selection import clear_selection, select_rows
+from pages.ui.selection import clear_selection, newly_picked, select_rows
 from pages.ui.state import ProjectView
 
 _FEW = 12  # clusters among which nobody needs to look for one
 _HEIGHT = 330
+_ORIGIN = "clusters"
 
 
 def render(view: ProjectView) -> None:
@@ -38,27 +39,25 @@ def render(view: ProjectView) -> None:
     if not len(order):
         st.caption("No cluster has that in its title or keywords.")
         return
-    known = f"cluster-list-{clusters.fingerprint}-{by}-{words}"
-    ticked = [int(order[place]) for place in _draw(view, order, by, columns, known)]
-    if tuple(ticked) != st.session_state.get(f"{known}-ticked", ()):
-        st.session_state[f"{known}-ticked"] = tuple(ticked)
-        _select(view, ticked)
+    key = f"cluster-list-{clusters.fingerprint}-{by}-{words}"
+    picked = newly_picked(key, lambda: _draw(view, order, by, columns, key))
+    if picked is not None:
+        _select(view, [int(order[place]) for place in picked])
         st.rerun()
-    cluster_card.render(view, ticked)
+    places = st.session_state[f"{key}-picked"]
+    cluster_card.render(view, [int(order[place]) for place in places])
 
 
 def _stats(view: ProjectView) -> ClusterStats:
-    clusters, log = view.clusters, view.decisions.log
-    assert clusters is not None
-    pinned = log[-1].id if log else 0
-    return _measured(str(view.project.root), clusters.fingerprint, pinned, view)
+    assert view.clusters is not None
+    return _measured(str(view.project.root), view.clusters.fingerprint, view.log_id, view)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _measured(root: str, fingerprint: str, decided: int, _view: ProjectView) -> ClusterStats:
+def _measured(root: str, fingerprint: str, decided: str, _view: ProjectView) -> ClusterStats:
     pool = _view.pool
     assert pool is not None
-    return cluster_stats(_view.project, quality=pool.quality_column())
+    return cluster_stats(_view.seen, quality=pool.quality_column())
 
 
 def _columns(stats: ClusterStats) -> dict[str, tuple[NDArray[Any], Any]]:
@@ -108,8 +107,8 @@ def _draw(
     by: str,
     columns: dict[str, tuple[NDArray[Any], Any]],
     key: str,
-) -> list[int]:
-    """Draw the table and return the places that are ticked."""
+) -> Any:
+    """Draw the table and return what is ticked in it."""
     clusters = view.clusters
     assert clusters is not None
     names = ["Rows"]
@@ -123,7 +122,7 @@ def _draw(
     }
     table |= {name: columns[name][0][order] for name in names}
     colors = iter(cluster_colors(view)[order])
-    event = st.dataframe(
+    return st.dataframe(
         pd.DataFrame(table).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
         column_config={
             "color": st.column_config.TextColumn("", width=26, help="Its colour on the map."),
@@ -137,15 +136,15 @@ def _draw(
         alt="Clusters with their sizes; those that are ticked are selected",
         key=key,
     )
-    return list(event.selection.rows)
 
 
 def _select(view: ProjectView, ticked: list[int]) -> None:
+    """Select the rows of what was just ticked; nothing ticked takes back what ticks selected."""
     clusters = view.clusters
     assert clusters is not None
     if not ticked:
-        clear_selection()
+        clear_selection(_ORIGIN)
         return
     rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
-    origin = "clusters " + ", ".join(clusters.titles[number] for number in ticked)
+    origin = f"{_ORIGIN} " + ", ".join(clusters.titles[number] for number in ticked)
     select_rows(view, rows, origin, by=cluster_step(view, ticked))

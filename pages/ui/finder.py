@@ -9,7 +9,7 @@ from core.lasso import Op
 from core.pool_encoder import pool_encoder
 from core.search import LIKE, Found, find_rows
 from core.view_link import Kind
-from pages.ui.background import Task, desk, follow, result_of
+from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.selection import clear_selection, select_rows, selected
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -26,6 +26,8 @@ _HELP = (
     "**Condition**: SQL over row, source, prompt, answer, n\\_chars, n\\_turns and the original "
     "columns."
 )
+_ASKED = "find-asked"
+_ORIGIN = "search by"
 _WAIT_SECONDS = 0.8  # for a search by meaning; the first one loads the encoder, which takes longer
 _encoders: dict[str, Encoder] = {}  # of the desk's one thread: the one that was used last
 
@@ -38,61 +40,79 @@ def render(view: ProjectView) -> None:
     )  # fmt: skip
     # Each way has a text of its own: a word is no condition.
     key = f"map-search-{how.lower()}"
-    text = st.text_input(
+    st.text_input(
         f"Search by {how.lower()}", placeholder=_EXAMPLES[how], type="search", key=key,
-        help=_HELP, label_visibility="collapsed",
+        help=_HELP, label_visibility="collapsed", on_change=_ask, args=(how, key),
     )  # fmt: skip
-    within = selected(view) is not None and st.checkbox(
-        "Within the selection", key="find-within", help="Of what is selected, keep what is found."
-    )
-    asked, known = text.strip(), f"{key}-done"
-    if asked == st.session_state.get(known, ""):
+    if selected(view) is not None:
+        st.checkbox(
+            "Within the selection",
+            key="find-within",
+            help="Of what is selected, keep what is found.",
+        )
+    asked = st.session_state.get(_ASKED)
+    if asked is None:
         return
-    if not asked:
-        st.session_state[known] = asked
-        clear_selection()
-        st.rerun()
+    how, text, op = asked
     try:
-        found = _find(view, how, asked)
+        found = _find(view, how, text)
     except WinnowError as error:
+        del st.session_state[_ASKED]
         st.error(as_text(error))
         return
     if found is None:
         return
-    st.session_state[known] = asked
+    del st.session_state[_ASKED]
     if not len(found.rows):
-        clear_selection()
-        st.caption(f"No row that is kept fits “{as_text(text)}”.")
-        return
-    op: Op = "within" if within else "replace"
-    select_rows(
-        view, found.rows, f"search by {how.lower()} for {asked!r}", op, by=(_KINDS[how], asked)
-    )
+        st.toast(f"No row that is kept fits “{as_text(text)}”.", icon=":material/search_off:")
+    origin = f"{_ORIGIN} {how.lower()} for {text!r}"
+    select_rows(view, found.rows, origin, op, by=(_KINDS[how], text))
     st.rerun()
+
+
+def clear() -> None:
+    """Select nothing, and look for nothing."""
+    clear_selection()
+    st.session_state.pop(_ASKED, None)
+    for how in _EXAMPLES:
+        if f"map-search-{how.lower()}" in st.session_state:
+            st.session_state[f"map-search-{how.lower()}"] = ""
+
+
+def _ask(how: str, key: str) -> None:
+    """Take note of a new text; an empty one takes back what a search selected."""
+    text = str(st.session_state[key] or "").strip()
+    st.session_state.pop(_ASKED, None)
+    if not text:
+        clear_selection(_ORIGIN)
+        return
+    op: Op = "within" if st.session_state.get("find-within") else "replace"
+    st.session_state[_ASKED] = (how, text, op)
 
 
 def _find(view: ProjectView, how: str, text: str) -> Found | None:
     """What is found; None while that is worked out."""
     if how == "Words":
-        return find_rows(view.project, text)
+        return find_rows(view.seen, text, pool=view.pool)
     if how == "Condition":
-        return find_rows(view.project, where=text)
-    features = view.features
+        return find_rows(view.seen, where=text, pool=view.pool)
+    features, seen, pool = view.features, view.seen, view.pool
     assert features is not None
 
     def work(task: Task) -> Found:
-        encoder = _encoder(features, task)
-        return find_rows(view.project, like=text, encoder=encoder, progress=task.progress)
+        encoder = loaded_encoder(features, task)
+        return find_rows(seen, like=text, pool=pool, encoder=encoder, progress=task.progress)
 
-    state = (features.fingerprint, len(view.decisions.log))
-    task = desk().ask("meaning", (str(view.project.root), *state, text), work, wait=_WAIT_SECONDS)
+    key = ("meaning", str(view.project.root), features.fingerprint, view.log_id, text)
+    task = desk().ask((session_id(), "meaning"), key, work, wait=_WAIT_SECONDS)
     found: Found | None = result_of(task)
     if found is None:
         follow([task], "Search by meaning: ")
     return found
 
 
-def _encoder(features: Features, task: Task) -> Encoder:
+def loaded_encoder(features: Features, task: Task) -> Encoder:
+    """The encoder of some features, loaded at its first use; for the desk's thread."""
     name = f"{features.encoder}-{features.meta.get('revision')}"
     if name not in _encoders:
         task.progress(0, 0, "loading the encoder")

@@ -2,6 +2,7 @@
 
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import streamlit as st
 from core.decision_exchange import export_decisions, import_decisions
 from core.decisions import LONGEST_NOTE, Entry, annotate, go_back
 from core.errors import WinnowError
-from pages.ui.selection import select_rows
+from pages.ui.selection import newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
@@ -93,20 +94,19 @@ def _render_entry(view: ProjectView, entry: Entry) -> None:
             args=(go_back, view, entry.id),
         )
         if entry.action not in ("undo", "redo", "back"):
-            note = st.text_input(
-                "Note", entry.note or "", max_chars=LONGEST_NOTE, key=f"note-{entry.id}"
-            )
-            if note != (entry.note or "") and _noted(view, entry, note):
-                st.rerun()
+            # A note written elsewhere is another field: this one must not write its own again.
+            key = f"note-{entry.id}-{view.log_id}"
+            st.text_input(
+                "Note", entry.note or "", max_chars=LONGEST_NOTE, key=key,
+                on_change=_note, args=(view, entry, key),
+            )  # fmt: skip
 
 
-def _noted(view: ProjectView, entry: Entry, note: str) -> bool:
+def _note(view: ProjectView, entry: Entry, key: str) -> None:
     try:
-        annotate(view.project, entry.id, note)
+        annotate(view.project, entry.id, str(st.session_state[key] or ""))
     except WinnowError as error:
-        st.error(as_text(error))
-        return False
-    return True
+        st.toast(as_text(error), icon=":material/error:")
 
 
 def _try(step: object, view: ProjectView, *arguments: object) -> None:
@@ -123,23 +123,22 @@ def _render_tags(view: ProjectView) -> None:
     if not tags.counts:
         return
     names = sorted(tags.counts, key=lambda label: (-tags.counts[label], label))
-    event = st.dataframe(
+    key = f"tags-{len(names)}"
+    draw = partial(
+        st.dataframe,
         pd.DataFrame({"tag": names, "rows": [tags.counts[label] for label in names]}),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         height="content" if len(names) < 6 else 220,
         alt="Tags with their rows; a click selects them",
-        key=f"tags-{len(names)}",
+        key=key,
     )
-    picked = tuple(event.selection.rows)
-    if picked != st.session_state.get("tag-picked", ()):
-        st.session_state["tag-picked"] = picked
-        if picked:
-            label = names[picked[0]]
-            rows = np.flatnonzero(tags[label] & ~view.decisions.dropped)
-            select_rows(view, rows, f"tag {label}")
-            st.rerun()
+    for place in newly_picked(key, draw) or ():
+        label = names[place]
+        rows = np.flatnonzero(tags[label] & ~view.decisions.dropped)
+        select_rows(view, rows, f"tag {label}")
+        st.rerun()
 
 
 def _render_exchange(view: ProjectView) -> None:

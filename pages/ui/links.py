@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from core.errors import InputError
-from core.pool_encoder import pool_encoder
+from core.errors import InputError, WinnowError
 from core.view_link import read_steps, selected_rows, write_steps
-from pages.ui.background import Task, desk, follow, result_of
+from pages.ui.background import Task, desk, follow, result_of, session_id
+from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.reader import open_row
 from pages.ui.selection import RowSelection, put_selection, selected
@@ -30,18 +30,22 @@ def restore(view: ProjectView, choices: dict[str, tuple[str, ...]]) -> None:
     for name, options in choices.items():
         if params.get(name) in options:
             st.session_state.setdefault(f"map-{name}", params[name])
+    done = True
     try:
         text = params.get("sel")
-        if text is not None and selected(view) is None and not _select(view, text):
-            return
+        if text is not None and selected(view) is None:
+            done = _select(view, text)
         row = params.get("row", "")
         if row.isascii() and row.isdecimal() and len(row) < 12 and view.pool is not None:
             if int(row) >= view.pool.rows:
                 raise InputError(f"There is no row {int(row):,} in this project.")
             open_row(int(row))
-    except InputError as error:
+    except WinnowError as error:
         st.toast(as_text(error), icon=":material/link_off:", duration="long")
-    st.session_state[_READ] = True
+    finally:
+        # Whatever went wrong would go wrong again.
+        if done:
+            st.session_state[_READ] = True
 
 
 def write(view: ProjectView, defaults: dict[str, str]) -> None:
@@ -70,16 +74,19 @@ def _select(view: ProjectView, text: str) -> bool:
     """Select what the address names; False while that is worked out."""
     steps, clusters, features = read_steps(text), view.clusters, view.features
     assert clusters is not None and features is not None
-    points = ground(view).points
+    points, seen, pool = ground(view).points, view.seen, view.pool
 
     def work(task: Task) -> RowSelection:
         by_meaning = any(step.kind == "meaning" for step in steps)
-        encoder = pool_encoder(features, task.progress) if by_meaning else None
-        rows = selected_rows(view.project, steps, points, clusters, encoder)
+        encoder = loaded_encoder(features, task) if by_meaning else None
+        rows = selected_rows(
+            seen, steps, points, clusters, pool=pool, encoder=encoder, progress=task.progress
+        )
         return RowSelection(str(view.project.root), rows, "the selection of a link", steps)
 
-    key = ("link", str(view.project.root), features.fingerprint, text)
-    task = desk().ask("link", key, work, wait=_WAIT_SECONDS)
+    made = (features.fingerprint, clusters.fingerprint, view.layout_id, view.log_id)
+    key = ("link", str(view.project.root), *made, text)
+    task = desk().ask((session_id(), "link"), key, work, wait=_WAIT_SECONDS)
     found: RowSelection | None = result_of(task)
     if found is None:
         follow([task], "Selecting what the address names: ")

@@ -1,6 +1,5 @@
 """What the settings would select, worked out beside the page and drawn when it is there."""
 
-import time
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,7 @@ from core.setup import Setup, set_up
 from core.tradeoff import Limits, Tradeoff
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
-from pages.ui.background import Task, desk, result_of
+from pages.ui.background import Task, desk, result_of, session_id
 from pages.ui.settings import Settings
 from pages.ui.state import ProjectView
 
@@ -130,7 +129,7 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     waiting: list[Task] = []
 
     def asked(part: str, of: Hashable, work: Any) -> Any:
-        slot = (_session(), part)
+        slot = (session_id(), part)
         urgent = part == "preview"
         wait = _PATIENCE if urgent else _REST
         task = desk().ask(slot, (part, key, of), work, wait=wait, urgent=urgent)
@@ -163,8 +162,3 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         st.session_state["curve"] = (key, drawn)
     coverage, pairs = found or (None, None)
     return Live(now, True, drawn, coverage, pairs, tuple(waiting))
-
-
-def _session() -> str:
-    """An id of this session, for the desk to know whose wish replaces whose."""
-    return str(st.session_state.setdefault("session", f"{time.monotonic_ns():x}"))

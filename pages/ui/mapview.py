@@ -166,12 +166,13 @@ def cluster_focus(view: ProjectView, cluster: int, number: int) -> Focus:
 def apply_event(view: ProjectView, event: MapEvent) -> None:
     """Turn a gesture into the selection."""
     if event.kind in ("lasso", "box"):
-        points = ground(view).points
+        points, polygon = ground(view).points, np.array(event.polygon)
         # As the address of the page can say it.
-        drawn = pack_polygon(np.array(event.polygon), points)
-        found = inside(points, unpack_polygon(drawn, points))
+        drawn = pack_polygon(polygon, points)
+        found = inside(points, unpack_polygon(drawn, points) if drawn else polygon)
         kept = found[~view.decisions.dropped[found]]
-        select_rows(view, kept, "map lasso", event.op, by=("lasso", drawn))
+        by: tuple[Kind, str] | None = ("lasso", drawn) if drawn else None
+        select_rows(view, kept, "map lasso", event.op, by=by)
     elif event.kind == "cluster" and event.cluster is not None:
         assert view.clusters is not None
         rows = np.flatnonzero(view.clusters.labels == event.cluster)
@@ -188,7 +189,7 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
 def cluster_step(view: ProjectView, numbers: Sequence[int]) -> tuple[Kind, str]:
     """How an address says that these clusters are selected."""
     assert view.clusters is not None
-    return "clusters", f"{view.clusters.fingerprint}:{','.join(map(str, numbers))}"
+    return "clusters", f"{view.clusters.grouping}:{','.join(map(str, numbers))}"
 
 
 def _in_range(view: ProjectView, event: MapEvent) -> NDArray[np.int64]:

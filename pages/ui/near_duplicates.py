@@ -1,5 +1,7 @@
 """Near-duplicates on the map page: groups at a cosine, pairs at the line, all but one dropped."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -18,7 +20,7 @@ from core.near_duplicates import (
 )
 from core.spanning_forest import LOOSEST, Forest
 from pages.ui.reader import render_difference
-from pages.ui.selection import clear_selection, select_rows
+from pages.ui.selection import clear_selection, newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
@@ -53,7 +55,7 @@ def render(view: ProjectView) -> None:
         help="Rows are joined when their cosine is at least this; a group is all that is joined, "
         "if only through others.",
     )
-    groups = group_rows(view.forest, cosine, view.decisions.dropped)
+    groups = _groups(str(view.project.root), str(view.features_id), cosine, view.log_id, view)
     if not len(groups):
         st.caption("No two kept rows are that much alike.")
     else:
@@ -62,10 +64,23 @@ def render(view: ProjectView) -> None:
             "one of each"
         )
         _render_drop(view, groups)
-    with st.popover("Pairs at the line", icon=":material/compare_arrows:", width="stretch"):
-        _render_pairs(view, view.forest, cosine)
+    pairs = st.popover(
+        "Pairs at the line", icon=":material/compare_arrows:", width="stretch",
+        on_change="rerun", key="duplicate-pairs",
+    )  # fmt: skip
+    if pairs.open:
+        with pairs:
+            _render_pairs(view, view.forest, cosine)
     if len(groups):
         _render_list(view, groups)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _groups(
+    root: str, features: str, cosine: float, decided: str, _view: ProjectView
+) -> DuplicateGroups:
+    assert _view.forest is not None
+    return group_rows(_view.forest, cosine, _view.decisions.dropped)
 
 
 def _render_drop(view: ProjectView, groups: DuplicateGroups) -> None:
@@ -99,7 +114,8 @@ def _render_drop(view: ProjectView, groups: DuplicateGroups) -> None:
 
 def _drop(view: ProjectView, cosine: float, keep: Keep, quality: str | None) -> None:
     try:
-        state = drop_duplicates(view.project, cosine, keep=keep, quality=quality)
+        forest = view.forest  # the one that was counted by, whatever a job puts in use meanwhile
+        state = drop_duplicates(view.project, cosine, keep=keep, quality=quality, forest=forest)
     except WinnowError as error:
         st.toast(as_text(error), icon=":material/error:")
         return
@@ -133,7 +149,9 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
             "begins": [" ".join(str(page[row]).split())[:120] for row in firsts.tolist()],
         }
     )
-    event = st.dataframe(
+    key = f"groups-{groups.cosine}-{len(groups)}"
+    draw = partial(
+        st.dataframe,
         table,
         hide_index=True,
         on_select="rerun",
@@ -144,13 +162,10 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
         },
         height=260,
         alt="Groups of near-duplicates, the largest first; a click selects its rows",
-        key=f"groups-{groups.cosine}-{len(groups)}",
+        key=key,
     )
-    picked = tuple(event.selection.rows)
-    if picked != st.session_state.get("group-picked", ()):
-        st.session_state["group-picked"] = picked
-        if picked:
-            select_rows(view, groups[picked[0]], f"near-duplicate group {picked[0] + 1}")
-            st.rerun()
+    for place in newly_picked(key, draw) or ():
+        select_rows(view, groups[place], f"near-duplicate group {place + 1}")
+        st.rerun()
     if len(groups) > count:
         st.caption(f"The {count} largest of {len(groups):,} groups.")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.search import find_rows
+from core.search import LIKE, find_rows
 from core.word_diff import word_diff
 from pages.ui.rows import render_row
 from pages.ui.selection import select_rows, selected
@@ -14,7 +14,6 @@ from pages.ui.text import as_text
 PANEL = "Rows"  # of the map page, where rows are read
 _HEIGHT = 480
 _NEAREST = 8
-_ALIKE = 200  # rows that "more like this" selects
 _DIFFER = 0.8  # cosine from which on two rows are set against each other
 _MARKS = {"first": ":red-background[{}]", "second": ":green-background[{}]"}
 
@@ -43,7 +42,7 @@ def render(view: ProjectView, row: int) -> None:
             "Like this",
             icon=":material/hub:",
             type="tertiary",
-            help=f"Select the {_ALIKE} kept rows nearest to this one, and this one.",
+            help=f"Select the {LIKE} kept rows nearest to this one, and this one.",
             on_click=_select_alike,
             args=(view, row),
         )
@@ -83,7 +82,7 @@ def open_row(row: int | None) -> None:
 
 
 def _select_alike(view: ProjectView, row: int) -> None:
-    found = find_rows(view.project, like_rows=[row], limit=_ALIKE)
+    found = find_rows(view.seen, like_rows=[row], limit=LIKE, pool=view.pool)
     alike = np.union1d(found.rows, [row])
     select_rows(view, alike, f"like row {row:,}", by=("like", str(row)))
 
@@ -91,7 +90,7 @@ def _select_alike(view: ProjectView, row: int) -> None:
 def _render_nearest(view: ProjectView, row: int) -> None:
     """A table of the nearest rows that are kept; a click sets one against this row."""
     assert view.pool is not None
-    found = find_rows(view.project, like_rows=[row], limit=_NEAREST)
+    found = find_rows(view.seen, like_rows=[row], limit=_NEAREST, pool=view.pool)
     if found.cosines is None or not len(found.rows):
         st.caption("No other row is kept.")
         return

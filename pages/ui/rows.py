@@ -10,11 +10,8 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _LONG = 1_200  # characters after which a turn scrolls in a box of its own
-# Code as Markdown fences it: a line of backticks or tildes and a language, up to such a line.
-_FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,}|~{3,})[ ]*([\w+#.-]*)[^\n`]*\n(.*?)\n[ ]{0,3}\1[ ]*$", re.M | re.S
-)
-_MOST = 100_000  # characters in which code is looked for
+# A line that begins or ends code in Markdown: three or more backticks or tildes, and a language.
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *([\w+#.-]{0,20})")
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -62,11 +59,20 @@ def _render_text(label: str, text: str) -> None:
 def parts_of(text: str) -> list[tuple[str, str | None]]:
     """Part a text into prose and code between fences, each code with its language ("" for none)."""
     parts: list[tuple[str, str | None]] = []
-    at = 0
-    for fence in _FENCE.finditer(text) if len(text) <= _MOST else ():
-        parts += [(text[at : fence.start()].strip("\n"), None), (fence[3], fence[2].lower())]
-        at = fence.end()
-    parts.append((text[at:].strip("\n"), None))
+    lines: list[str] = []
+    opened: re.Match[str] | None = None
+    for line in text.split("\n"):
+        fence = _FENCE.match(line)
+        if fence and opened is None:
+            parts.append(("\n".join(lines).strip("\n"), None))
+            lines, opened = [line], fence
+        elif fence and opened and line.strip() == opened[1]:
+            parts.append(("\n".join(lines[1:]), opened[2].lower()))
+            lines, opened = [], None
+        else:
+            lines.append(line)
+    # What is never closed is no code.
+    parts.append(("\n".join(lines).strip("\n"), None))
     return [part for part in parts if part[0].strip()] or [(text, None)]
 
 

@@ -1,6 +1,8 @@
 """The rows that a person has selected in this session: by lasso, cluster, search or click."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -60,11 +62,34 @@ def select_rows(
     )
 
 
+def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:
+    """Rows of a table that were just picked, () if just none is any more; None without a change.
+
+    A table that was not there in the run before picks nothing: Streamlit forgot what was picked,
+    and nobody took it back.
+
+    Parameters
+    ----------
+    key : of the table.
+    draw : draws the table, and returns its event.
+    """
+    known = f"{key}-picked"
+    is_new = key not in st.session_state
+    picked = tuple(draw().selection.rows)
+    if is_new or picked == st.session_state.get(known, ()):
+        st.session_state[known] = picked
+        return None
+    st.session_state[known] = picked
+    return picked
+
+
 def put_selection(selection: RowSelection) -> None:
     """Make this the selection."""
     st.session_state[_KEY] = selection
 
 
-def clear_selection() -> None:
-    """Select nothing."""
-    st.session_state.pop(_KEY, None)
+def clear_selection(origin: str = "") -> None:
+    """Select nothing; with `origin`, only if the selection came about by what begins so."""
+    found = st.session_state.get(_KEY)
+    if isinstance(found, RowSelection) and found.origin.startswith(origin):
+        del st.session_state[_KEY]

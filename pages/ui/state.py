@@ -93,6 +93,25 @@ class ProjectView:
         """Dropped and pinned rows, as of now."""
         return load_decisions(self.project, self.pool.rows if self.pool else 0)
 
+    @cached_property
+    def seen(self) -> Project:
+        """The project with the features and clusters that the page shows, whatever comes meanwhile.
+
+        To read from; what is written there would not be put in use.
+        """
+        if self.features_id is None:
+            return self.project
+        overlay = {"features": self.features_id}
+        if self.clusters is not None:
+            overlay[f"clusters:{self.features_id}"] = self.clusters.fingerprint
+        return Project(self.project.root, overlay)
+
+    @cached_property
+    def log_id(self) -> str:
+        """Names the decisions of this moment."""
+        log = self.decisions.log
+        return f"{log[-1].id} {log[-1].uid}" if log else ""
+
     @property
     def mapped(self) -> bool:
         """Whether there is a map to show."""

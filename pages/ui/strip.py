@@ -24,17 +24,12 @@ _OF_ONE_PROJECT = (
     *(
         "picked",
         "selected-page",
-        "group-picked",
-        "tag-picked",
+        "find-asked",
         "find-within",
         "map-focus",
         "map-column",
     ),
-    *(
-        f"map-search-{how}{end}"
-        for how in ("words", "meaning", "condition")
-        for end in ("", "-done")
-    ),
+    *(f"map-search-{how}" for how in ("words", "meaning", "condition")),
     *(
         "method",
         "target",

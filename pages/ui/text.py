@@ -2,7 +2,7 @@
 
 import re
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&\-.@/])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+=!|~$:&\-.@/])")
 
 
 def as_text(value: object) -> str:
