@@ -13,6 +13,7 @@ from core.view_link import Kind, Step
 from pages.ui.state import ProjectView
 
 _KEY = "selection"
+_NAMED = 300  # rows that an address can name one by one
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def select_rows(
 ) -> None:
     """Replace the selection by `rows`, add them, take them away, or keep only what is in them.
 
-    `by` says how they were found, for an address that shows the same.
+    `by` says how they were found, for an address that shows the same; it can name a few rows.
     """
     st.session_state.pop("picked", None)  # an open row gives way to the selection
+    if by is None and 0 < len(rows) <= _NAMED:
+        by = ("rows", ",".join(map(str, rows.tolist())))
     now = selected(view)
     before = now.rows if now else np.empty(0, np.int64)
     earlier: tuple[Step, ...] = ()
