@@ -63,7 +63,7 @@ def small_histogram(edges: NDArray[np.float64], counts: NDArray[np.int64], unit:
             "<br>%{y:,} rows<extra></extra>",
         )
     )
-    ends = [f"{edges[0]:,.3g}", f"{edges[-1]:,.3g}"]
+    ends = [f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in (edges[0], edges[-1])]
     figure.update_layout(
         height=96,
         bargap=0.08,

@@ -21,6 +21,7 @@ from core.values import as_rows
 
 LIKE = 200  # rows that a search by likeness gives, unless told
 _MOST_LIKE = 1_000  # rows that others should be like
+_NAMED = 12  # sources that a message names
 _PART = 8_192  # rows that are compared together: 12 MB in float32
 
 
@@ -49,6 +50,7 @@ def find_rows(
     where: str = "",
     sources: Sequence[str] = (),
     dropped: bool = False,
+    among: NDArray[np.int64] | None = None,
     limit: int = LIKE,
     pool: Pool | None = None,
     encoder: Encoder | None = None,
@@ -63,6 +65,7 @@ def find_rows(
     like_rows : rows of the pool; the rows nearest to any of them, without themselves.
     where : a condition; see `Pool.where`.
     sources : rows of these only; of all if empty.
+    among : look at these rows only.
     dropped : whether rows that were dropped are looked at too.
     limit : how many rows likeness gives; the others give all.
     pool : the project's, if it is open already.
@@ -87,11 +90,19 @@ def find_rows(
         )
     if limit < 1:
         raise InputError(f"The number of rows must be at least 1, got {limit}.", option="limit")
+    unknown = sorted(set(sources) - set(pool.sources().names))
+    if unknown:
+        known = ", ".join(pool.sources().names[:_NAMED])
+        raise InputError(f"There is no source {unknown[0]!r}; some are: {known}.", option="source")
     allowed = np.ones(pool.rows, bool)
     if words.strip() or where.strip() or sources:
         found = pool.search(words, where=where, sources=sources, limit=pool.rows).rows
         allowed[:] = False
         allowed[found] = True
+    if among is not None:
+        inside = np.zeros(pool.rows, bool)
+        inside[among] = True
+        allowed &= inside
     if not dropped:
         allowed &= ~load_decisions(project, pool.rows).dropped
     if not (like.strip() or len(like_rows)):

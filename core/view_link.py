@@ -155,7 +155,9 @@ def selected_rows(
     current = np.empty(0, np.int64)
     for done, step in enumerate(steps):
         progress(done, len(steps), "selecting rows")
-        current = combine(current, _found(step, points, clusters, find), step.op)
+        # What is nearest within a selection is not what of the nearest lies in it.
+        looked = partial(find, among=current) if step.op == "within" else find
+        current = combine(current, _found(step, points, clusters, looked), step.op)
     return current
 
 

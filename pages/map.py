@@ -1,5 +1,6 @@
 """Map: see the pool, read rows, drop what is bad."""
 
+import contextlib
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,7 @@ import streamlit as st
 from core.decisions import decide
 from core.errors import InputError, WinnowError
 from core.mapevent import MapEvent
+from core.pool import Pool
 from core.runs import list_runs
 from pages.ui import cluster_list, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
@@ -68,12 +70,23 @@ def _choose_color(view: ProjectView, has_run: bool) -> str:
         if color != _COLUMN:
             return str(color)
         if st.session_state.get("map-column") not in columns:
-            telling = [view.pool.quality_column(), *view.pool.number_columns(), *columns]
-            st.session_state["map-column"] = next(name for name in telling if name)
+            st.session_state["map-column"] = _telling_column(view.pool, columns)
         column = st.selectbox(
             "Column", columns, label_visibility="collapsed", key="map-column", width=200
         )
     return f"{COLUMN}{column}"
+
+
+def _telling_column(pool: Pool, columns: list[str]) -> str:
+    """The column to begin with: a quality, a number, or else one of few values."""
+    for name in (pool.quality_column(), *pool.number_columns()):
+        if name:
+            return name
+    for name in columns:
+        with contextlib.suppress(InputError):
+            if len(pool.categories(name).names) > 1:
+                return name
+    return columns[0]
 
 
 def _on_event(view: ProjectView, event: MapEvent) -> None:

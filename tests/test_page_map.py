@@ -184,7 +184,7 @@ def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
     project = Project.open(mapped_root)
     tick(app, 0)
     title = next(box for box in app.text_input if str(box.key).startswith("title-"))
-    title.set_value("My rows").run()
+    title.set_value("My rows")
     app.button(key=f"{title.key}-save").click().run()
     assert "My rows" in load_clusters(project).titles
     tick(app, 0)
@@ -204,3 +204,23 @@ def test_the_card_of_a_cluster(app, mapped_root):
     assert "Nearest clusters" in texts(app) and "Sources: " in texts(app)
     next(one for one in app.button if str(one.key).startswith("card-row-")).click().run()
     assert "**Row " in texts(app)
+
+
+def test_what_is_not_found_within_a_selection_leaves_it(app):
+    search(app, "Words", "galaxy")
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row > 1000")
+    assert "60 rows selected" in texts(app)
+    app.checkbox(key="find-within").uncheck().run()
+    search(app, "Condition", "row > 2000")
+    assert "Nothing selected" in texts(app)
+
+
+def test_the_row_that_is_read_is_dropped_and_gives_way_to_the_next(app, mapped_root):
+    app.session_state["picked"] = 20
+    panel(app, "Rows")
+    app.button(key="pin-row").click().run()
+    app.button(key="drop-row").click().run()
+    state = load_decisions(Project.open(mapped_root), 240)
+    assert np.flatnonzero(state.dropped).tolist() == [20] and not state.pinned.any()
+    assert "**Row 21**" in texts(app)

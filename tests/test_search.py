@@ -119,3 +119,15 @@ def test_from_the_command_line_and_python(mapped_root, capfd):
     )
     assert said["total"] == 4 and said["found"][0]["cosine"] >= said["found"][3]["cosine"]
     assert main(["search", str(mapped_root)]) == 2
+
+
+def test_likeness_is_ranked_among_the_rows_that_are_asked_for(project):
+    among = np.arange(100, 140)
+    found = find_rows(project, like_rows=[3], among=among, limit=10)
+    assert len(found.rows) == 10 and set(found.rows) <= set(among)
+    assert set(find_rows(project, "garlic", among=np.arange(5)).rows) <= set(range(5))
+
+
+def test_a_source_that_is_not_there_is_refused(project):
+    with pytest.raises(InputError, match="no source 'nothing'"):
+        find_rows(project, sources=["nothing"])

@@ -15,6 +15,7 @@ from core.cluster_stats import ClusterCard, cluster_card
 from core.errors import WinnowError
 from core.figures import small_histogram
 from pages.ui.reader import open_row
+from pages.ui.selection import clear_selection
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
@@ -67,10 +68,13 @@ def _go(number: int) -> None:
 def _render_rename(view: ProjectView, number: int) -> None:
     clusters = view.clusters
     assert clusters is not None
-    with st.popover("Rename", icon=":material/edit:"):
-        key = f"title-{clusters.fingerprint}-{number}"
+    key = f"title-{clusters.fingerprint}-{number}"
+    with (
+        st.popover("Rename", icon=":material/edit:"),
+        st.form(f"{key}-form", border=False),  # in which Enter saves
+    ):
         title = st.text_input("Title", clusters.titles[number], max_chars=80, key=key)
-        if st.button("Save", type="primary", key=f"{key}-save"):
+        if st.form_submit_button("Save", type="primary", key=f"{key}-save"):
             _edit(view, lambda: rename_cluster(view.project, number, title))
 
 
@@ -98,6 +102,7 @@ def _edit(view: ProjectView, edit: Callable[[], EditReport]) -> None:
     except WinnowError as error:
         st.error(as_text(error))
         return
+    clear_selection("cluster")  # by numbers and titles that may be others now
     st.rerun()
 
 

@@ -1,6 +1,11 @@
 """Search on the map page: by words, by meaning or by a condition; what is found is selected."""
 
+import hashlib
+from functools import partial
+
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.encoders.base import Encoder
 from core.errors import WinnowError
@@ -44,18 +49,20 @@ def render(view: ProjectView) -> None:
         f"Search by {how.lower()}", placeholder=_EXAMPLES[how], type="search", key=key,
         help=_HELP, label_visibility="collapsed", on_change=_ask, args=(how, key),
     )  # fmt: skip
-    if selected(view) is not None:
-        st.checkbox(
-            "Within the selection",
-            key="find-within",
-            help="Of what is selected, keep what is found.",
-        )
+    # Always there: what stands below must not move under the pointer.
+    st.checkbox(
+        "Within the selection",
+        key="find-within",
+        help="Of what is selected, keep what is found.",
+        disabled=selected(view) is None,
+    )
     asked = st.session_state.get(_ASKED)
     if asked is None:
         return
     how, text, op = asked
+    now = selected(view)
     try:
-        found = _find(view, how, text)
+        found = _find(view, how, text, now.rows if op == "within" and now else None)
     except WinnowError as error:
         del st.session_state[_ASKED]
         st.error(as_text(error))
@@ -65,6 +72,8 @@ def render(view: ProjectView) -> None:
     del st.session_state[_ASKED]
     if not len(found.rows):
         st.toast(f"No row that is kept fits “{as_text(text)}”.", icon=":material/search_off:")
+        if op == "within":  # what it was looked for in is not lost
+            st.rerun()
     origin = f"{_ORIGIN} {how.lower()} for {text!r}"
     select_rows(view, found.rows, origin, op, by=(_KINDS[how], text))
     st.rerun()
@@ -90,20 +99,22 @@ def _ask(how: str, key: str) -> None:
     st.session_state[_ASKED] = (how, text, op)
 
 
-def _find(view: ProjectView, how: str, text: str) -> Found | None:
+def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | None) -> Found | None:
     """What is found; None while that is worked out."""
+    find = partial(find_rows, view.seen, pool=view.pool, among=among)
     if how == "Words":
-        return find_rows(view.seen, text, pool=view.pool)
+        return find(text)
     if how == "Condition":
-        return find_rows(view.seen, where=text, pool=view.pool)
-    features, seen, pool = view.features, view.seen, view.pool
+        return find(where=text)
+    features = view.features
     assert features is not None
 
     def work(task: Task) -> Found:
         encoder = loaded_encoder(features, task)
-        return find_rows(seen, like=text, pool=pool, encoder=encoder, progress=task.progress)
+        return find(like=text, encoder=encoder, progress=task.progress)
 
-    key = ("meaning", str(view.project.root), features.fingerprint, view.log_id, text)
+    of = "" if among is None else hashlib.sha256(among.tobytes()).hexdigest()
+    key = ("meaning", str(view.project.root), features.fingerprint, view.log_id, text, of)
     task = desk().ask((session_id(), "meaning"), key, work, wait=_WAIT_SECONDS)
     found: Found | None = result_of(task)
     if found is None:

@@ -58,8 +58,8 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "when": st.column_config.DatetimeColumn("when", format="HH:mm", width=50),
-            "what": st.column_config.TextColumn("what", width=110),
+            "when": st.column_config.DatetimeColumn("when", format="MMM D, HH:mm", width=95),
+            "what": st.column_config.TextColumn("what", width=150),
             "rows": st.column_config.TextColumn("rows", width=55),
         },
         height=min(240, 36 * (len(shown) + 1) + 3),

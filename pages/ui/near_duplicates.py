@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.decisions import decide
 from core.errors import WinnowError
 from core.jobs import Step
 from core.near_duplicates import (
@@ -167,5 +168,23 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
     for place in newly_picked(key, draw) or ():
         select_rows(view, groups[place], f"near-duplicate group {place + 1}")
         st.rerun()
+    for place in st.session_state[f"{key}-picked"][:1]:
+        _render_drop_of_one(view, groups, place)
     if len(groups) > count:
         st.caption(f"The {count} largest of {len(groups):,} groups.")
+
+
+def _render_drop_of_one(view: ProjectView, groups: DuplicateGroups, place: int) -> None:
+    """Drop all but the first of the group that is picked; pinned rows stay."""
+    assert view.pool is not None
+    one = DuplicateGroups(groups.cosine, groups[place], np.array([0, len(groups[place])]))
+    rows = extra_rows(one, np.zeros(view.pool.rows), view.decisions.pinned)
+    if st.button(
+        "Keep only the first row of this group",
+        disabled=not len(rows),
+        help=f"Drop the other {len(rows):,}; Ctrl+Z brings them back.",
+    ):
+        origin = f"near-duplicate group at cosine {groups.cosine:g}, the first kept"
+        decide(view.project, view.pool.rows, "drop", rows, origin)
+        clear_selection()
+        st.rerun()

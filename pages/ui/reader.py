@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.decisions import decide
 from core.search import LIKE, find_rows
 from core.word_diff import word_diff
 from pages.ui.rows import render_row
@@ -37,6 +38,16 @@ def render(view: ProjectView, row: int) -> None:
                 disabled=to is None,
                 on_click=open_row,
                 args=(to,),
+            )
+        for action, icon in (("drop", ":material/delete:"), ("pin", ":material/keep:")):
+            st.button(
+                "",
+                key=f"{action}-row",
+                icon=icon,
+                type="tertiary",
+                help=f"{action.capitalize()} this row; Ctrl+Z takes it back.",
+                on_click=_decide,
+                args=(view, row, action, after),
             )
         st.button(
             "Like this",
@@ -79,6 +90,15 @@ def open_row(row: int | None) -> None:
     else:
         st.session_state["picked"] = row
         st.session_state["map-panel"] = PANEL
+
+
+def _decide(view: ProjectView, row: int, action: str, after: int | None) -> None:
+    """Drop or pin the row that is read; a dropped one gives way to the next."""
+    assert view.pool is not None
+    decide(view.project, view.pool.rows, action, np.array([row]), f"reading row {row}")
+    st.toast(f"{'Dropped' if action == 'drop' else 'Pinned'} row {row:,}. Ctrl+Z takes it back.")
+    if action == "drop":
+        open_row(after)
 
 
 def _select_alike(view: ProjectView, row: int) -> None:

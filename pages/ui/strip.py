@@ -1,5 +1,7 @@
 """The strip on top of every page: project, what is kept, undo and redo, the running job."""
 
+import math
+
 import streamlit as st
 
 from core import jobs
@@ -129,7 +131,7 @@ def _render_kept(view: ProjectView) -> None:
     pinned = int(decisions.pinned.sum())
     extra = f" · {pinned:,} pinned" if pinned else ""
     st.markdown(
-        f"kept **{kept:,}** of {pool.rows:,} ({kept / pool.rows:.0%}){extra}", width="content"
+        f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
     )
     st.button(
         "Undo",
@@ -153,8 +155,17 @@ def _render_kept(view: ProjectView) -> None:
         )
 
 
+def _share(kept: int, rows: int) -> str:
+    """Kept rows in percent: 100 only if all are."""
+    share = 100 * kept / rows
+    return f"{math.floor(10 * share) / 10:.1f}%" if 99 < share < 100 else f"{share:.0f}%"
+
+
 def _undo(view: ProjectView) -> None:
+    standing = [entry for entry in view.decisions.log if entry.active]
     _try(undo, view)
+    if standing and (rows := standing[-1].row_count):
+        st.toast(f"Took back: {standing[-1].action} {rows:,} rows ({as_text(standing[-1].origin)})")
 
 
 def _redo(view: ProjectView) -> None:
@@ -191,12 +202,15 @@ def _watch(view: ProjectView) -> Job | None:
 
 
 def _watch_decisions(view: ProjectView) -> None:
-    """Run the page again soon after somebody decided something in another window."""
+    """Run the page again soon after rows were decided on or clusters edited in another window."""
     seen = view.decisions.log[-1].id if view.decisions.log else 0
+    kind = f"clusters:{view.features_id}"
+    clusters = view.project.pointer(kind)
 
     @st.fragment(run_every=_GLANCE_SECONDS)
     def glance() -> None:
-        if decisions_version(view.project) != seen:
+        project = view.project
+        if decisions_version(project) != seen or project.pointer(kind) != clusters:
             st.rerun()
 
     glance()
