@@ -12,6 +12,8 @@ from streamlit.web import cli
 _APP = Path(__file__).parents[2] / "app.py"
 # Not the pages themselves: their caches want a server that runs.
 _NEEDED = (
+    "PIL.Image",
+    "pyarrow.dataset",
     "pandas.io.formats.style",
     "plotly.graph_objects",
     "core.compare",
