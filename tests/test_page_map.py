@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import APP, button, open_app, texts
 
+from core.cluster_stats import cluster_stats
 from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
 from core.near_duplicates import duplicate_groups, find_duplicates
@@ -224,3 +225,21 @@ def test_the_row_that_is_read_is_dropped_and_gives_way_to_the_next(app, mapped_r
     state = load_decisions(Project.open(mapped_root), 240)
     assert np.flatnonzero(state.dropped).tolist() == [20] and not state.pinned.any()
     assert "**Row 21**" in texts(app)
+
+
+@pytest.mark.parametrize("by", ["Kept", "Length", "Alike", "Duplicates"])
+def test_clusters_are_sorted_by_what_is_asked_for(mapped_root, monkeypatch, by):
+    monkeypatch.setattr("pages.ui.cluster_list._FEW", 1)
+    project = Project.open(mapped_root)
+    decide(project, 240, "drop", np.arange(30), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.selectbox(key="cluster-by").set_value(by).run()
+    stats = cluster_stats(project)
+    values = {
+        "Kept": 100 * stats.kept / stats.rows,
+        "Length": stats.median_length,
+        "Alike": stats.mean_cosine,
+        "Duplicates": 100 * stats.duplicates,
+    }[by]
+    shown = app.dataframe[0].value[by]
+    np.testing.assert_allclose(shown, np.sort(values)[::-1])

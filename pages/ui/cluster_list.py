@@ -16,13 +16,15 @@ from pages.ui.state import ProjectView
 _FEW = 12  # clusters among which nobody needs to look for one
 _HEIGHT = 330
 _ORIGIN = "clusters"
+_BY = ("Rows", "Kept", "Length", "Alike", "Duplicates")
 
 
 def render(view: ProjectView) -> None:
     """Draw the list, and what can be done with the clusters that are ticked in it."""
     clusters = view.clusters
     assert clusters is not None
-    columns = _columns(_stats(view))
+    assert view.pool is not None
+    names = [*_BY, *(["Quality"] if view.pool.quality_column() else [])]
     words, by = "", "Rows"
     if len(clusters.titles) > _FEW:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -31,16 +33,16 @@ def render(view: ProjectView) -> None:
                 label_visibility="collapsed", key="cluster-words",
             )  # fmt: skip
             by = st.selectbox(
-                "Sort by", list(columns), label_visibility="collapsed", width=130, key="cluster-by",
+                "Sort by", names, label_visibility="collapsed", width=130, key="cluster-by",
                 format_func=lambda name: f"By {name.lower()}",
                 help="The largest first; a click on a column's head turns it round.",
             )  # fmt: skip
-    order = _listed(view, words, columns[by][0])
+    order = _listed(view, words, _column(view, by)[0])
     if not len(order):
         st.caption("No cluster has that in its title or keywords.")
         return
     key = f"cluster-list-{clusters.fingerprint}-{by}-{words}"
-    picked = newly_picked(key, lambda: _draw(view, order, by, columns, key))
+    picked = newly_picked(key, lambda: _draw(view, order, by, key))
     if picked is not None:
         _select(view, [int(order[place]) for place in picked])
         st.rerun()
@@ -60,31 +62,28 @@ def _measured(root: str, fingerprint: str, decided: str, _view: ProjectView) -> 
     return cluster_stats(_view.seen, quality=pool.quality_column())
 
 
-def _columns(stats: ClusterStats) -> dict[str, tuple[NDArray[Any], Any]]:
-    """What the list can show and be sorted by: values by cluster, and how they are shown."""
-    number = st.column_config.NumberColumn
-    share = 100 * stats.kept / np.maximum(stats.rows, 1)
-    columns = {
-        "Rows": (
-            stats.rows,
-            st.column_config.ProgressColumn(
-                "rows", format="%d", max_value=int(max(stats.rows)), width=75
-            ),
-        ),
-        "Kept": (share, number("kept %", format="%.0f", width=50)),
-        "Length": (stats.median_length, number("length", format="%.0f", width=60)),
-        "Alike": (
-            stats.mean_cosine,
-            number("alike", format="%.2f", width=50, help="Mean cosine with the centroid."),
-        ),
-        "Duplicates": (
-            100 * stats.duplicates,
-            number("same %", format="%.0f", width=55, help="Rows with the text of another."),
-        ),
-    }
-    if stats.mean_quality is not None:
-        columns["Quality"] = (stats.mean_quality, number("quality", format="%.3g", width=60))
-    return columns
+def _column(view: ProjectView, name: str) -> tuple[NDArray[Any], Any]:
+    """Values by cluster that the list can show and be sorted by, and how they are shown."""
+    clusters, number = view.clusters, st.column_config.NumberColumn
+    assert clusters is not None
+    sizes = np.asarray(clusters.sizes)
+    if name == "Rows":
+        most = int(sizes.max())
+        config = st.column_config.ProgressColumn("rows", format="%d", max_value=most, width=75)
+        return sizes, config
+    if name == "Kept":
+        kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(sizes))
+        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=50)
+    stats = _stats(view)  # which takes a moment: the list as it opens does without
+    if name == "Quality" and stats.mean_quality is not None:
+        return stats.mean_quality, number("quality", format="%.3g", width=60)
+    if name == "Alike":
+        told = "Mean cosine with the centroid."
+        return stats.mean_cosine, number("alike", format="%.2f", width=50, help=told)
+    if name == "Duplicates":
+        told = "Rows with the text of another."
+        return 100 * stats.duplicates, number("same %", format="%.0f", width=55, help=told)
+    return stats.median_length, number("length", format="%.0f", width=60)
 
 
 def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:
@@ -105,7 +104,6 @@ def _draw(
     view: ProjectView,
     order: NDArray[np.int64],
     by: str,
-    columns: dict[str, tuple[NDArray[Any], Any]],
     key: str,
 ) -> Any:
     """Draw the table and return what is ticked in it."""
@@ -120,14 +118,15 @@ def _draw(
         "color": ["●"] * len(order),
         "title": [clusters.titles[number] for number in order],
     }
-    table |= {name: columns[name][0][order] for name in names}
+    columns = {name: _column(view, name) for name in names}
+    table |= {name: values[order] for name, (values, _) in columns.items()}
     colors = iter(cluster_colors(view)[order])
     return st.dataframe(
         pd.DataFrame(table).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
         column_config={
             "color": st.column_config.TextColumn("", width=26, help="Its colour on the map."),
             "title": st.column_config.TextColumn("title", width=140 if len(names) > 1 else 184),
-            **{name: columns[name][1] for name in names},
+            **{name: config for name, (_, config) in columns.items()},
         },
         hide_index=True,
         on_select="rerun",
