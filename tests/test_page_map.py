@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-from test_pages import APP, button, open_app, texts
+from test_pages import APP, button, finish, open_app, texts
 
 from core.cluster_stats import cluster_stats
 from core.clusters import load_clusters
@@ -187,15 +187,19 @@ def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
     title = next(box for box in app.text_input if str(box.key).startswith("title-"))
     title.set_value("My rows")
     app.button(key=f"{title.key}-save").click().run()
+    finish(app)
     assert "My rows" in load_clusters(project).titles
     tick(app, 0)
     next(one for one in app.button if str(one.key).startswith("split-")).click().run()
+    finish(app)
     assert len(load_clusters(project).titles) == 5
     tick(app, 0, 1)
     [one for one in app.button if one.label == "Merge"][-1].click().run()
+    finish(app)
     assert len(load_clusters(project).titles) == 4
     for _ in range(3):
         button(app, "Undo edit").click().run()
+        finish(app)
     assert "My rows" not in load_clusters(project).titles and not load_clusters(project).edits
 
 

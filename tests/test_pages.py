@@ -49,6 +49,15 @@ def button(app, label):
     return next(b for b in app.button if b.label == label)
 
 
+def finish(app):
+    """Have the page go on until a change made beside it is done."""
+    deadline = time.monotonic() + SECONDS
+    while "errand" in app.session_state:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        app.run()
+
+
 def wait_for_jobs(root):
     project = Project.open(root)
     deadline = time.monotonic() + SECONDS

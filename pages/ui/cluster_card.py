@@ -12,8 +12,8 @@ from core.cluster_edits import (
     undo_cluster_edit,
 )
 from core.cluster_stats import ClusterCard, cluster_card
-from core.errors import WinnowError
 from core.figures import small_histogram
+from pages.ui import errand
 from pages.ui.reader import open_row
 from pages.ui.selection import clear_selection
 from pages.ui.state import ProjectView
@@ -44,15 +44,17 @@ def render(view: ProjectView, ticked: list[int]) -> None:
         elif ticked:
             with st.popover(f"Merge {len(ticked)}", icon=":material/merge:"):
                 title = st.text_input("Title", placeholder="From their rows, unless given")
-                if st.button("Merge", type="primary"):
-                    _edit(view, lambda: merge_clusters(view.project, ticked, title or None))
+                if st.button("Merge", type="primary", disabled=errand.busy()):
+                    what = f"Merging {len(ticked)} clusters"
+                    _edit(view, what, lambda: merge_clusters(view.project, ticked, title or None))
         if clusters.edits and st.button(
             "Undo edit",
             icon=":material/undo:",
             type="tertiary",
+            disabled=errand.busy(),
             help="Take back the last renaming, splitting or merging of clusters.",
         ):
-            _edit(view, lambda: undo_cluster_edit(view.project))
+            _edit(view, "Undoing an edit", lambda: undo_cluster_edit(view.project))
     if len(ticked) == 1:
         card = st.expander("About this cluster", on_change="rerun", key="cluster-card")
         if card.open:
@@ -74,8 +76,8 @@ def _render_rename(view: ProjectView, number: int) -> None:
         st.form(f"{key}-form", border=False),  # in which Enter saves
     ):
         title = st.text_input("Title", clusters.titles[number], max_chars=80, key=key)
-        if st.form_submit_button("Save", type="primary", key=f"{key}-save"):
-            _edit(view, lambda: rename_cluster(view.project, number, title))
+        if st.form_submit_button("Save", type="primary", key=f"{key}-save", disabled=errand.busy()):
+            _edit(view, "Renaming", lambda: rename_cluster(view.project, number, title))
 
 
 def _render_split(view: ProjectView, number: int) -> None:
@@ -86,24 +88,24 @@ def _render_split(view: ProjectView, number: int) -> None:
         if most < 2:
             return
         parts = st.number_input("Into how many", 2, most, 2, key=f"parts-{number}")
-        if st.button("Split", type="primary", key=f"split-{number}"):
-            _edit(view, lambda: split_cluster(view.project, number, k=int(parts)))
+        if st.button("Split", type="primary", key=f"split-{number}", disabled=errand.busy()):
+            what = f"Splitting “{clusters.titles[number]}”"
+            _edit(view, what, lambda: split_cluster(view.project, number, k=int(parts)))
 
 
-def _edit(view: ProjectView, edit: Callable[[], EditReport]) -> None:
+def _edit(view: ProjectView, what: str, edit: Callable[[], EditReport]) -> None:
     assert view.clusters is not None
     now = view.project.pointer(f"clusters:{view.features_id}")
     if now != view.clusters.fingerprint:
         st.error("The clusters were changed in another window; look at them again first.")
         return
-    try:
-        with st.spinner("Changing the clusters …"):
-            edit()
-    except WinnowError as error:
-        st.error(as_text(error))
-        return
-    clear_selection("cluster")  # by numbers and titles that may be others now
-    st.rerun()
+
+    def change() -> str:
+        edit()
+        return ""
+
+    # Afterwards numbers and titles may be those of other clusters.
+    errand.start(what, change, then=lambda: clear_selection("cluster"))
 
 
 def _render_card(view: ProjectView, number: int) -> None:

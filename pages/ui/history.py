@@ -11,7 +11,9 @@ import streamlit as st
 
 from core.decision_exchange import export_decisions, import_decisions
 from core.decisions import LONGEST_NOTE, Entry, annotate, go_back
-from core.errors import WinnowError
+from core.errors import InputError, WinnowError
+from core.project import Project
+from pages.ui import errand
 from pages.ui.selection import newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -155,17 +157,20 @@ def _render_exchange(view: ProjectView) -> None:
         icon=":material/download:",
     )
     upload = st.file_uploader("Decisions of somebody else", type="json", key="decisions-file")
-    if st.button("Add them", disabled=upload is None) and upload is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "decisions.json"
-            path.write_bytes(upload.getvalue())
-            try:
-                report = import_decisions(view.project, path)
-            except WinnowError as error:
-                st.error(as_text(str(error).replace(str(path), upload.name)))
-                return
-        st.toast(as_text(report.sentence))
-        st.rerun()
+    idle = upload is not None and not errand.busy()
+    if st.button("Add them", disabled=not idle) and upload is not None:
+        name, content = upload.name, upload.getvalue()
+        errand.start(f"Reading {name}", lambda: _imported(view.project, name, content))
+
+
+def _imported(project: Project, name: str, content: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "decisions.json"
+        path.write_bytes(content)
+        try:
+            return import_decisions(project, path).sentence
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), name)) from None
 
 
 def _exported(view: ProjectView) -> bytes:

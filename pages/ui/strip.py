@@ -8,6 +8,7 @@ from core import jobs
 from core.decisions import decisions_version, redo, undo
 from core.errors import InputError, WinnowError
 from core.jobs import Job
+from pages.ui import errand
 from pages.ui.places import place
 from pages.ui.state import (
     NEW_PROJECT,
@@ -66,6 +67,7 @@ def render() -> None:
     """Draw the strip and choose the project that the page will show."""
     names = project_names()
     _choose(names)
+    errand.settle()
     with st.container(horizontal=True, vertical_alignment="center", key="strip"):
         st.selectbox(
             "Project",
@@ -81,6 +83,7 @@ def render() -> None:
             st.switch_page(place("pool"))
         if view and view.pool:
             _render_kept(view)
+        errand.render()
         ended = _watch(view) if view else None
     if view and view.pool:
         _watch_decisions(view)

@@ -167,11 +167,18 @@ class MapOnPage:
         self.root.locator(f'button[data-act="{name}"]').click()
 
     def settle(self) -> None:
-        """Wait until two frames in a row show the same view."""
+        """Wait until the view is at rest: what was asked for is drawn, and no motion goes on."""
         before = ""
-        while before != (now := self.data("view")):
+        while before != (now := self._drawn_view()):
             before = now
             self.page.wait_for_timeout(120)
+
+    def _drawn_view(self) -> str:
+        """The view after every frame that was asked for by now, however slow the machine."""
+        self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        return self.data("view")
 
 
 def echo(page: Page) -> dict[str, object]:
