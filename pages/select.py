@@ -6,7 +6,7 @@ from core.errors import WinnowError
 from core.jobs import Step
 from core.runs import Run, check_run_name, delete_run, list_runs, store
 from core.selection import RULES
-from pages.ui import live, outcome
+from pages.ui import live, outcome, select_link
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
 from pages.ui.live import Live, Preview
@@ -196,12 +196,14 @@ def render() -> None:
     view = current_view()
     if view is None or view.pool is None:
         stop_with("No pool yet", "A selection needs rows to choose from.", "pool", "Load a pool")
+    select_link.restore(view)
     controls, canvas, result = st.columns([0.24, 0.46, 0.30], gap="medium")
     failed = ""
     with controls:
         asked, answer, more = st.container(), st.container(), st.container()
         with asked:
             settings = render_settings(view, more)
+        select_link.write(settings)
         try:
             found = live.ask(view, settings)
         except WinnowError as error:

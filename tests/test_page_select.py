@@ -229,3 +229,37 @@ def test_rows_of_the_settings_before_stay_until_the_new_ones_are_there(app, monk
     assert "hourglass" in texts(app) and shown(app) == before
     assert "Automatic" not in texts(app)  # said of what is there, not of what is coming
     assert "Automatic" in texts(settled(app))
+
+
+def test_the_address_says_what_was_set_and_shows_it_again(app, mapped_root, monkeypatch):
+    app.selectbox(key="method").set_value("tsds-uniform").run()
+    app.slider(key="tsds-uniform-diversity_weight").set_value(0.3).run()
+    app.slider(key="ratio").set_value(7.5).run()
+    app.number_input(key="seed").set_value(3).run()
+    app.toggle(key="max_cosine-on").set_value(True).run()
+    settled(app.slider(key="max_cosine-cosine").set_value(0.99).run())
+    params = dict(app.query_params)
+    assert params == {
+        "project": "planted", "method": "tsds-uniform", "target": "cooking", "ratio": "0.075",
+        "seed": "3", "max_cosine": "0.99", "diversity_weight": "0.3",
+    }  # fmt: skip
+    again = settled(open_app(mapped_root.parent, monkeypatch, "select", params=params))
+    assert not again.exception
+    assert again.selectbox(key="method").value == "tsds-uniform"
+    assert again.slider(key="tsds-uniform-diversity_weight").value == 0.3
+    assert again.slider(key="ratio").value == 7.5 and again.number_input(key="seed").value == 3
+    assert chosen_rows(again)["row"].tolist() == chosen_rows(app)["row"].tolist()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"method": "magic", "target": "nobody", "ratio": "-1", "budget": "ten", "seed": "1e99"},
+        {"method": "tsds-kde", "diversity_weight": "nan", "scale": "-3", "ratio": "inf"},
+        {"method": "kmq", "temperature": "9e9", "quotas": "some", "max_cosine": "2"},
+    ],
+)
+def test_an_address_that_makes_no_sense_is_left_alone(mapped_root, monkeypatch, params):
+    app = settled(open_app(mapped_root.parent, monkeypatch, "select", params=params))
+    assert not app.exception and not app.error
+    assert app.slider(key="ratio").value == 5.0 and app.number_input(key="seed").value == 0

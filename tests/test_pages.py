@@ -25,8 +25,8 @@ SECONDS = 60
 APP = Path(__file__).parents[1] / "app.py"
 
 
-def open_app(home, monkeypatch, page=None, project="planted"):
-    """The app on its first page, or on the one named."""
+def open_app(home, monkeypatch, page=None, project="planted", params=None):
+    """The app on its first page, or on the one named, with `params` in its address."""
     monkeypatch.setenv("WINNOW_PROJECTS", str(home))
     app = AppTest.from_file(str(APP), default_timeout=SECONDS)
     if project:
@@ -34,6 +34,8 @@ def open_app(home, monkeypatch, page=None, project="planted"):
     app.run()
     if page:
         app._page_hash = calc_hash(page)  # its switch_page() knows pages that are files only
+        for name, value in (params or {}).items():
+            app.query_params[name] = value
         app.run()
     assert not app.exception, app.exception
     return app

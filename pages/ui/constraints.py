@@ -13,7 +13,7 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _USUAL = 0.95  # cosine of near-duplicates
-_LOWEST = 0.5  # below it nearly all rows are "alike"
+COSINES = (0.5, 1.0)  # below it nearly all rows are "alike"
 _LINES, _TABLE_HEIGHT = 3, 168  # lines to begin with; pixels
 _EMPTY = {"group": "string", "fewest": "Int64", "most": "Int64"}
 
@@ -64,14 +64,14 @@ def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None
     on = st.toggle(label, help=of.help, disabled=disabled, key=f"{of.name}-on")
     if not on or disabled:
         return None
+    key = f"{of.name}-cosine"
+    st.session_state.setdefault(key, _USUAL)
     return st.slider(
         "Alike above cosine",
-        _LOWEST,
-        of.high,
-        _USUAL,
-        0.01,
+        *COSINES,
+        step=0.01,
         help="Cosine of two rows' vectors: 1 for copies.",
-        key=f"{of.name}-cosine",
+        key=key,
     )
 
 

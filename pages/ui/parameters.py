@@ -19,34 +19,40 @@ def render_parameters(rule: Rule, *, simple: bool) -> dict[str, Any]:
 def _widget(rule: Rule, parameter: Parameter) -> Any:
     key = f"{rule.id}-{parameter.name}"
     label, meaning = parameter.label, parameter.help
+    if parameter.automatic and parameter.kind != "scale":
+        return _automatic_slider(rule, parameter)
+    # Not as the widget's own default: the address may have set it.
+    is_text = parameter.kind == "scale"
+    st.session_state.setdefault(key, str(parameter.default) if is_text else parameter.default)
     if parameter.kind == "choice":
         return st.segmented_control(
             label,
             parameter.choices,
-            default=parameter.default,
             required=True,
             help=meaning,
             key=key,
         )
     if parameter.kind == "scale":
-        text = st.text_input(label, value=str(parameter.default), help=meaning, key=key).strip()
+        text = st.text_input(label, help=meaning, key=key).strip()
         try:
             return text if text == "auto" else float(text)
         except ValueError:
             st.error(f"{label} takes auto or a number.")
             return parameter.default
     if parameter.kind == "int":
-        return st.number_input(
-            label, parameter.low, parameter.high, parameter.default, help=meaning, key=key
-        )
-    low, high = float(parameter.low or 0), float(parameter.high or 1)
-    if parameter.automatic:
-        return _automatic_slider(rule, parameter, low, high)
-    return st.slider(label, low, high, float(parameter.default), 0.01, help=meaning, key=key)
+        return st.number_input(label, parameter.low, parameter.high, help=meaning, key=key)
+    low, high = slider_range(parameter)
+    return st.slider(label, low, high, step=0.01, help=meaning, key=key)
 
 
-def _automatic_slider(rule: Rule, parameter: Parameter, low: float, high: float) -> Any:
+def slider_range(parameter: Parameter) -> tuple[float, float]:
+    """The values that a parameter's slider covers, ends included."""
+    return float(parameter.low or 0), float(parameter.high or 1)
+
+
+def _automatic_slider(rule: Rule, parameter: Parameter) -> Any:
     """A slider that stands where "auto" came to, until it is moved by hand."""
+    low, high = slider_range(parameter)
     key = f"{rule.id}-{parameter.name}"
     switch = f"{key}-auto"
     if st.session_state.setdefault(switch, parameter.default == "auto"):

@@ -23,6 +23,10 @@ from pages.ui.state import ProjectView, keep_widgets
 _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 
 
+RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
+LARGEST_SEED = 2**31 - 1
+LENGTH = "n_chars"
+
 _KEYS = {
     *("method", "target", "quality", "by", "ratio", "budget", "seed", "run_name", "shown"),
     *(f"{of.name}-{part}" for of in (MAX_COSINE, SEMDEDUP) for part in ("on", "cosine")),
@@ -124,11 +128,11 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         options |= render_constraints(view)
         with st.expander("More settings"):
             parameters |= render_parameters(rule, simple=False)
+            st.session_state.setdefault("seed", 0)
             seed = st.number_input(
                 "Seed",
                 0,
-                2**31 - 1,
-                0,
+                LARGEST_SEED,
                 help="The same seed and settings give the same rows.",
                 key="seed",
             )
@@ -143,13 +147,12 @@ def _choose_budget(rows: int) -> int:
     """A share of the pool by the slider, or a number of rows."""
     if (st.session_state.get("budget") or 0) > rows:  # the pool was another one
         st.session_state["budget"] = rows
+    st.session_state.setdefault("ratio", RATIO)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ratio = st.slider(
             "Selection ratio",
-            0.1,
-            100.0,
-            5.0,
-            0.1,
+            *RATIOS,
+            step=0.1,
             format="%.1f %%",
             key="ratio",
             disabled=st.session_state.get("budget") is not None,
@@ -159,7 +162,7 @@ def _choose_budget(rows: int) -> int:
             "Rows",
             1,
             rows,
-            None,
+            value=None,
             placeholder="by ratio",
             width=90,
             key="budget",
@@ -168,17 +171,15 @@ def _choose_budget(rows: int) -> int:
     return exact or max(1, round(ratio / 100 * rows))
 
 
-_LENGTH = "n_chars"
-
-
 def _choose_quality(pool: Pool) -> str | None:
-    columns = [*pool.number_columns(), _LENGTH]
+    columns = [*pool.number_columns(), LENGTH]
     mapped = pool.quality_column()
+    st.session_state.setdefault("quality", mapped if mapped in columns else None)
     chosen: str | None = st.selectbox(
         "Quality column",
         columns,
-        index=columns.index(mapped) if mapped in columns else None,
-        format_func=lambda name: "Length in characters" if name == _LENGTH else name,
+        index=None,
+        format_func=lambda name: "Length in characters" if name == LENGTH else name,
         placeholder="Choose a column",
         help="Numbers, 0 or more; higher is better. A longer row is not a better one: length is a "
         "stand-in where there are no scores.",

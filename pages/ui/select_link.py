@@ -1,0 +1,117 @@
+"""The settings of the Select page in its address, named as the command line's options are.
+
+A reload or a sent link shows the same selection; limits of sources and clusters are not in it.
+"""
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.selection import RULES, Parameter, Rule
+from core.selection.parameters import MAX_COSINE, SEMDEDUP
+from core.targets import list_targets
+from pages.ui.constraints import COSINES
+from pages.ui.parameters import slider_range
+from pages.ui.settings import LARGEST_SEED, LENGTH, RATIO, RATIOS, Settings
+from pages.ui.state import ProjectView
+
+_READ = "select-link-read"
+_CAPS = (MAX_COSINE, SEMDEDUP)
+_NAMES = {
+    *("method", "target", "quality", "by", "ratio", "budget", "seed"),
+    *(cap.name for cap in _CAPS),
+    *(parameter.name for rule in RULES.values() for parameter in rule.parameters),
+}
+
+
+def restore(view: ProjectView) -> None:
+    """Take over what the address says; once in a session, before the settings are drawn.
+
+    What it says of things that are not there, or outside their range, is left at its default.
+    """
+    if st.session_state.get(_READ):
+        return
+    st.session_state[_READ] = True
+    pool = view.pool
+    assert pool is not None
+    targets = [info.name for info in list_targets(view.project)]
+    _take("method", lambda text: _one_of(text, list(RULES)))
+    _take("target", lambda text: _one_of(text, targets))
+    _take("quality", lambda text: _one_of(text, [*pool.number_columns(), LENGTH]))
+    _take("by", lambda text: _one_of(text, ["source", *pool.columns()]))
+    _take("ratio", lambda text: _within(round(100 * float(text), 4), *RATIOS))
+    _take("budget", lambda text: _within(int(text), 1, pool.rows))
+    _take("seed", lambda text: _within(int(text), 0, LARGEST_SEED))
+    for cap in _CAPS:
+        if _take(cap.name, lambda text: _within(float(text), *COSINES), f"{cap.name}-cosine"):
+            st.session_state[f"{cap.name}-on"] = True
+    rule = RULES.get(st.query_params.get("method", ""))
+    if rule is not None:
+        _take_parameters(rule)
+
+
+def write(settings: Settings) -> None:
+    """Bring the address up to date: what was chosen, and what is not at its default."""
+    said: dict[str, Any] = {"method": settings.rule.id, **settings.options}
+    said.pop("limits", None)
+    if st.session_state.get("budget") is not None:
+        said["budget"] = settings.budget
+    elif st.session_state["ratio"] != RATIO:
+        said["ratio"] = round(st.session_state["ratio"] / 100, 6)
+    if settings.seed:
+        said["seed"] = settings.seed
+    for parameter in settings.rule.parameters:
+        value = settings.parameters[parameter.name]
+        if value != parameter.default:
+            said[parameter.name] = value
+    wanted = {name: str(value) for name, value in said.items() if value is not None}
+    for name in _NAMES:
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
+
+
+def _take_parameters(rule: Rule) -> None:
+    for parameter in rule.parameters:
+        key = f"{rule.id}-{parameter.name}"
+        taken = _take(parameter.name, partial(_value, parameter), key)
+        if taken and parameter.automatic and parameter.kind != "scale":
+            st.session_state[f"{key}-auto"] = False
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    """The value of the parameter's widget."""
+    value = parameter.check(text)
+    if parameter.kind == "scale":
+        return str(value)  # a field of text
+    if parameter.kind == "choice":
+        return value
+    return _within(float(value), *slider_range(parameter))
+
+
+def _take(name: str, read: Callable[[str], Any], key: str = "") -> bool:
+    """Set a widget to what the address says; False where it says nothing that can be used."""
+    text = st.query_params.get(name)
+    if text is None:
+        return False
+    with contextlib.suppress(InputError, ValueError, OverflowError):
+        st.session_state[key or name] = read(text)
+        return True
+    return False
+
+
+def _one_of(text: str, options: list[str]) -> str:
+    if text not in options:
+        raise ValueError
+    return text
+
+
+def _within(value: Any, low: float, high: float) -> Any:
+    if not low <= value <= high:
+        raise ValueError
+    return value
