@@ -1,20 +1,30 @@
-"""The command that looks for rows: by words, by a condition, by likeness."""
+"""The command that looks for rows: by words, a condition, filters, likeness; and counts them."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.console import ProjectArgument, console
+from core.console import ProjectArgument, aligned, console, pairs
+from core.errors import InputError
 from core.values import decode_ranges
+
+if TYPE_CHECKING:
+    from core.facets import Filter, Histogram
 
 _SHOWN = 20  # rows, when a person reads them
 _FIRST_LINE = 90  # characters
+_BAR = 32  # characters of the longest bar
+_BARS = 40  # values that a person reads
 
 
 def search(
     project: ProjectArgument,
     words: Annotated[
-        str, typer.Argument(metavar="[WORDS]", help='All of them, whatever the case; "a phrase".')
+        str,
+        typer.Argument(
+            metavar="[WORDS]",
+            help='All of them: cat finds cats, "cat" only cat, *cat also locate.',
+        ),
     ] = "",
     like: Annotated[
         str, typer.Option(metavar="TEXT", help="The rows nearest to this text in meaning.")
@@ -28,6 +38,29 @@ def search(
     source: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of this source; may be repeated.")
     ] = None,
+    between: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=LOW..HIGH", help="With a number in this range; an end may be left out."
+        ),
+    ] = None,
+    is_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--is", metavar="COLUMN=VALUE", help="With this value; of one column, any of several."
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="With this tag, or any of several.")
+    ] = None,
+    histogram: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Count by a column, or length, turns, quality, density, source, cluster, "
+            "duplicate, tag.",
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many rows likeness gives.")
     ] = 200,
@@ -35,33 +68,98 @@ def search(
         bool, typer.Option("--dropped", help="Look at rows that were dropped, too.")
     ] = False,
 ) -> None:
-    """Find rows by words, meaning or a condition."""
-    from core.pool import Pool
+    """Find rows by words, meaning, a condition or filters."""
+    from core.facets import Facets
     from core.project import Project
-    from core.search import find_rows
+    from core.search import find_histograms, find_rows
 
     opened = Project.open(project)
-    found = find_rows(
-        opened,
-        words,
-        like=like,
-        like_rows=decode_ranges(like_rows.replace(" ", "")).tolist() if like_rows else (),
-        where=where,
-        sources=source or (),
-        dropped=dropped,
-        limit=limit,
-        progress=console.progress,
+    facets = Facets(opened)
+    asked: dict[str, Any] = {
+        "like": like,
+        "like_rows": decode_ranges(like_rows.replace(" ", "")).tolist() if like_rows else (),
+        "where": where,
+        "sources": source or (),
+        "filters": _filters(between, is_, tag),
+        "limit": limit,
+        "pool": facets.pool,
+        "facets": facets,
+        "progress": console.progress,
+    }
+    values: dict[str, Any] = {}
+    if not histogram or words.strip() or any(asked[name] for name in _ASKING):
+        found = find_rows(opened, words, dropped=dropped, **asked)
+        rows = found.rows if console.json else found.rows[:_SHOWN]
+        page = facets.pool.page(rows[:limit])
+        columns = zip(page["row"], page["source"], page["prompt"], strict=True)
+        listed: list[dict[str, Any]] = [
+            {"row": int(row), "source": name, "text": " ".join(prompt.split())[:_FIRST_LINE]}
+            for row, name, prompt in columns
+        ]
+        if found.cosines is not None:
+            for one, cosine in zip(listed, found.cosines.tolist(), strict=False):
+                one["cosine"] = round(cosine, 4)
+        values = {"total": len(found.rows), "rows": rows.tolist(), "found": listed}
+    if not histogram:
+        console.values(values)
+        return
+    counted = find_histograms(opened, histogram, words, **asked)
+    text = "\n\n".join(["\n".join(pairs(values))] * bool(values) + [_drawn(one) for one in counted])
+    console.values(
+        {**values, "histograms": [one.as_dict() for one in counted]}, None if console.json else text
     )
-    rows = found.rows if console.json else found.rows[:_SHOWN]
-    page = Pool.open(opened).page(rows[:limit])
-    listed: list[dict[str, Any]] = [
-        {"row": int(row), "source": source_, "text": " ".join(prompt.split())[:_FIRST_LINE]}
-        for row, source_, prompt in zip(page["row"], page["source"], page["prompt"], strict=True)
+
+
+_ASKING = ("like", "like_rows", "where", "sources", "filters")
+
+
+def _filters(
+    between: list[str] | None, is_: list[str] | None, tags: list[str] | None
+) -> "list[Filter]":
+    from core.facets import AnyOf, Between
+
+    ranges = []
+    for text in between or ():
+        column, equals, ends = text.rpartition("=")
+        low, dots, high = ends.partition("..")
+        try:
+            if not (column and equals and dots):
+                raise ValueError
+            ranges.append(Between(column, float(low or "-inf"), float(high or "inf")))
+        except ValueError:
+            raise InputError(f"--between takes COLUMN=LOW..HIGH, not {text!r}.") from None
+    values = {"tag": list(tags)} if tags else {}
+    for text in is_ or ():
+        column, equals, value = text.partition("=")
+        if not (column and equals):
+            raise InputError(f"--is takes COLUMN=VALUE, not {text!r}.")
+        values.setdefault(column, []).append(value)
+    return [*ranges, *(AnyOf(column, tuple(found)) for column, found in values.items())]
+
+
+def _drawn(histogram: "Histogram") -> str:
+    """A histogram in lines: what a bar holds, rows found, rows kept, and the bar."""
+    bars = histogram.as_dict()["bars"]
+    if histogram.names is not None:
+        bars.sort(key=lambda bar: -bar["kept"])
+    most = max((bar["kept"] for bar in bars), default=0) or 1
+    lines = [
+        {
+            histogram.label: bar["value"] if "value" in bar else _range(bar["low"], bar["high"]),
+            "found": bar["left"],
+            "kept": bar["kept"],
+            " ": "█" * round(_BAR * bar["left"] / most)
+            + "░" * (round(_BAR * bar["kept"] / most) - round(_BAR * bar["left"] / most)),
+        }
+        for bar in bars[:_BARS]
     ]
-    if found.cosines is not None:
-        for one, cosine in zip(listed, found.cosines.tolist(), strict=False):
-            one["cosine"] = round(cosine, 4)
-    console.values({"total": len(found.rows), "rows": rows.tolist(), "found": listed})
+    more = [f"… and {len(bars) - _BARS:,} more values"] if len(bars) > _BARS else []
+    none = [f"{histogram.none:,} of those found have no value"] if histogram.none else []
+    return "\n".join([*aligned(lines), *more, *none])
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
 
 
 def register(app: typer.Typer) -> None:

@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.coloring import Coloring, by_category, by_number
+from core.column_values import column_values, distinct, spreads_by_ratio
 from core.errors import InputError
-from core.json_text import to_json_text
-from core.pool import Pool
+from core.pool import Categories, Pool
 
 # Categories with a colour of their own; there are twelve hues, so that more would only repeat.
 MOST_CATEGORIES = 30
-# Of more different texts than this, the largest say nothing of a column.
-MOST_VALUES = 1000
 # Numbers of so few different values are names: the legend can list them all.
 FEW_NUMBERS = 8
 _COUNTS = {"n_chars": "Length, characters", "n_turns": "Turns"}
@@ -48,27 +46,17 @@ def color_rows(pool: Pool, name: str, points: np.ndarray) -> Coloring:
     Raises
     ------
     InputError
-        There is no such column, or its text has more than `MOST_VALUES` different values.
+        There is no such column, or its text has more than 1,000 different values.
     """
     if name == "source" and name not in pool.columns():
         sources = pool.sources()
         return color_categories(sources.codes, sources.names, points, "Source")
     if name in _COUNTS and name not in pool.columns():
         return color_numbers(pool.numbers(name), points, _COUNTS[name])
-    values = pool.column(name)
-    if values.dtype.kind not in "Ob":
-        return color_numbers(values, points, name)
-    kinds = set(map(type, values.tolist())) - {type(None)}
-    if kinds and kinds <= {int, float}:
-        return color_numbers(_floats(values), points, name)
-    codes, names = _texts(values, kinds)
-    if len(names) > MOST_VALUES:
-        raise InputError(
-            f"Column {name!r} has {len(names):,} different values, too many for colours; choose "
-            f"a column of numbers, or one of up to {MOST_VALUES:,} values.",
-            option="by",
-        )
-    return color_categories(codes, names, points, name)
+    found = column_values(pool, name)
+    if isinstance(found, Categories):
+        return color_categories(found.codes, found.names, points, name)
+    return color_numbers(found, points, name)
 
 
 def color_categories(
@@ -115,11 +103,11 @@ def color_numbers(values: NDArray[Any], points: np.ndarray, label: str) -> Color
     """
     value = np.asarray(values, np.float64)
     finite = np.isfinite(value)
-    few = _distinct(value[finite], FEW_NUMBERS)
+    few = distinct(value[finite], FEW_NUMBERS)
     if few is not None:
         codes = np.where(finite, np.searchsorted(few, np.where(finite, value, 0)), -1)
         return by_category(codes, [f"{one:.15g}" for one in few], points=points, label=label)
-    if _spreads_by_ratio(value[finite]):
+    if spreads_by_ratio(value[finite]):
         return by_number(value, label=f"{label}, log scale", logarithmic=True)
     return by_number(value, label=label)
 
@@ -194,66 +182,3 @@ def _fixed(
         for theme, neutral in palette.NEUTRAL.items()
     )
     return Coloring(codes, light, dark, tuple(names), legend)
-
-
-def _floats(values: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Numbers and None as float64, None as NaN; whole numbers too large for it too."""
-    try:
-        return values.astype(np.float64)
-    except OverflowError:
-        return np.array([_float(value) for value in values.tolist()])
-
-
-def _float(value: int | float | None) -> float:
-    try:
-        return float("nan") if value is None else float(value)
-    except OverflowError:
-        return float("nan")
-
-
-def _texts(values: NDArray[Any], kinds: set[type]) -> tuple[NDArray[np.int64], list[str]]:
-    """Codes (none: -1) and the text of each value, in order of appearance."""
-    import pandas as pd
-
-    if len(kinds) > 1 or kinds - {str, bool}:
-        # Values of several kinds, such as 1 and true, may be equal; their text differs.
-        listed = [
-            one if one is None or isinstance(one, str) else to_json_text(one)
-            for one in values.tolist()
-        ]
-        values = np.array(listed, dtype=object)
-    codes, found = pd.factorize(values, use_na_sentinel=True)
-    names = [one if isinstance(one, str) else to_json_text(one) for one in found.tolist()]
-    return codes.astype(np.int64), names
-
-
-def _distinct(values: NDArray[np.float64], most: int) -> NDArray[np.float64] | None:
-    """The different values, ascending, if there are at most `most`."""
-    # A column of many values shows it in its first rows: no need to sort all of it.
-    if len(np.unique(values[:1000])) > most:
-        return None
-    import pandas as pd
-
-    found = np.sort(pd.unique(values))
-    return found if len(found) <= most else None
-
-
-def _spreads_by_ratio(values: NDArray[np.float64]) -> bool:
-    """Whether equal ratios share out the rows over a scale more evenly than equal steps."""
-    if not len(values) or values.min() <= 0:
-        return False
-    sample = values[:: max(1, len(values) // 50_000)]
-    low, high = np.quantile(sample, [0.01, 0.99])
-    if high <= low:
-        return False
-    inside = np.clip(sample, low, high)
-    steps = (inside - low) / (high - low)
-    ratios = np.log(inside / low) / np.log(high / low)
-    return _entropy(ratios) > _entropy(steps) + 0.1
-
-
-def _entropy(shares: NDArray[np.float64]) -> float:
-    """How evenly numbers of [0, 1] fall into 16 bins, in nats."""
-    counts = np.histogram(shares, 16, (0, 1))[0]
-    part = counts[counts > 0] / len(shares)
-    return float(-(part * np.log(part)).sum())

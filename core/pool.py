@@ -1,7 +1,6 @@
 """The rows of a project: read by page, searched, filtered, and given back as they came."""
 
 import json
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from core.part_reader import PartReader
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
 from core.project import Project
 from core.records import Record, join_text, parse
+from core.word_search import sql_test, terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,6 @@ _COUNTS = ("n_chars", "n_turns")
 PAGE_COLUMNS = ("row", "source", "prompt", "answer", "n_chars", "n_turns", "id")
 _MOST_CATEGORIES = 1000  # a column of more values does not group rows
 _LOOKED_AT = 100  # rows that show what a column holds
-_WORD = re.compile(r'"([^"]+)"|(\S+)')
 
 Rows = Sequence[int] | NDArray[np.int64]
 
@@ -138,7 +137,8 @@ class Pool:
 
         Parameters
         ----------
-        text : words; those between double quotes are one phrase.
+        text : words, found where a word begins with them; those between double quotes are one
+            phrase, found whole; see `core.word_search`.
         where : a condition as in `Pool.where`.
         sources : only rows of these; all if empty.
         limit, offset : which of the rows found to return, in order of row.
@@ -148,10 +148,12 @@ class Pool:
         InputError
             `where` cannot be used.
         """
-        tests, values = [], []
-        for phrase, word in _WORD.findall(text):
-            tests.append("(contains(lower(prompt), lower(?)) OR contains(lower(answer), lower(?)))")
-            values += [phrase or word] * 2
+        tests: list[str] = []
+        values: list[Any] = []
+        for term in terms(text):
+            test, parameters = sql_test(term, ("prompt", "answer"))
+            tests.append(test)
+            values += parameters
         if sources:
             tests.append("source IN (SELECT unnest(?))")
             values.append(list(sources))
@@ -207,6 +209,11 @@ class Pool:
         """Return the characters of each row's text; shape (rows,)."""
         lengths: NDArray[np.int32] = self._canonical("n_chars").to_numpy()
         return lengths
+
+    def turns(self) -> NDArray[np.int32]:
+        """Return the turns of each row; shape (rows,)."""
+        turns: NDArray[np.int32] = self._canonical("n_turns").to_numpy()
+        return turns
 
     def duplicates(self) -> NDArray[np.int64]:
         """Return for each row the first row with the same text, -1 where none is earlier."""

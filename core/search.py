@@ -1,4 +1,4 @@
-"""Rows of a project that are looked for: by words, by a condition, by likeness, or by all of it."""
+"""Rows of a project that are looked for: by words, a condition, filters, likeness, or all of it."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +12,7 @@ from core.decisions import load_decisions
 from core.devices import cpu_count
 from core.encoders.base import Encoder
 from core.errors import InputError
+from core.facets import Facets, Filter, Histogram
 from core.features import load_features
 from core.pool import Pool
 from core.pool_encoder import pool_encoder
@@ -49,10 +50,12 @@ def find_rows(
     like_rows: Sequence[int] = (),
     where: str = "",
     sources: Sequence[str] = (),
+    filters: Sequence[Filter] = (),
     dropped: bool = False,
     among: NDArray[np.int64] | None = None,
     limit: int = LIKE,
     pool: Pool | None = None,
+    facets: Facets | None = None,
     encoder: Encoder | None = None,
     progress: Progress = silent,
 ) -> Found:
@@ -65,31 +68,21 @@ def find_rows(
     like_rows : rows of the pool; the rows nearest to any of them, without themselves.
     where : a condition; see `Pool.where`.
     sources : rows of these only; of all if empty.
+    filters : on the values of columns; see `core.facets`.
     among : look at these rows only.
     dropped : whether rows that were dropped are looked at too.
     limit : how many rows likeness gives; the others give all.
-    pool : the project's, if it is open already.
+    pool, facets : the project's, if they are open already.
     encoder : the features' own, if it is loaded already (`core.pool_encoder`).
 
     Raises
     ------
     InputError
-        Nothing is asked, or a text and rows for likeness; the condition cannot be used; there are
-        no features, no such rows, or no encoder for a text; `limit` is below 1.
+        Nothing is asked, or a text and rows for likeness; the condition or a filter cannot be used;
+        there are no features, no such rows, or no encoder for a text; `limit` is below 1.
     """
     pool = pool or Pool.open(project)
-    given = [part for part in (words.strip(), like.strip(), where.strip()) if part]
-    if not (given or len(like_rows) or sources):
-        raise InputError("Nothing to look for; give words, a text or rows to be like, or a rule.")
-    if like.strip() and len(like_rows):
-        raise InputError("Give a text or rows to be like, not both.", option="like")
-    if len(like_rows) > _MOST_LIKE:
-        raise InputError(
-            f"Rows can be like at most {_MOST_LIKE:,} rows, got {len(like_rows):,}; give fewer.",
-            option="like_rows",
-        )
-    if limit < 1:
-        raise InputError(f"The number of rows must be at least 1, got {limit}.", option="limit")
+    _check(bool(words.strip() or where.strip() or sources or filters), like, like_rows, limit)
     unknown = sorted(set(sources) - set(pool.sources().names))
     if unknown:
         known = ", ".join(pool.sources().names[:_NAMED])
@@ -97,12 +90,13 @@ def find_rows(
     allowed = np.ones(pool.rows, bool)
     if words.strip() or where.strip() or sources:
         found = pool.search(words, where=where, sources=sources, limit=pool.rows).rows
-        allowed[:] = False
-        allowed[found] = True
+        allowed = _mask(found, pool.rows)
+    if filters:
+        facets = facets or Facets(project, pool)
+        for rule in filters:
+            allowed &= facets.mask(rule)
     if among is not None:
-        inside = np.zeros(pool.rows, bool)
-        inside[among] = True
-        allowed &= inside
+        allowed &= _mask(among, pool.rows)
     if not dropped:
         allowed &= ~load_decisions(project, pool.rows).dropped
     if not (like.strip() or len(like_rows)):
@@ -117,6 +111,65 @@ def find_rows(
         queries = np.asarray(features.vectors[chosen], np.float32)
     rows, cosines = likest(features.vectors, queries, np.flatnonzero(allowed), limit)
     return Found(rows, cosines)
+
+
+def find_histograms(
+    project: Project,
+    columns: Sequence[str],
+    words: str = "",
+    *,
+    filters: Sequence[Filter] = (),
+    facets: Facets | None = None,
+    progress: Progress = silent,
+    **asked: Any,
+) -> list[Histogram]:
+    """Count rows by the values of columns: all that are kept, and those that the search finds.
+
+    A filter on a column does not apply to the bars of that column, unless rows are looked for by
+    likeness.
+
+    Parameters
+    ----------
+    columns : see `core.facets.Facets.names`.
+    asked : all else that `find_rows` takes.
+
+    Raises
+    ------
+    InputError
+        There is no such column, or the search cannot be made.
+    """
+    facets = facets or Facets(project, asked.get("pool"))
+    among = None
+    by_likeness = asked.get("like", "").strip() or len(asked.get("like_rows", ()))
+    if by_likeness:
+        asked["filters"], filters = filters, ()
+    if by_likeness or words.strip() or asked.get("where", "").strip() or asked.get("sources"):
+        asked |= {"pool": facets.pool, "facets": facets, "dropped": False}
+        among = find_rows(project, words, progress=progress, **asked).rows
+    elif asked.get("among") is not None:
+        among = asked["among"]
+    return facets.histograms(columns, filters, among)
+
+
+def _check(filtered: bool, like: str, like_rows: Sequence[int], limit: int) -> None:
+    """Refuse to look for nothing, and for a likeness that cannot be."""
+    if not (filtered or like.strip() or len(like_rows)):
+        raise InputError("Nothing to look for; give words, a text or rows to be like, or a rule.")
+    if like.strip() and len(like_rows):
+        raise InputError("Give a text or rows to be like, not both.", option="like")
+    if len(like_rows) > _MOST_LIKE:
+        raise InputError(
+            f"Rows can be like at most {_MOST_LIKE:,} rows, got {len(like_rows):,}; give fewer.",
+            option="like_rows",
+        )
+    if limit < 1:
+        raise InputError(f"The number of rows must be at least 1, got {limit}.", option="limit")
+
+
+def _mask(rows: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    mask = np.zeros(size, bool)
+    mask[rows] = True
+    return mask
 
 
 def likest(

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from core.clusters import Clusters
 from core.encoders.base import Encoder
 from core.errors import InputError
+from core.facets import AnyOf, Between, Facets, Filter
 from core.lasso import Op, combine, inside
 from core.mapevent import MAX_VERTICES
 from core.pool import Pool
@@ -21,7 +23,9 @@ from core.project import Project
 from core.search import Found, find_rows
 from core.values import different
 
-Kind = Literal["lasso", "clusters", "rows", "words", "meaning", "condition", "like"]
+Kind = Literal[
+    "lasso", "clusters", "rows", "words", "meaning", "condition", "like", "between", "values"
+]
 _LETTERS: dict[str, Kind] = {
     "l": "lasso",
     "c": "clusters",
@@ -30,6 +34,8 @@ _LETTERS: dict[str, Kind] = {
     "m": "meaning",
     "q": "condition",
     "k": "like",
+    "b": "between",
+    "v": "values",
 }
 _SIGNS: dict[str, Op] = {"=": "replace", "+": "add", "-": "subtract", "*": "within"}
 # A corner of a lasso is one of so many places on each axis, in a frame three times as wide as the
@@ -51,8 +57,8 @@ class Step:
     op : what is done with the rows that it finds.
     kind : how they are found.
     value : a lasso's corners as `pack_polygon` writes them; numbers of clusters or rows, parted by
-        commas, those of clusters behind the clustering's `grouping` and a colon; a text; or, for
-        "like", the row that others should be like.
+        commas, those of clusters behind the clustering's `grouping` and a colon; a text; for
+        "like", the row that others should be like; a filter as `filter_step` writes it.
     """
 
     op: Op
@@ -97,6 +103,36 @@ def read_steps(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def filter_step(rule: Filter, op: Op = "replace") -> Step:
+    """A filter as a step of a selection."""
+    if isinstance(rule, Between):
+        return Step(op, "between", f"{rule.low!r}:{rule.high!r}:{rule.column}")
+    named = json.dumps([rule.column, *rule.values], ensure_ascii=False, separators=(",", ":"))
+    return Step(op, "values", named)
+
+
+def step_filter(step: Step) -> Filter | None:
+    """The filter of a step that `filter_step` made; None of another kind of step.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        if step.kind == "between":
+            low, high, column = step.value.split(":", 2)
+            return Between(column, float(low), float(high))
+        if step.kind == "values":
+            column, *values = json.loads(step.value)
+            if not all(isinstance(one, str) for one in (column, *values)):
+                raise ValueError
+            return AnyOf(column, tuple(values))
+    except (ValueError, TypeError, RecursionError):
+        raise InputError("A filter in the address cannot be read; choose it again.") from None
+    return None
+
+
 def pack_polygon(corners: NDArray[np.floating], points: NDArray[np.floating]) -> str | None:
     """Write a polygon, float (v, 2), on a fine grid around points of shape (n, 2).
 
@@ -136,6 +172,7 @@ def selected_rows(
     clusters: Clusters,
     *,
     pool: Pool | None = None,
+    facets: Facets | None = None,
     encoder: Encoder | None = None,
     progress: Progress = silent,
 ) -> NDArray[np.int64]:
@@ -144,14 +181,14 @@ def selected_rows(
     Parameters
     ----------
     points : map coordinates of all rows, shape (rows, 2).
-    pool, encoder : the project's, if they are loaded already.
+    pool, facets, encoder : the project's, if they are loaded already.
 
     Raises
     ------
     InputError
         A step cannot be read, or names what is not there.
     """
-    find = partial(find_rows, project, pool=pool, encoder=encoder, progress=progress)
+    find = partial(find_rows, project, pool=pool, facets=facets, encoder=encoder, progress=progress)
     current = np.empty(0, np.int64)
     for done, step in enumerate(steps):
         progress(done, len(steps), "selecting rows")
@@ -177,6 +214,9 @@ def _found(
         return np.flatnonzero(np.isin(clusters.labels, wanted))
     if step.kind == "rows":
         return different(_numbers(step.value, len(points)))
+    rule = step_filter(step)
+    if rule is not None:
+        return find(filters=[rule]).rows
     if step.kind == "words":
         return find(step.value).rows
     if step.kind == "condition":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.compare import Comparison
     from core.decision_exchange import DecisionsFile, ImportReport
     from core.decisions import Decisions
+    from core.facets import Histogram
     from core.features import Features
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
@@ -78,10 +79,16 @@ class Workspace:
         return self._run("map", **options)
 
     def search(self, words: str = "", **options: Any) -> "Found":
-        """Find rows by words, meaning or a condition; see `core.search.find_rows`."""
+        """Find rows by words, meaning, a condition or filters; see `core.search.find_rows`."""
         from core.search import find_rows
 
         return find_rows(self.project, words, progress=self.progress, **options)
+
+    def histograms(self, *columns: str, **options: Any) -> "list[Histogram]":
+        """Count rows by columns; see `core.search.find_histograms` and `core.facets`."""
+        from core.search import find_histograms
+
+        return find_histograms(self.project, columns, progress=self.progress, **options)
 
     def duplicates(self, cosine: float = 0.95) -> "DuplicateGroups":
         """Find the near-duplicates, and group them; see `core.near_duplicates`."""
