@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,42 @@ def unpack_polygon(text: str, points: NDArray[np.floating]) -> NDArray[np.float6
     return low + np.minimum(levels, _LEVELS) / _LEVELS * span
 
 
+def split_filters(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Filter, ...]]:
+    """Part steps into those that select, and the filters on columns that narrow that at the end.
+
+    Each of those filters is on another column; what stands before them is empty where they filter
+    all rows.
+
+    Raises
+    ------
+    InputError
+        A filter cannot be read.
+    """
+    filters: list[Filter] = []
+    rest = list(steps)
+    while rest:
+        rule = step_filter(rest[-1])
+        first = len(rest) == 1 and rest[-1].op == "replace"
+        known = rule is not None and rule.column in {one.column for one in filters}
+        if rule is None or known or not (first or rest[-1].op == "within"):
+            break
+        filters.insert(0, rule)
+        rest.pop()
+    return tuple(rest), tuple(filters)
+
+
 def selected_rows(
+    project: Project,
+    steps: Sequence[Step],
+    points: NDArray[np.floating],
+    clusters: Clusters,
+    **options: Any,
+) -> NDArray[np.int64]:
+    """The kept rows that the steps select, ascending; see `follow_steps`."""
+    return follow_steps(project, steps, points, clusters, **options).rows
+
+
+def follow_steps(
     project: Project,
     steps: Sequence[Step],
     points: NDArray[np.floating],
@@ -175,13 +210,18 @@ def selected_rows(
     facets: Facets | None = None,
     encoder: Encoder | None = None,
     progress: Progress = silent,
-) -> NDArray[np.int64]:
-    """The kept rows that the steps select, ascending.
+) -> Found:
+    """The kept rows that the steps select, ascending, with the cosines by which they were found.
 
     Parameters
     ----------
     points : map coordinates of all rows, shape (rows, 2).
     pool, facets, encoder : the project's, if they are loaded already.
+
+    Returns
+    -------
+    Found
+        Its cosines are not a number for rows that no likeness found.
 
     Raises
     ------
@@ -189,13 +229,39 @@ def selected_rows(
         A step cannot be read, or names what is not there.
     """
     find = partial(find_rows, project, pool=pool, facets=facets, encoder=encoder, progress=progress)
-    current = np.empty(0, np.int64)
+    current = Found(np.empty(0, np.int64))
     for done, step in enumerate(steps):
         progress(done, len(steps), "selecting rows")
         # What is nearest within a selection is not what of the nearest lies in it.
-        looked = partial(find, among=current) if step.op == "within" else find
-        current = combine(current, _found(step, points, clusters, looked), step.op)
+        looked = partial(find, among=current.rows) if step.op == "within" else find
+        found = _found(step, points, clusters, looked)
+        rows = combine(current.rows, found.rows, step.op)
+        current = Found(rows, merge_cosines(rows, current, found))
     return current
+
+
+def merge_cosines(rows: NDArray[np.int64], *found: Found) -> NDArray[np.float32] | None:
+    """The cosines that some rows were found with, the last find first; None where none has any.
+
+    Parameters
+    ----------
+    rows : int64 of shape (m,)
+    found : their rows in any order; their cosines may be None.
+
+    Returns
+    -------
+    float32 ndarray of shape (m,), not a number for rows without one; or None
+    """
+    cosines = np.full(len(rows), np.nan, np.float32)
+    for one in found:
+        if one.cosines is None or not len(one.rows):
+            continue
+        order = np.argsort(one.rows)
+        place = np.minimum(np.searchsorted(one.rows, rows, sorter=order), len(order) - 1)
+        same = one.rows[order[place]] == rows
+        told = one.cosines[order[place]]
+        cosines = np.where(same & np.isfinite(told), told, cosines)
+    return cosines if np.isfinite(cosines).any() else None
 
 
 def _found(
@@ -203,28 +269,34 @@ def _found(
     points: NDArray[np.floating],
     clusters: Clusters,
     find: Callable[..., Found],
-) -> NDArray[np.int64]:
+) -> Found:
     if step.kind == "lasso":
-        return inside(points, unpack_polygon(step.value, points))
+        return Found(inside(points, unpack_polygon(step.value, points)))
     if step.kind == "clusters":
         made_by, _, numbers = step.value.partition(":")
         if made_by != clusters.grouping:
             raise InputError("The clusters in the address are of an earlier clustering.")
         wanted = _numbers(numbers, len(clusters.sizes))
-        return np.flatnonzero(np.isin(clusters.labels, wanted))
+        return Found(np.flatnonzero(np.isin(clusters.labels, wanted)))
     if step.kind == "rows":
-        return different(_numbers(step.value, len(points)))
+        return Found(different(_numbers(step.value, len(points))))
     rule = step_filter(step)
     if rule is not None:
-        return find(filters=[rule]).rows
+        return find(filters=[rule])
     if step.kind == "words":
-        return find(step.value).rows
+        return find(step.value)
     if step.kind == "condition":
-        return find(where=step.value).rows
+        return find(where=step.value)
     if step.kind == "meaning":
-        return np.sort(find(like=step.value).rows)
+        return find(like=step.value)
     (row,) = _numbers(step.value, len(points))[:1]
-    return different(np.append(find(like_rows=[int(row)]).rows, row))
+    return with_itself(find(like_rows=[int(row)]), int(row))
+
+
+def with_itself(found: Found, row: int) -> Found:
+    """The rows that are like a row, and this row in front, whose cosine with itself is 1."""
+    cosines = np.ones(0, np.float32) if found.cosines is None else found.cosines
+    return Found(np.append(row, found.rows), np.append(np.float32(1), cosines))
 
 
 def _numbers(text: str, below: int) -> NDArray[np.int64]:

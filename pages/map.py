@@ -11,7 +11,7 @@ from core.errors import InputError, WinnowError
 from core.mapevent import MapEvent
 from core.pool import Pool
 from core.runs import list_runs
-from pages.ui import cluster_list, finder, history, links, near_duplicates, reader
+from pages.ui import cluster_list, filters, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
 from pages.ui.mapview import COLORS, COLUMN, apply_event, cluster_focus, render_map
 from pages.ui.rows import render_table
@@ -197,10 +197,17 @@ def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
     st.markdown("**Selected rows**")
     pages = -(-len(chosen.rows) // _PAGE_ROWS)
     number = min(st.session_state.get("selected-page", 1), pages)
-    part = chosen.rows[(number - 1) * _PAGE_ROWS : number * _PAGE_ROWS]
-    table = view.pool.page(part)[["row", "source", "prompt", "answer"]]
+    order, columns = chosen.rows, ["row", "source", "prompt", "answer"]
+    if chosen.cosines is not None:  # rows that were not found by likeness come last
+        likest = np.lexsort((chosen.rows, -np.nan_to_num(chosen.cosines, nan=-2)))
+        order, columns = chosen.rows[likest], ["row", "cosine", *columns[1:]]
+    here = slice((number - 1) * _PAGE_ROWS, number * _PAGE_ROWS)
+    part = order[here]
+    table = view.pool.page(part)
+    if chosen.cosines is not None:
+        table["cosine"] = chosen.cosines[likest[here]]
     key = f"selected-{part[0]}-{part[-1]}-{len(chosen.rows)}"
-    render_table(view, table, key=key, alt="Selected rows; a click on one opens it")
+    render_table(view, table[columns], key=key, alt="Selected rows; a click on one opens it")
     if pages > 1:
         st.pagination(pages, key="selected-page")
 
@@ -212,6 +219,7 @@ def _first_line(text: str, limit: int = 110) -> str:
 
 _PANELS = {
     reader.PANEL: _render_reading,
+    filters.PANEL: filters.render,
     "Clusters": cluster_list.render,
     "Duplicates": near_duplicates.render,
     "History": history.render,

@@ -26,7 +26,8 @@ _EXAMPLES = {
 }
 _KINDS: dict[str, Kind] = {"Words": "words", "Meaning": "meaning", "Condition": "condition"}
 _HELP = (
-    "**Words**: all of them stand in the row; a phrase in double quotes.  \n"
+    '**Words**: all of them stand in the row. `cat` finds cats and category, `"cat"` in double '
+    "quotes only cat, and so do phrases; `*cat` also finds locate.  \n"
     f"**Meaning**: the {LIKE} kept rows nearest to a text, by the features in use.  \n"
     "**Condition**: SQL over row, source, prompt, answer, n\\_chars, n\\_turns and the original "
     "columns."
@@ -75,7 +76,7 @@ def render(view: ProjectView) -> None:
         if op == "within":  # what it was looked for in is not lost
             st.rerun()
     origin = f"{_ORIGIN} {how.lower()} for {text!r}"
-    select_rows(view, found.rows, origin, op, by=(_KINDS[how], text))
+    select_rows(view, found.rows, origin, op, by=(_KINDS[how], text), cosines=found.cosines)
     st.rerun()
 
 

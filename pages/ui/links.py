@@ -3,12 +3,13 @@
 import streamlit as st
 
 from core.errors import InputError, WinnowError
-from core.view_link import read_steps, selected_rows, write_steps
+from core.view_link import follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
+from pages.ui.filters import facets_of
 from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.reader import open_row
-from pages.ui.selection import RowSelection, put_selection, selected
+from pages.ui.selection import RowSelection, filtered, put_selection, selected, stored
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
@@ -52,7 +53,7 @@ def write(view: ProjectView, defaults: dict[str, str]) -> None:
     """Bring the address up to date, unless what it says is still being worked out."""
     if not st.session_state.get(_READ):
         return
-    chosen = selected(view)
+    chosen = stored(view)
     picked = st.session_state.get("picked")
     wanted = {
         "sel": write_steps(chosen.steps) if chosen and chosen.steps else None,
@@ -75,14 +76,24 @@ def _select(view: ProjectView, text: str) -> bool:
     steps, clusters, features = read_steps(text), view.clusters, view.features
     assert clusters is not None and features is not None
     points, seen, pool = ground(view).points, view.seen, view.pool
+    first, filters = split_filters(steps)
+    facets = facets_of(view)
 
     def work(task: Task) -> RowSelection:
         by_meaning = any(step.kind == "meaning" for step in steps)
         encoder = loaded_encoder(features, task) if by_meaning else None
-        rows = selected_rows(
-            seen, steps, points, clusters, pool=pool, encoder=encoder, progress=task.progress
+        found = follow_steps(
+            seen, first, points, clusters,
+            pool=pool, facets=facets, encoder=encoder, progress=task.progress,
+        )  # fmt: skip
+        base = RowSelection(
+            str(view.project.root),
+            found.rows,
+            "the selection of a link",
+            first,
+            cosines=found.cosines,
         )
-        return RowSelection(str(view.project.root), rows, "the selection of a link", steps)
+        return filtered(view, facets, base if first else None, filters) if filters else base
 
     made = (features.fingerprint, clusters.fingerprint, view.layout_id, view.log_id)
     key = ("link", str(view.project.root), *made, text)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.decisions import decide
 from core.search import LIKE, find_rows
+from core.view_link import with_itself
 from core.word_diff import word_diff
 from pages.ui.rows import render_row
 from pages.ui.selection import select_rows, selected
@@ -103,8 +104,9 @@ def _decide(view: ProjectView, row: int, action: str, after: int | None) -> None
 
 def _select_alike(view: ProjectView, row: int) -> None:
     found = find_rows(view.seen, like_rows=[row], limit=LIKE, pool=view.pool)
-    alike = np.union1d(found.rows, [row])
-    select_rows(view, alike, f"like row {row:,}", by=("like", str(row)))
+    alike = with_itself(found, row)
+    origin = f"like row {row:,}"
+    select_rows(view, alike.rows, origin, by=("like", str(row)), cosines=alike.cosines)
 
 
 def _render_nearest(view: ProjectView, row: int) -> None:

@@ -95,6 +95,9 @@ def render_table(
         key=key,
         column_config={
             "row": st.column_config.NumberColumn("row", width=70),
+            "cosine": st.column_config.NumberColumn(
+                "cosine", format="%.3f", width=70, help="To what the rows should be like."
+            ),
             "source": st.column_config.TextColumn("source", width=110),
             "prompt": st.column_config.TextColumn("prompt", width="large"),
             "answer": st.column_config.TextColumn("answer", width="large"),

@@ -1,6 +1,6 @@
 """The rows that a person has selected in this session: by lasso, cluster, search or click."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,31 +8,79 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.facets import Facets, Filter
 from core.lasso import Op, combine
-from core.view_link import Kind, Step
+from core.search import Found, find_rows
+from core.view_link import Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
 _KEY = "selection"
 _NAMED = 300  # rows that an address can name one by one
+_RANKED = ("meaning", "like")  # what is nearest in a part is not what of the nearest lies in it
 
 
 @dataclass(frozen=True)
 class RowSelection:
-    """Selected rows, ascending int64, and how they came about."""
+    """Selected rows, and how they came about.
+
+    Attributes
+    ----------
+    rows : int64, ascending.
+    origin : in words, for the log of decisions.
+    steps : that select the same rows again; none where that is unknown.
+    filters : on columns, which narrowed `base` to these rows; see `pages.ui.filters`.
+    base : what was selected before them; None where they filter all rows.
+    cosines : float32, of each row to what it should be like; NaN where it was not found so.
+    """
 
     project: str
     rows: NDArray[np.int64]
     origin: str
-    steps: tuple[Step, ...] = ()  # that select the same rows again; none where that is unknown
+    steps: tuple[Step, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    base: "RowSelection | None" = None
+    cosines: NDArray[np.float32] | None = None
 
 
 def selected(view: ProjectView) -> RowSelection | None:
     """Return the selection in this project, without rows that have been dropped since."""
-    found = st.session_state.get(_KEY)
-    if not isinstance(found, RowSelection) or found.project != str(view.project.root):
-        return None
-    rows = found.rows[~view.decisions.dropped[found.rows]]
-    return replace(found, rows=rows) if len(rows) else None
+    found = stored(view)
+    return _kept(view, found) if found else None
+
+
+def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | None]:
+    """The filters in use, though no row may meet them, and what they narrow: None for all rows."""
+    found = stored(view)
+    if found is None or not found.filters:
+        return (), selected(view)
+    return found.filters, _kept(view, found.base) if found.base else None
+
+
+def set_filters(view: ProjectView, facets: Facets, filters: Sequence[Filter]) -> None:
+    """Select the rows that meet some filters, of those that were selected before there were any.
+
+    Raises
+    ------
+    InputError
+        A filter cannot be used.
+    """
+    _, base = filters_of(view)
+    st.session_state.pop("picked", None)
+    if filters:
+        put_selection(filtered(view, facets, base, tuple(filters)))
+    elif base:
+        put_selection(base)
+    else:
+        clear_selection()
+
+
+def filtered(
+    view: ProjectView, facets: Facets, base: RowSelection | None, filters: tuple[Filter, ...]
+) -> RowSelection:
+    """A selection narrowed by filters; all kept rows if there is none."""
+    among = base.rows if base else None
+    rows = find_rows(view.seen, filters=filters, among=among, pool=view.pool, facets=facets).rows
+    return _narrowed(view, base, filters, rows)
 
 
 def select_rows(
@@ -42,27 +90,83 @@ def select_rows(
     op: Op = "replace",
     *,
     by: tuple[Kind, str] | None = None,
+    cosines: NDArray[np.float32] | None = None,
 ) -> None:
     """Replace the selection by `rows`, add them, take them away, or keep only what is in them.
 
     `by` says how they were found, for an address that shows the same; it can name a few rows.
+    `cosines` are those of `rows`, which then need not be ascending.
     """
     st.session_state.pop("picked", None)  # an open row gives way to the selection
+    found = Found(rows, cosines)
     if by is None and 0 < len(rows) <= _NAMED:
-        by = ("rows", ",".join(map(str, rows.tolist())))
+        by = ("rows", ",".join(map(str, np.sort(rows).tolist())))
     now = selected(view)
-    before = now.rows if now else np.empty(0, np.int64)
+    if now and now.filters and op == "within" and (by is None or by[0] not in _RANKED):
+        # The filters stay in use: it is the same to look within what they narrow.
+        base = _combined(view, now.base, found, origin, "within" if now.base else "replace", by)
+        put_selection(_narrowed(view, base, now.filters, combine(now.rows, base.rows, "within")))
+        return
+    put_selection(_combined(view, now, found, origin, op, by))
+
+
+def stored(view: ProjectView) -> RowSelection | None:
+    """The selection as it was made: none of its rows may be kept."""
+    found = st.session_state.get(_KEY)
+    here = isinstance(found, RowSelection) and found.project == str(view.project.root)
+    return found if here else None
+
+
+def _kept(view: ProjectView, found: RowSelection) -> RowSelection | None:
+    """A selection without the rows that are dropped; None if no others are left."""
+    kept = ~view.decisions.dropped[found.rows]
+    cosines = None if found.cosines is None else found.cosines[kept]
+    return replace(found, rows=found.rows[kept], cosines=cosines) if kept.any() else None
+
+
+def _combined(
+    view: ProjectView,
+    now: RowSelection | None,
+    found: Found,
+    origin: str,
+    op: Op,
+    by: tuple[Kind, str] | None,
+) -> RowSelection:
+    before = Found(np.empty(0, np.int64))
     earlier: tuple[Step, ...] = ()
     linked = by is not None
+    if now:
+        before = Found(now.rows, now.cosines)
     if op != "replace" and now:
         if now.origin != origin:
             origin = f"{now.origin} and {origin}"
         earlier = now.steps
         linked &= bool(earlier)
     steps = (*earlier, Step(op, *by)) if linked and by else ()
-    put_selection(
-        RowSelection(str(view.project.root), combine(before, rows, op), origin[:120], steps)
-    )
+    rows = combine(before.rows, np.sort(found.rows), op)
+    cosines = merge_cosines(rows, *([] if op == "replace" else [before]), found)
+    return RowSelection(str(view.project.root), rows, origin[:120], steps, cosines=cosines)
+
+
+def _narrowed(
+    view: ProjectView,
+    base: RowSelection | None,
+    filters: tuple[Filter, ...],
+    rows: NDArray[np.int64],
+) -> RowSelection:
+    columns = ", ".join(rule.column for rule in filters)
+    origin = f"filters on {columns}"
+    steps: tuple[Step, ...] = ()
+    if base is None or base.steps:
+        earlier = base.steps if base else ()
+        narrow = (filter_step(one, "within") for one in filters[0 if earlier else 1 :])
+        steps = (*(earlier or (filter_step(filters[0]),)), *narrow)
+    cosines = None
+    if base:
+        origin = f"{base.origin} and {origin}"
+        cosines = merge_cosines(rows, Found(base.rows, base.cosines))
+    root = str(view.project.root)
+    return RowSelection(root, rows, origin[:120], steps, filters, base, cosines)
 
 
 def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:

@@ -1,0 +1,140 @@
+"""The component of histograms whose bars filter: what it is sent, and what a choice on it means."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.facet_columns import Column, NumberColumn
+from core.facets import AnyOf, Between, Filter, Histogram
+
+_FOLDER = Path(__file__).parents[2] / "assets" / "facets"
+_MOST_VALUES = 60  # of a column of names
+_COMPONENT = st.components.v2.component(
+    "winnow_facets",
+    html=(_FOLDER / "facets.html").read_text("utf-8"),
+    css=(_FOLDER / "facets.css").read_text("utf-8"),
+    js=(_FOLDER / "facets.js").read_text("utf-8"),
+)
+
+
+def show_facets(
+    histograms: Sequence[Histogram],
+    filters: Sequence[Filter],
+    removable: Sequence[str],
+    *,
+    key: str,
+    on_choice: Callable[[dict[str, Any]], None],
+) -> None:
+    """Draw histograms with the bars of the filters in use lit; a choice calls `on_choice`."""
+    of = {rule.column: rule for rule in filters}
+    facets = [_facet(one, of.get(one.column), one.column in removable) for one in histograms]
+
+    def called() -> None:
+        state = st.session_state.get(key)
+        choice = state.get("chosen") if isinstance(state, dict) else None
+        if isinstance(choice, dict):
+            on_choice(choice)
+
+    _COMPONENT(data={"facets": facets}, key=key, on_chosen_change=called)
+
+
+def chosen_filter(choice: dict[str, Any], column: Column, now: Filter | None) -> Filter | None:
+    """The filter on a column after a choice: a range of bars, or a value more or less.
+
+    A choice that names bars or values that are not there changes nothing.
+    """
+    if choice.get("clear"):
+        return None
+    if isinstance(column, NumberColumn):
+        low, high = choice.get("low"), choice.get("high")
+        if not (isinstance(low, int) and isinstance(high, int)):
+            return now
+        if not 0 <= low <= high < len(column.lows):
+            return now
+        return Between(column.name, float(column.lows[low]), float(column.highs[high]))
+    value = choice.get("value")
+    if value not in column.names:
+        return now
+    chosen = now.values if isinstance(now, AnyOf) else ()
+    left = tuple(one for one in chosen if one != value)
+    values = left if value in chosen else (*chosen, str(value))
+    return AnyOf(column.name, values) if values else None
+
+
+def told(rule: Filter) -> str:
+    """What a filter takes, in a few words."""
+    if isinstance(rule, AnyOf):
+        return ", ".join(rule.values)
+    return _range(rule.low, rule.high)
+
+
+def _facet(histogram: Histogram, rule: Filter | None, removable: bool) -> dict[str, Any]:
+    names = histogram.names
+    bars = _number_bars(histogram, rule) if names is None else _name_bars(histogram, rule)
+    notes = [f"{histogram.none:,} rows have no value."] if histogram.none else []
+    if names is not None and len(names) > len(bars):
+        notes.append(f"The largest {len(bars)} of {len(names):,} values.")
+    return {
+        "column": histogram.column,
+        "label": histogram.label,
+        "kind": "number" if names is None else "names",
+        "bars": bars,
+        "ends": [bars[0]["low"], bars[-1]["high"]] if names is None and bars else [],
+        "picked": rule is not None,
+        "said": told(rule) if rule else "",
+        "removable": removable,
+        "notes": notes,
+    }
+
+
+def _number_bars(histogram: Histogram, rule: Filter | None) -> list[dict[str, Any]]:
+    assert histogram.lows is not None and histogram.highs is not None
+    bars = []
+    for low, high, total, left in zip(
+        histogram.lows.tolist(), histogram.highs.tolist(), histogram.total.tolist(),
+        histogram.left.tolist(), strict=True,
+    ):  # fmt: skip
+        on = isinstance(rule, Between) and rule.low <= high and rule.high >= low
+        bars.append(
+            {
+                "name": _range(low, high),
+                "low": _number(low),
+                "high": _number(high),
+                "total": total,
+                "left": left,
+                "on": on,
+            }
+        )
+    return bars
+
+
+def _name_bars(histogram: Histogram, rule: Filter | None) -> list[dict[str, Any]]:
+    """The largest values, and those that are chosen."""
+    assert histogram.names is not None
+    chosen = rule.values if isinstance(rule, AnyOf) else ()
+    order = np.argsort(-histogram.total, kind="stable")
+    shown = [
+        place
+        for rank, place in enumerate(order.tolist())
+        if rank < _MOST_VALUES or histogram.names[place] in chosen
+    ]
+    return [
+        {
+            "name": histogram.names[place],
+            "total": int(histogram.total[place]),
+            "left": int(histogram.left[place]),
+            "on": histogram.names[place] in chosen,
+        }
+        for place in shown
+    ]
+
+
+def _range(low: float, high: float) -> str:
+    return _number(low) if low == high else f"{_number(low)} – {_number(high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
