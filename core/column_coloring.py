@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core import palette
 from core.coloring import Coloring, by_category, by_number
 from core.column_values import column_values, distinct, spreads_by_ratio
+from core.decision_state import Tags
 from core.errors import InputError
 from core.pool import Categories, Pool
 
@@ -125,6 +126,30 @@ def by_decision(dropped: np.ndarray, pinned: np.ndarray | None = None) -> Colori
         codes[np.asarray(pinned)] = 2
         names.append("pinned")
     return _fixed(codes, names, [_TEAL, _ORANGE, _VIOLET][: len(names)], "Decision")
+
+
+def by_tags(tags: Tags, points: np.ndarray) -> Coloring:
+    """Colour rows by their labels; those with several have a colour for all of them together.
+
+    Rows without a label are grey; of more than `MOST_CATEGORIES` labels and sets of labels, the
+    largest have colours of their own.
+
+    Parameters
+    ----------
+    tags : rows of each label.
+    points : ndarray of shape (n, 2)
+        Map coordinates.
+    """
+    codes = np.full(len(points), -1)
+    names: list[str] = []
+    for label in tags:
+        tagged = tags[label]
+        # Rows with the labels so far, and this one: each such set is one code more.
+        before, places = np.unique(codes[tagged], return_inverse=True)
+        codes[tagged] = len(names) + places
+        names += [label if one < 0 else f"{names[one]} + {label}" for one in before.tolist()]
+    used, codes[codes >= 0] = np.unique(codes[codes >= 0], return_inverse=True)
+    return color_categories(codes, [names[one] for one in used.tolist()], points, "Tag")
 
 
 def by_difference(

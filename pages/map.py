@@ -13,7 +13,15 @@ from core.pool import Pool
 from core.runs import list_runs
 from pages.ui import cluster_list, filters, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
-from pages.ui.mapview import COLORS, COLUMN, apply_event, cluster_focus, render_map
+from pages.ui.mapview import (
+    COLORS,
+    COLUMN,
+    DIFFERENCE,
+    TAG,
+    apply_event,
+    cluster_focus,
+    render_map,
+)
 from pages.ui.rows import render_table
 from pages.ui.selection import RowSelection, clear_selection, selected
 from pages.ui.state import ProjectView, current_view
@@ -24,13 +32,14 @@ _BAR_HEIGHT = 118
 _TOP_CLUSTERS = 3
 _PAGE_ROWS = 12
 LAST_RUN = "Last run"
+TWO_RUNS = "Two runs"
 _COLUMN = "Column"
 
 
 def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
     assert view.pool is not None and view.clusters is not None
     runs = list_runs(view.project)
-    color = _choose_color(view, bool(runs))
+    color = _choose_color(view, [run.id for run in runs])
     run = runs[0] if runs and color == LAST_RUN and not chosen else None
     focus = st.session_state.get("map-focus")
     if focus and focus[0] >= len(view.clusters.titles):  # clusters were merged since
@@ -52,11 +61,17 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
         draw(color=COLORS[0])
 
 
-def _choose_color(view: ProjectView, has_run: bool) -> str:
-    """What the map is coloured by: one of `COLORS`, the last run, or a column."""
+def _choose_color(view: ProjectView, runs: list[str]) -> str:
+    """What the map is coloured by: one of `COLORS`, tags, a run, two runs, or a column."""
     assert view.pool is not None
     columns = view.pool.columns()
-    colors = [*COLORS, *([LAST_RUN] if has_run else []), *([_COLUMN] if columns else [])]
+    colors = [
+        *COLORS,
+        *([TAG] if view.decisions.tags else []),
+        *([LAST_RUN] if runs else []),
+        *([TWO_RUNS] if len(runs) > 1 else []),
+        *([_COLUMN] if columns else []),
+    ]
     if st.session_state.get("map-color") not in colors:
         st.session_state["map-color"] = colors[0]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,6 +82,8 @@ def _choose_color(view: ProjectView, has_run: bool) -> str:
             label_visibility="collapsed",
             key="map-color",
         )
+        if color == TWO_RUNS:
+            return DIFFERENCE + " ".join(_choose_runs(runs))
         if color != _COLUMN:
             return str(color)
         if st.session_state.get("map-column") not in columns:
@@ -75,6 +92,18 @@ def _choose_color(view: ProjectView, has_run: bool) -> str:
             "Column", columns, label_visibility="collapsed", key="map-column", width=200
         )
     return f"{COLUMN}{column}"
+
+
+def _choose_runs(runs: list[str]) -> list[str]:
+    """Two different runs, at first the last one and the one before it."""
+    chosen: list[str] = []
+    for key, label in (("map-first", "First run"), ("map-second", "Second run")):
+        others = [run for run in runs if run not in chosen]
+        if st.session_state.get(key) not in others:
+            st.session_state[key] = others[0]
+        run = st.selectbox(label, others, label_visibility="collapsed", key=key, width=150)
+        chosen.append(str(run))
+    return chosen
 
 
 def _telling_column(pool: Pool, columns: list[str]) -> str:
@@ -226,6 +255,11 @@ _PANELS = {
 }
 
 
+def _panel_label(panel: str) -> str:
+    """All of them fit beside the map with a clock for the last."""
+    return ":material/history:" if panel == "History" else panel
+
+
 def render() -> None:
     """Draw the page: the map, what is selected on it, and the clusters."""
     view = current_view()
@@ -236,13 +270,16 @@ def render() -> None:
             "pool",
             "Go to the pool",
         )
+    runs = tuple(run.id for run in list_runs(view.project))
     choices = {
-        "color": (*COLORS, LAST_RUN, _COLUMN),
+        "color": (*COLORS, TAG, LAST_RUN, TWO_RUNS, _COLUMN),
         "column": tuple(view.pool.columns()),
+        "first": runs,
+        "second": runs,
         "panel": tuple(_PANELS),
     }
     links.restore(view, choices)
-    canvas, panel = st.columns([0.72, 0.28], gap="medium")
+    canvas, panel = st.columns([0.7, 0.3], gap="medium")
     chosen = selected(view)
     with canvas:  # first, so that the browser fetches what draws it first
         _render_canvas(view, chosen)
@@ -253,13 +290,14 @@ def render() -> None:
         finder.render(view)
         st.session_state.setdefault("map-panel", "Clusters")
         shown = st.segmented_control(
-            "Panel", list(_PANELS), required=True, key="map-panel",
+            "Panel", list(_PANELS), required=True, key="map-panel", format_func=_panel_label,
             label_visibility="collapsed", width="stretch",
         )  # fmt: skip
         _PANELS[shown or "Clusters"](view)
     if chosen:
         _render_rows(view, chosen)
-    colored = {"column": ""} if st.session_state["map-color"] == _COLUMN else {}
+    parts = {_COLUMN: ("column",), TWO_RUNS: ("first", "second")}
+    colored = dict.fromkeys(parts.get(st.session_state["map-color"], ()), "")
     links.write(view, {"color": COLORS[0], "panel": "Clusters", **colored})
 
 

@@ -1,7 +1,8 @@
 // Histograms whose bars filter: a Streamlit component (v2) that draws what core/facets.py counted
 // and answers each choice with one state change, `chosen`. Text from data is only ever set as text.
 
-const SCALE_UP = 0.2; // found bars that are all lower than this share of the plot are enlarged
+const LOW = 0.2; // found bars that are all lower than this share of the plot …
+const ENLARGED = 0.6; // … are drawn larger, the highest at this share
 
 const states = new WeakMap();
 let seq = Date.now();
@@ -57,7 +58,7 @@ class Facet {
     const { bars, ends, label, column } = this.facet;
     const most = Math.max(1, ...bars.map((bar) => bar.total));
     const found = Math.max(0, ...bars.map((bar) => bar.left));
-    const times = found && found < SCALE_UP * most ? most / found : 1;
+    const times = found && found < LOW * most ? (ENLARGED * most) / found : 1;
     if (times > 1) this.root.title = "The coloured bars are enlarged: few rows are found.";
     const plot = (this.plot = make("div", "plot", this.root));
     plot.tabIndex = 0;

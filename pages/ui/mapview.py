@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from core.clusters import Clusters
 from core.coloring import Coloring, by_category, by_number, rows_in_range
-from core.column_coloring import by_decision, color_rows
+from core.column_coloring import by_decision, by_difference, by_tags, color_rows
 from core.errors import WinnowError
 from core.lasso import inside
 from core.mapevent import MapEvent
 from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors, display_points
+from core.runs import load_run
 from core.view_link import Kind, pack_polygon, unpack_polygon
 from pages.ui.pointmap import show_map
 from pages.ui.rows import show_row
@@ -25,6 +26,8 @@ from pages.ui.state import ProjectView
 
 COLORS = ("Cluster", "Source", "Length", "Decision")
 COLUMN = "column:"  # before the name of a column, as a colour
+TAG = "Tag"
+DIFFERENCE = "difference:"  # before the names of two runs, parted by a space, as a colour
 _COLORED = "map-colored"  # in session state: what the map that selects is coloured by
 
 
@@ -75,6 +78,25 @@ def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) 
     return by_category(_view.clusters.labels, _view.clusters.titles, points=points, label="Cluster")
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _by_tags(layout_id: str, log_id: str, _view: ProjectView) -> Coloring:
+    return by_tags(_view.decisions.tags, ground(_view).points)
+
+
+def _colored(view: ProjectView, color: str) -> Coloring:
+    """The colours in use; those that decisions or runs make are not kept."""
+    assert view.pool is not None and view.clusters is not None and view.layout_id is not None
+    if color == "Decision":
+        return by_decision(view.decisions.dropped, view.decisions.pinned)
+    if color == TAG:
+        return _by_tags(view.layout_id, view.log_id, view)
+    if color.startswith(DIFFERENCE):
+        first, second = color.removeprefix(DIFFERENCE).split(" ")
+        rows = [load_run(view.project, run).rows for run in (first, second)]
+        return by_difference(rows[0], rows[1], view.pool.rows, (first, second))
+    return _coloring(view.layout_id, view.clusters.fingerprint, color, view)
+
+
 def cluster_colors(view: ProjectView) -> NDArray[np.str_]:
     """The colour of each cluster on the map in this theme, as `#rrggbb`."""
     assert view.clusters is not None and view.layout_id is not None
@@ -103,7 +125,7 @@ def render_map(
     Raises
     ------
     InputError
-        The column that `color` names cannot be one.
+        The column or the runs that `color` names cannot be used.
     """
     assert view.pool is not None and view.clusters is not None and view.layout_id is not None
     base = ground(view)
@@ -117,9 +139,7 @@ def render_map(
     by_log = color == "Decision"
     payload = pack(
         base.points,
-        by_decision(decided.dropped, decided.pinned)
-        if by_log
-        else _coloring(view.layout_id, view.clusters.fingerprint, color, view),
+        _colored(view, color),
         titles=base.titles,
         lit=mask,
         dropped=None if by_log else decided.dropped,
@@ -145,6 +165,8 @@ def render_map(
 
 
 def _said(color: str) -> str:
+    if color.startswith(DIFFERENCE):
+        return color.removeprefix(DIFFERENCE).replace(" ", " against ")
     return color.removeprefix(COLUMN) if color.startswith(COLUMN) else color.lower()
 
 
@@ -196,9 +218,8 @@ def _in_range(view: ProjectView, event: MapEvent) -> NDArray[np.int64]:
     """Rows in a range of what colours the map; none if that is no number."""
     assert view.clusters is not None and view.layout_id is not None
     color = st.session_state.get(_COLORED, COLORS[0])
-    coloring = _coloring(view.layout_id, view.clusters.fingerprint, color, view)
     try:
-        return rows_in_range(coloring, event.low, event.high)
+        return rows_in_range(_colored(view, color), event.low, event.high)
     except WinnowError:
         return np.zeros(0, np.int64)
 
