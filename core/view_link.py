@@ -106,7 +106,7 @@ def read_steps(text: str) -> tuple[Step, ...]:
 def filter_step(rule: Filter, op: Op = "replace") -> Step:
     """A filter as a step of a selection."""
     if isinstance(rule, Between):
-        return Step(op, "between", f"{rule.low!r}:{rule.high!r}:{rule.column}")
+        return Step(op, "between", f"{_short(rule.low)}:{_short(rule.high)}:{rule.column}")
     named = json.dumps([rule.column, *rule.values], ensure_ascii=False, separators=(",", ":"))
     return Step(op, "values", named)
 
@@ -163,6 +163,10 @@ def unpack_polygon(text: str, points: NDArray[np.floating]) -> NDArray[np.float6
         raise InputError("The lasso in the address cannot be read; draw it again.")
     low, span = _frame(points)
     return low + np.minimum(levels, _LEVELS) / _LEVELS * span
+
+
+def _short(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")
 
 
 def split_filters(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Filter, ...]]:

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import palette
@@ -12,10 +12,12 @@ from core.column_coloring import (
     MOST_CATEGORIES,
     by_decision,
     by_difference,
+    by_tags,
     color_categories,
     color_numbers,
     color_rows,
 )
+from core.decision_state import Tags
 from core.errors import InputError
 from core.ingest import init_pool
 from core.pool import Pool
@@ -179,3 +181,14 @@ def test_fixed_colours_differ_for_every_kind_of_vision(theme):
     for colors in (runs, decisions):
         apart = palette.separation(colors)[np.triu_indices(len(colors), 1)]
         assert apart.min() > 0.1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sets(st.sampled_from("abc")), min_size=1, max_size=40))
+def test_tags_are_coloured_by_the_set_of_them(rows):
+    masks = {label: np.array([label in row for row in rows]) for label in "cab"}
+    tags = Tags({label: np.packbits(mask) for label, mask in masks.items()}, len(rows))
+    coloring = by_tags(tags, np.random.default_rng(0).normal(size=(len(rows), 2)))
+    shown = [(*coloring.names, None)[code] for code in coloring.codes.tolist()]
+    assert shown == [" + ".join(sorted(row)) or None for row in rows]
+    assert coloring.legend["none"] == sum(not row for row in rows)

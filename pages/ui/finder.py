@@ -71,9 +71,11 @@ def render(view: ProjectView) -> None:
     if found is None:
         return
     del st.session_state[_ASKED]
-    if not len(found.rows):
+    within = op == "within" and now is not None
+    fits = np.isin(found.rows, now.rows).any() if within and now else len(found.rows)
+    if not fits:
         st.toast(f"No row that is kept fits “{as_text(text)}”.", icon=":material/search_off:")
-        if op == "within":  # what it was looked for in is not lost
+        if within:  # what it was looked for in is not lost
             st.rerun()
     origin = f"{_ORIGIN} {how.lower()} for {text!r}"
     select_rows(view, found.rows, origin, op, by=(_KINDS[how], text), cosines=found.cosines)
@@ -101,8 +103,11 @@ def _ask(how: str, key: str) -> None:
 
 
 def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | None) -> Found | None:
-    """What is found; None while that is worked out."""
-    find = partial(find_rows, view.seen, pool=view.pool, among=among)
+    """What is found; None while that is worked out.
+
+    Of some rows the nearest are looked for `among` them; all else that is found may lie elsewhere.
+    """
+    find = partial(find_rows, view.seen, pool=view.pool)
     if how == "Words":
         return find(text)
     if how == "Condition":
@@ -112,7 +117,7 @@ def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | Non
 
     def work(task: Task) -> Found:
         encoder = loaded_encoder(features, task)
-        return find(like=text, encoder=encoder, progress=task.progress)
+        return find(like=text, among=among, encoder=encoder, progress=task.progress)
 
     of = "" if among is None else hashlib.sha256(among.tobytes()).hexdigest()
     key = ("meaning", str(view.project.root), features.fingerprint, view.log_id, text, of)

@@ -1,0 +1,133 @@
+"""The map page's filters with AppTest; likeness, tags and two runs as it shows them."""
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from test_page_map import panel, search
+from test_pages import APP, open_app, texts
+
+from core.decisions import decide
+from core.facets import AnyOf, Between, Facets
+from core.project import Project
+from core.runs import select
+from core.search import find_rows
+from core.view_link import Step, filter_step, write_steps
+from pages.ui.facet_charts import chosen_filter, told
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def project(mapped_root):
+    return Project.open(mapped_root)
+
+
+def open_link(home, monkeypatch, **params):
+    monkeypatch.setenv("WINNOW_PROJECTS", str(home))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in {"project": "planted", **params}.items():
+        app.query_params[name] = value
+    app.run()
+    app._page_hash = calc_hash("map")
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def filters_in(app):
+    return app.session_state["selection"].filters
+
+
+def test_bars_become_a_range_and_values_come_and_go(project):
+    facets = Facets(project)
+    length, source = facets.column("length"), facets.column("source")
+    ranged = chosen_filter({"low": 1, "high": 3}, length, None)
+    assert ranged == Between("length", length.lows[1], length.highs[3])
+    assert chosen_filter({"clear": True}, length, ranged) is None
+    for wrong in ({"low": 3, "high": 1}, {"low": 0, "high": 99}, {"low": "0", "high": 1}, {}):
+        assert chosen_filter(wrong, length, ranged) == ranged
+    one = chosen_filter({"value": "cooking"}, source, None)
+    two = chosen_filter({"value": "python"}, source, one)
+    assert two == AnyOf("source", ("cooking", "python")) and told(two) == "cooking, python"
+    assert chosen_filter({"value": "cooking"}, source, two) == AnyOf("source", ("python",))
+    assert chosen_filter({"value": "cooking"}, source, one) is None
+    assert chosen_filter({"value": "nowhere"}, source, two) == two
+
+
+def test_filters_of_a_link_narrow_what_was_selected_and_are_cleared(
+    project, mapped_root, monkeypatch
+):
+    filters = (Between("score", 0.3, 0.8), AnyOf("source", ("cooking", "astronomy")))
+    steps = [Step("replace", "words", "galaxy"), *(filter_step(one, "within") for one in filters)]
+    link = write_steps(steps)
+    app = open_link(mapped_root.parent, monkeypatch, sel=link, panel="Filters")
+    found = find_rows(project, "galaxy", filters=filters)
+    assert f"{len(found.rows)} rows selected" in texts(app)
+    assert filters_in(app) == filters and app.query_params["sel"] == link
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row % 2 = 0")
+    even = found.rows[found.rows % 2 == 0]
+    assert f"{len(even)} rows selected" in texts(app) and filters_in(app) == filters
+    next(one for one in app.button if one.label == "Clear filters").click().run()
+    assert "30 rows selected" in texts(app) and not filters_in(app)
+
+
+def test_filters_that_no_row_meets_can_be_taken_off(mapped_root, monkeypatch):
+    link = write_steps([filter_step(Between("length", 1, 2))])
+    app = open_link(mapped_root.parent, monkeypatch, sel=link, panel="Filters")
+    assert "Nothing selected" in texts(app) and app.query_params["sel"] == link
+    next(one for one in app.button if one.label == "Clear filters").click().run()
+    assert "selection" not in app.session_state and "sel" not in app.query_params
+
+
+def test_select_nothing_takes_filters_off(mapped_root, monkeypatch):
+    link = write_steps([filter_step(AnyOf("source", ("python",)))])
+    app = open_link(mapped_root.parent, monkeypatch, sel=link, panel="Filters")
+    assert "60 rows selected" in texts(app)
+    app.button(key="clear-selection").click().run()
+    assert "Nothing selected" in texts(app) and "selection" not in app.session_state
+
+
+def test_columns_are_added_and_those_that_cannot_be_are_said(mapped_root, monkeypatch):
+    monkeypatch.setattr("core.column_values.MOST_VALUES", 100)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Filters")
+    for name in ("score", "instruction"):
+        app.selectbox(key="facet-add").set_value(name).run()
+        assert not app.exception
+    assert any("different values" in str(error.value) for error in app.error)
+    app.run()
+    assert not app.error
+    assert app.session_state["facet-columns"][str(mapped_root)] == ["score"]
+
+
+def test_likeness_lists_rows_by_their_cosine(project, mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.session_state["picked"] = 20
+    panel(app, "Rows")
+    next(one for one in app.button if one.label == "Like this").click().run()
+    found = find_rows(project, like_rows=[20])
+    shown = next(one.value for one in app.dataframe if "cosine" in one.value)
+    assert shown["row"].tolist() == [20, *found.rows[:11]]
+    np.testing.assert_allclose(shown["cosine"][1:], found.cosines[:11])
+    again = open_link(mapped_root.parent, monkeypatch, sel=app.query_params["sel"])
+    linked = next(one.value for one in again.dataframe if "cosine" in one.value)
+    assert linked["row"].tolist() == shown["row"].tolist()
+
+
+def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    assert not {"Tag", "Two runs"} & set(app.segmented_control(key="map-color").options)
+    decide(project, 240, "tag", np.arange(9), "test", label="a")
+    for name in ("one", "two"):
+        select(project, method="random", budget=20, name=name, seed=len(name))
+    select(project, method="random", budget=30, name="three", seed=1)
+    app.run()
+    for color in ("Tag", "Two runs"):
+        app.segmented_control(key="map-color").set_value(color).run()
+        assert not app.exception
+    assert app.selectbox(key="map-first").value == "three"
+    app.selectbox(key="map-first").set_value("one").run()
+    assert app.query_params["first"] == "one" and app.query_params["second"] in ("two", "three")
+    assert "one" not in app.selectbox(key="map-second").options
