@@ -83,7 +83,8 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
             key="map-color",
         )
         if color == TWO_RUNS:
-            return DIFFERENCE + " ".join(_choose_runs(runs))
+            with st.popover("Which runs"):
+                return DIFFERENCE + " ".join(_choose_runs(runs))
         if color != _COLUMN:
             return str(color)
         if st.session_state.get("map-column") not in columns:
@@ -101,7 +102,7 @@ def _choose_runs(runs: list[str]) -> list[str]:
         others = [run for run in runs if run not in chosen]
         if st.session_state.get(key) not in others:
             st.session_state[key] = others[0]
-        run = st.selectbox(label, others, label_visibility="collapsed", key=key, width=150)
+        run = st.selectbox(label, others, key=key)
         chosen.append(str(run))
     return chosen
 
@@ -279,7 +280,7 @@ def render() -> None:
         "panel": tuple(_PANELS),
     }
     links.restore(view, choices)
-    canvas, panel = st.columns([0.7, 0.3], gap="medium")
+    canvas, panel = st.columns([0.69, 0.31], gap="medium")
     chosen = selected(view)
     with canvas:  # first, so that the browser fetches what draws it first
         _render_canvas(view, chosen)
