@@ -166,6 +166,12 @@ def _clusters(report: dict[str, Any]) -> str:
         for number, (rows, title) in enumerate(zip(report["sizes"], report["titles"], strict=True))
     ]
     facts = {key: report[key] for key in ("k", "silhouette", "seconds")}
+    if report["edits"]:
+        count = report["edits"]
+        facts["edits"] = (
+            f"{count} of earlier {'stays' if count == 1 else 'stay'} in use; "
+            "clusters --undo goes back"
+        )
     return "\n".join([*pairs(facts), "", *aligned(listed)])
 
 

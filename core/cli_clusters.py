@@ -154,7 +154,8 @@ def _edit(root: str, how: str, value: str, title: str | None, seed: int) -> None
 
 def _said(report: Any) -> str:
     """An edit, for a person: the clusters that it made, and whether numbers changed."""
-    lines = [
+    lines = [f"Undone: {report.edit}."] if report.action == "undo" else []
+    lines += [
         f"{number}: {title} ({counted(rows)})"
         for number, title, rows in zip(report.clusters, report.titles, report.sizes, strict=True)
     ]

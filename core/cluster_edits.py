@@ -49,6 +49,7 @@ class EditReport:
     moved : new number of each cluster that is now in another one or has another number.
     k : clusters that there are now.
     edits : edits since k-means that stand.
+    edit : the edit that was made or taken back, in words.
     """
 
     action: str
@@ -58,6 +59,7 @@ class EditReport:
     moved: dict[int, int]
     k: int
     edits: int
+    edit: str
     fingerprint: str
     seconds: float
 
@@ -134,11 +136,11 @@ def edit_clusters(project: Project, edit: ClusterEdit) -> EditReport:
         if edit.action != "rename":
             made = replace(made, grouping=name)
         write_clusters(folder, made)
-    after = read_clusters(folder)
+    after = read_clusters(folder, len(before.labels))
     _put_in_use(project, before.fingerprint, name)
     first = edit.clusters[0]
     changed = (first, *range(len(before.sizes), len(after.sizes)))
-    return _report(edit.action, before, after, changed, started)
+    return _report(edit.action, edit, before, after, changed, started)
 
 
 def undo_cluster_edit(project: Project) -> EditReport:
@@ -158,15 +160,17 @@ def undo_cluster_edit(project: Project) -> EditReport:
         raise InputError(f"The clusters of {project.name} have no edit that could be undone.")
     folder = project.artefact("clusters", after.parent)
     try:
-        before = read_clusters(folder)
+        before = read_clusters(folder, len(after.labels))
     except InputError:
         again = command("cluster", project.root, "--k", after.k, "--seed", after.seed)
+        aim = "start from those without edits" if len(after.edits) > 1 else "make them again"
         raise InputError(
             f"The clusters before the last edit, {folder}, are damaged or gone; run {again} to "
-            "start from those without edits."
+            f"{aim}."
         ) from None
     _put_in_use(project, after.fingerprint, before.fingerprint)
-    return _report("undo", after, before, after.edits[-1].clusters, started)
+    last = after.edits[-1]
+    return _report("undo", last, after, before, last.clusters, started)
 
 
 def _check_free(clusters: Clusters, edit: ClusterEdit) -> None:
@@ -313,6 +317,7 @@ def _blocks(vectors: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[NDArray[
 
 def _report(
     action: str,
+    edit: ClusterEdit,
     before: Clusters,
     after: Clusters,
     changed: Sequence[int],
@@ -326,6 +331,7 @@ def _report(
         _moved(before, after),
         len(after.sizes),
         len(after.edits),
+        edit.sentence,
         after.fingerprint,
         round(time.perf_counter() - started, 3),
     )

@@ -32,7 +32,11 @@ _MOST_CLUSTERS = 512  # more titles than that nobody reads
 
 @dataclass(frozen=True)
 class ClustersReport:
-    """What `cluster` did; `silhouette` is cosine silhouette in [-1, 1] on a sample."""
+    """What `cluster` did; `silhouette` is cosine silhouette in [-1, 1] on a sample.
+
+    `edits` is how many edits of these clusters were found and stay in use; all else is said of the
+    clusters with them.
+    """
 
     k: int
     silhouette: float
@@ -40,6 +44,7 @@ class ClustersReport:
     titles: tuple[str, ...]
     seconds: float
     fingerprint: str
+    edits: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,9 @@ def cluster(
 ) -> ClustersReport:
     """Group the pool's rows by their vectors.
 
+    Clusters that were made before are put in use again, with the edits that a person made to them;
+    `core.cluster_edits.undo_cluster_edit` goes back to those without.
+
     Parameters
     ----------
     k : number of clusters; "auto" takes the one with the best silhouette on a sample, among
@@ -116,8 +124,9 @@ def cluster(
         folder = project.artefact("clusters", name)
         if not (folder / "meta.json").is_file():
             _make(folder, pool, vectors, chosen, seed, progress)
-        project.point(f"clusters:{features.fingerprint}", name)
-        made = read_clusters(folder)
+        read_clusters(folder, pool.rows)  # damaged ones are not put in use
+        name = _put_in_use(project, f"clusters:{features.fingerprint}", name)
+        made = read_clusters(project.artefact("clusters", name), pool.rows)
     return ClustersReport(
         len(made.sizes),
         made.silhouette,
@@ -125,14 +134,51 @@ def cluster(
         tuple(made.titles),
         round(time.perf_counter() - started, 3),
         name,
+        len(made.edits),
     )
+
+
+def _put_in_use(project: Project, kind: str, name: str) -> str:
+    """Put clusters of k-means in use, with the edits made to them before; return what is in use.
+
+    Clusters that are left are remembered with their edits, under `edited:<fingerprint>`.
+    """
+    while True:
+        now = project.pointer(kind)
+        left = _before_edits(project, now) if now else None
+        if now is not None and left == name:
+            return now
+        found = project.pointer(f"edited:{name}")
+        new = found if found and _before_edits(project, found) == name else name
+        if now is None:
+            project.point(kind, new)
+            return new
+        if left is not None:
+            project.point(f"edited:{left}", now)
+        if project.repoint(kind, now, new):
+            return new
+
+
+def _before_edits(project: Project, name: str) -> str | None:
+    """The clusters of k-means that were edited to these; None if some in between are gone."""
+    while True:
+        try:
+            path = project.artefact("clusters", name) / "meta.json"
+            parent = json.loads(path.read_text(encoding="utf-8")).get("parent")
+        except (OSError, ValueError, AttributeError):
+            return None
+        if not isinstance(parent, str):
+            return name
+        name = parent
 
 
 def load_clusters(project: Project) -> Clusters | None:
     """Open the clusters of the features in use; None when there are none."""
     features = project.pointer("features")
     name = project.pointer(f"clusters:{features}") if features else None
-    return read_clusters(project.artefact("clusters", name)) if name else None
+    if name is None:
+        return None
+    return read_clusters(project.artefact("clusters", name), Pool.open(project).rows)
 
 
 def require_clusters(project: Project) -> Clusters:
@@ -294,8 +340,8 @@ def best_rows(rows: NDArray[np.int64], score: NDArray[np.float32]) -> list[int]:
     return [int(row) for row in rows[np.argsort(-score, kind="stable")[:_EXAMPLES]]]
 
 
-def read_clusters(folder: Path) -> Clusters:
-    """Read the artefact in `folder`.
+def read_clusters(folder: Path, rows: int) -> Clusters:
+    """Read the artefact in `folder`, of a pool of `rows` rows.
 
     Raises
     ------
@@ -305,7 +351,7 @@ def read_clusters(folder: Path) -> Clusters:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         table = pq.read_table(folder / "clusters.parquet").to_pydict()
-        return Clusters(
+        found = Clusters(
             folder.name,
             np.load(folder / "labels.npy", allow_pickle=False),
             np.load(folder / "centroids.npy", allow_pickle=False),
@@ -321,8 +367,25 @@ def read_clusters(folder: Path) -> Clusters:
             meta.get("parent"),
             meta.get("grouping", folder.name),
         )
+        _check_parts(found, rows)
     except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException, InputError):
         again = command("cluster", folder.parent.parent)
         raise InputError(
             f"The clusters in {folder} are damaged; delete that folder and run {again}."
         ) from None
+    return found
+
+
+def _check_parts(found: Clusters, rows: int) -> None:
+    """Raise a ValueError where the parts do not fit each other, or the rows of the pool."""
+    k, labels = len(found.sizes), found.labels
+    if labels.dtype != np.int32 or labels.shape != (rows,):
+        raise ValueError("labels")
+    if found.centroids.ndim != 2 or len(found.centroids) != k:
+        raise ValueError("centroids")
+    # Which refuses negative numbers, too.
+    if np.bincount(labels, minlength=k).tolist() != found.sizes:
+        raise ValueError("sizes")
+    named = np.concatenate([*found.central, *found.border])
+    if len(named) and not 0 <= named.min() <= named.max() < rows:
+        raise ValueError("rows")

@@ -48,10 +48,23 @@ def test_clusters_are_edited_one_step_at_a_time(winnow, mapped_root):
     ]
     clusters = load_clusters(Project.open(mapped_root))
     assert [edit.action for edit in clusters.edits] == ["rename", "split", "merge", "merge"]
-    for _ in range(4):
-        winnow("--undo")
+    report = json.loads(winnow("--json", "--undo"))
+    assert (report["action"], report["edit"]) == ("undo", "clusters 2, 3 merged")
+    assert winnow("--undo").startswith("Undone: clusters 0, 4, 5 merged.\n0: ")
+    assert winnow("--undo").startswith("Undone: cluster 1 split into 3.\n1: ")
+    assert winnow("--undo").splitlines()[0] == "Undone: cluster 3 renamed to A=b <i>."
     assert load_clusters(Project.open(mapped_root)).titles == first.titles
     assert "no edit that could be undone" in winnow("--undo", code=2)
+
+
+def test_clustering_again_says_that_edits_stay(winnow, mapped_root, capfd):
+    for edits, said in ((1, "1 of earlier stays in use"), (2, "2 of earlier stay in use")):
+        winnow("--rename", f"0=Title {edits}")
+        assert cli.main(["cluster", str(mapped_root), "--k", "4"]) == 0
+        printed = capfd.readouterr().out
+        assert said in printed and f"Title {edits}" in printed
+    assert cli.main(["cluster", str(mapped_root), "--k", "3"]) == 0
+    assert "edits" not in capfd.readouterr().out
 
 
 def test_a_card_and_groups(winnow):

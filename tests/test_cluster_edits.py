@@ -280,8 +280,21 @@ def test_clusters_before_the_edit_that_are_damaged(project, damage):
     assert load_clusters(project).titles[0] == "Mine"  # still in use, and still to be edited
     assert split_cluster(project, 1).edits == 2
     shutil.rmtree(folder, ignore_errors=True)
-    cluster(project, k=K)  # as the message says
+    assert cluster(project, k=K).edits == 2  # as the message says
+    undo_cluster_edit(project)
+    undo_cluster_edit(project)
     assert load_clusters(project).titles == first.titles
+
+
+def test_an_edit_in_between_that_is_gone(project):
+    first = load_clusters(project)
+    between = rename_cluster(project, 0, "Mine")
+    split_cluster(project, 1)
+    shutil.rmtree(project.artefact("clusters", between.fingerprint))
+    with pytest.raises(InputError, match="to start from those without edits"):
+        undo_cluster_edit(project)
+    assert cluster(project, k=K).edits == 0
+    assert load_clusters(project).fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize("edits", [7, [{"action": "rename"}], [3], [{"clusters": [0]}]])
@@ -324,7 +337,7 @@ def test_clusters_of_an_earlier_version_can_be_edited(project):
     first = load_clusters(project)
     folder = project.artefact("clusters", first.fingerprint)
     write_clusters(folder, replace(first, cosines=None))
-    assert read_clusters(folder).cosines is None
+    assert read_clusters(folder, ROWS).cosines is None
     stats = cluster_stats.cluster_stats(project)
     np.testing.assert_allclose(stats.mean_cosine, first.cosines, atol=1e-6)
     merge_clusters(project, [0, 1])
@@ -387,3 +400,78 @@ def test_a_recipe_with_an_edit_that_cannot_be_repeated_says_which(mapped_root, t
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(InputError, match=r"clusters.edits\[1\] .* cannot be repeated: There is no"):
         replay(tmp_path / "recipe.yaml")
+
+
+def test_clustering_again_alike_keeps_the_edits(project):
+    plain = cluster(project, k=K)
+    assert plain.edits == 0 and plain.fingerprint == load_clusters(project).fingerprint
+    rename_cluster(project, 0, "Mine")
+    edited = split_cluster(project, 1)
+    again = cluster(project, k=K)
+    assert (again.edits, again.fingerprint, again.k) == (2, edited.fingerprint, K + 1)
+    assert again.titles[0] == "Mine" and load_clusters(project).fingerprint == edited.fingerprint
+    undo_cluster_edit(project)
+    undo_cluster_edit(project)
+    assert cluster(project, k=K).edits == 0
+    assert load_clusters(project).fingerprint == plain.fingerprint
+
+
+def test_edits_are_found_again_after_other_clusters(project):
+    edited = rename_cluster(project, 0, "Mine")
+    other = cluster(project, k=K - 2)
+    assert other.edits == 0 and other.k == K - 2
+    merge_clusters(project, [0, 1])
+    assert cluster(project, k=K).fingerprint == edited.fingerprint
+    back = cluster(project, k=K - 2)
+    assert (back.edits, back.k) == (1, K - 3)
+    undo_cluster_edit(project)
+    cluster(project, k=K, seed=1)
+    # What was taken back stays so.
+    assert cluster(project, k=K - 2).fingerprint == other.fingerprint
+
+
+def test_an_edit_while_clustering_again_is_not_lost(project, monkeypatch):
+    first = rename_cluster(project, 0, "Mine")
+    repoint, calls = Project.repoint, []
+
+    def meanwhile(self, kind, before, value):
+        if not calls:
+            calls.append(before)
+            project.point(kind, load_clusters(project).parent)
+        return repoint(self, kind, before, value)
+
+    monkeypatch.setattr(Project, "repoint", meanwhile)
+    assert cluster(project, k=K - 1).k == K - 1
+    monkeypatch.undo()
+    assert calls == [first.fingerprint]
+    assert cluster(project, k=K).edits == 0  # the edit was taken back before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda made: replace(made, labels=made.labels[:-1]),
+        lambda made: replace(made, labels=made.labels[:, None]),
+        lambda made: replace(made, labels=made.labels.astype(np.float32)),
+        lambda made: replace(made, labels=np.where(made.labels == 1, -1, made.labels)),
+        lambda made: replace(made, labels=np.where(made.labels == 1, K, made.labels)),
+        lambda made: replace(made, labels=np.append(made.labels, 0).astype(np.int32)),
+        lambda made: replace(made, centroids=made.centroids[:-1]),
+        lambda made: replace(made, central=[[ROWS], *made.central[1:]]),
+        lambda made: replace(made, border=[[-1], *made.border[1:]]),
+        # Whole in itself, but of another pool.
+        lambda made: replace(
+            made,
+            labels=np.append(made.labels, 0).astype(np.int32),
+            sizes=[made.sizes[0] + 1, *made.sizes[1:]],
+        ),
+    ],
+)
+def test_clusters_that_do_not_fit_the_rows_are_damage(project, damage):
+    made = load_clusters(project)
+    write_clusters(project.artefact("clusters", made.fingerprint), damage(made))
+    with pytest.raises(InputError, match="are damaged; delete that folder and run") as caught:
+        load_clusters(project)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="damaged"):
+        cluster(project, k=K)
