@@ -32,7 +32,12 @@ class Coloring:
 
 
 def by_category(
-    codes: np.ndarray, names: Sequence[str], *, points: np.ndarray, label: str = ""
+    codes: np.ndarray,
+    names: Sequence[str],
+    *,
+    points: np.ndarray,
+    label: str = "",
+    hues: np.ndarray | None = None,
 ) -> Coloring:
     """Colour rows by category so that neighbours on the map differ.
 
@@ -45,6 +50,8 @@ def by_category(
         Map coordinates, from which it is seen who is whose neighbour.
     label : str, default=""
         What the categories are, for the legend.
+    hues : ndarray of shape (len(names),), int, optional
+        Index into `palette.CATEGORICAL`, where that was chosen before.
     """
     code = np.asarray(codes).astype(np.int64)
     sizes = np.bincount(code[code >= 0], minlength=len(names))
@@ -55,9 +62,12 @@ def by_category(
         lookup[kept] = np.arange(len(kept))
         code = np.where(code >= 0, lookup[code], -1)
     groups = len(kept)
-    some = slice(None, None, max(1, len(code) // _LOOKED_AT))
-    weights = palette.contact(points[some], code[some], groups)
-    chosen = palette.assign(weights, sizes[kept], distinct=LEGEND_ENTRIES)
+    if hues is None:
+        some = some_rows(len(code))
+        weights = palette.contact(points[some], code[some], groups)
+        chosen = palette.assign(weights, sizes[kept], distinct=LEGEND_ENTRIES)
+    else:
+        chosen = np.asarray(hues)[kept]
     code = np.where(code < 0, groups, code)
     kept_names = tuple(str(names[group]) for group in kept)
     entries = [
@@ -80,6 +90,11 @@ def by_category(
     }
     narrow = code.astype(np.uint8 if groups < 256 else np.uint16)
     return Coloring(narrow, colors["light"], colors["dark"], kept_names, legend)
+
+
+def some_rows(rows: int) -> slice:
+    """The rows by which it is seen who is whose neighbour."""
+    return slice(None, None, max(1, rows // _LOOKED_AT))
 
 
 def by_number(

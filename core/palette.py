@@ -181,7 +181,13 @@ def contact(points: np.ndarray, labels: np.ndarray, groups: int) -> np.ndarray:
     return weights
 
 
-def assign(weights: np.ndarray, sizes: np.ndarray, *, distinct: int = 0) -> np.ndarray:
+def assign(
+    weights: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    distinct: int = 0,
+    given: np.ndarray | None = None,
+) -> np.ndarray:
     """Choose a colour of `CATEGORICAL` for every group so that groups in contact differ most.
 
     Greedy over the groups, those with most contact first, then sweeps in which each group
@@ -197,6 +203,8 @@ def assign(weights: np.ndarray, sizes: np.ndarray, *, distinct: int = 0) -> np.n
     distinct : int, default=0
         The largest `distinct` groups (at most twelve) get colours of their own, because a
         legend names them.
+    given : ndarray of shape (g,), int, optional
+        Colours that groups have already and keep; negative: none yet.
 
     Returns
     -------
@@ -217,7 +225,8 @@ def assign(weights: np.ndarray, sizes: np.ndarray, *, distinct: int = 0) -> np.n
         distinct = groups
     named = by_size[: min(distinct, colors)]
 
-    chosen = np.full(groups, -1, np.int64)
+    chosen = np.full(groups, -1, np.int64) if given is None else given.astype(np.int64)
+    free = chosen < 0
     # A colour that is much used already costs a little more: the map stays varied.
     spread = float(weights.sum() / max(groups, 1)) * 0.01 + 1e-9
 
@@ -233,6 +242,7 @@ def assign(weights: np.ndarray, sizes: np.ndarray, *, distinct: int = 0) -> np.n
     taken = set(named.tolist())
     degree = np.argsort(-weights.sum(1), kind="stable")
     order = [*named.tolist(), *(int(group) for group in degree if int(group) not in taken)]
+    order = [group for group in order if free[group]]
     for group in order:
         chosen[group] = cheapest(group)
     for _ in range(_SWEEPS):

@@ -19,6 +19,7 @@ from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors, display_points
 from core.runs import load_run
 from core.view_link import Kind, pack_polygon, unpack_polygon
+from pages.ui.cluster_hues import cluster_hues
 from pages.ui.pointmap import show_map
 from pages.ui.rows import show_row
 from pages.ui.selection import clear_selection, select_rows
@@ -75,7 +76,9 @@ def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) 
         return by_number(pool.lengths(), label="Length, characters", logarithmic=True)
     if color.startswith(COLUMN):
         return color_rows(pool, color.removeprefix(COLUMN), points)
-    return by_category(_view.clusters.labels, _view.clusters.titles, points=points, label="Cluster")
+    clusters = _view.clusters
+    hues = cluster_hues(layout_id, clusters_id, _view.project, clusters, points)
+    return by_category(clusters.labels, clusters.titles, points=points, label="Cluster", hues=hues)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
