@@ -1,18 +1,21 @@
 """The commands that say which rows a selection may or must take, and take that back."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.console import LIST_ROWS, ProjectArgument, console
 from core.errors import InputError
-from core.values import decode_ranges
+from core.values import decode_ranges, encode_ranges
 
 if TYPE_CHECKING:
-    from core.decisions import Decisions
+    from core.decisions import Decisions, Entry
     from core.project import Project
 
+_NAMED = 3  # decisions that a step took back, of many
 LabelArgument = Annotated[
     str, typer.Argument(metavar="LABEL", help="A label of up to 64 characters.")
 ]
@@ -31,82 +34,59 @@ WhereOption = Annotated[
 ]
 
 
-def drop(
-    project: ProjectArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Take rows out: no selection chooses them."""
-    _decide("drop", project, clusters, rows, where, note)
+# What is said of rows, and the first line of the command's help.
+_ON_ROWS = {
+    "drop": "Take rows out: no selection chooses them.",
+    "restore": "Bring back rows that were dropped.",
+    "keep": "Keep these rows alone; all others are dropped.",
+    "pin": "Make every selection take these rows.",
+    "unpin": "Let selections choose these rows or not, as any other.",
+}
+_WITH_LABEL = {
+    "tag": "Put a label on rows; selections take no notice of it.",
+    "untag": "Take a label off rows.",
+}
 
 
-def keep(
-    project: ProjectArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Keep these rows alone; all others are dropped."""
-    _decide("keep", project, clusters, rows, where, note)
+def _on_rows(action: str) -> Callable[..., None]:
+    def command(
+        project: ProjectArgument,
+        clusters: ClustersOption = None,
+        rows: RowsOption = None,
+        where: WhereOption = None,
+        note: NoteOption = "",
+    ) -> None:
+        _decide(action, project, clusters, rows, where, note)
+
+    return command
 
 
-def pin(
-    project: ProjectArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Make every selection take these rows."""
-    _decide("pin", project, clusters, rows, where, note)
+def _with_label(action: str) -> Callable[..., None]:
+    def command(
+        project: ProjectArgument,
+        label: LabelArgument,
+        clusters: ClustersOption = None,
+        rows: RowsOption = None,
+        where: WhereOption = None,
+        note: NoteOption = "",
+    ) -> None:
+        _decide(action, project, clusters, rows, where, note, label)
 
-
-def unpin(
-    project: ProjectArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Let selections choose these rows or not, as any other."""
-    _decide("unpin", project, clusters, rows, where, note)
-
-
-def tag(
-    project: ProjectArgument,
-    label: LabelArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Put a label on rows; selections take no notice of it."""
-    _decide("tag", project, clusters, rows, where, note, label)
-
-
-def untag(
-    project: ProjectArgument,
-    label: LabelArgument,
-    clusters: ClustersOption = None,
-    rows: RowsOption = None,
-    where: WhereOption = None,
-    note: NoteOption = "",
-) -> None:
-    """Take a label off rows."""
-    _decide("untag", project, clusters, rows, where, note, label)
+    return command
 
 
 def undo(project: ProjectArgument) -> None:
     """Take back the last decision."""
-    _step("undo", project)
+    from core.decisions import undo
+
+    _step(project, undo)
 
 
 def redo(project: ProjectArgument) -> None:
     """Put back the decision that was undone last."""
-    _step("redo", project)
+    from core.decisions import redo
+
+    _step(project, redo)
 
 
 def decisions(
@@ -120,6 +100,9 @@ def decisions(
     note: Annotated[
         str | None,
         typer.Option(metavar="ID=TEXT", help="Write or change the note on a decision."),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(metavar="ID", help="Show the rows of a decision.")
     ] = None,
     export: Annotated[
         Path | None,
@@ -138,8 +121,8 @@ def decisions(
     """Show, go back in, or exchange what was decided on rows."""
     from core.project import Project
 
-    if sum(given is not None for given in (back, note, export, import_)) > 1:
-        raise InputError("Give at most one of --back, --note, --export and --import.")
+    if sum(given is not None for given in (back, note, rows, export, import_)) > 1:
+        raise InputError("Give at most one of --back, --note, --rows, --export and --import.")
     if overwrite and export is None:
         raise InputError("--overwrite belongs to --export; leave it out.")
     opened = Project.open(project)
@@ -148,12 +131,23 @@ def decisions(
         return
     if note is not None:
         _annotate(opened, note)
-    _step("show" if back is None else "back", project, *([] if back is None else [back]))
+    elif rows is not None:
+        _rows(opened, rows)
+    elif back is not None:
+        from core.decisions import go_back
+
+        _step(project, partial(go_back, entry_id=back))
+    else:
+        _show(_state(opened))
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for command in (drop, keep, pin, unpin, tag, untag, undo, redo, decisions):
+    for action, told in _ON_ROWS.items():
+        app.command(action, help=told)(_on_rows(action))
+    for action, told in _WITH_LABEL.items():
+        app.command(action, help=told)(_with_label(action))
+    for command in (undo, redo, decisions):
         app.command()(command)
 
 
@@ -170,6 +164,14 @@ def _exchange(
         console.values(report.as_dict(), None if console.json else report.sentence)
 
 
+def _rows(project: "Project", entry: int) -> None:
+    from core.decisions import entry_rows
+    from core.pool import Pool
+
+    found = encode_ranges(entry_rows(project, Pool.open(project).rows, entry))
+    console.values({"entry": entry, "rows": found}, None if console.json else found)
+
+
 def _annotate(project: "Project", text: str) -> None:
     from core.decisions import annotate
 
@@ -177,6 +179,9 @@ def _annotate(project: "Project", text: str) -> None:
     if not equals or not entry.strip().isdecimal() or len(entry) > 12:
         raise InputError(f"A note is given as ID=TEXT, not {text[:40]!r}.", option="note")
     annotate(project, int(entry), note)
+    state = _state(project)
+    written = next(one for one in state.log if one.id == int(entry)).note
+    _show(state, f"The note on entry {entry} is {'removed' if written is None else 'written'}.")
 
 
 def _decide(
@@ -214,26 +219,47 @@ def _decide(
         # The label is an argument; what names no option is about the rows.
         option = None if error.option == "label" else error.option or how
         raise InputError(str(error), option=option) from None
-    _show(state)
+    said = state.log[-1].sentence
+    _show(state, f"{said[0].upper()}{said[1:]}. {_left(state)}")
 
 
-def _step(action: str, root: str, *arguments: Any) -> None:
-    from core import decisions as log
-    from core.pool import Pool
+def _step(root: str, step: Callable[..., "Decisions"]) -> None:
+    """Undo, redo or go back, and say which decisions that took or brought back."""
     from core.project import Project
 
     project = Project.open(root)
-    steps = {
-        "undo": log.undo,
-        "redo": log.redo,
-        "back": log.go_back,
-        "show": log.load_decisions,
-    }
-    step: Any = steps[action]
-    _show(step(project, Pool.open(project).rows, *arguments))
+    before = _state(project)
+    stood = {entry.id for entry in before.log if entry.active}
+    state = step(project, len(before.dropped))
+    stand = {entry.id for entry in state.log if entry.active}
+    lines = [
+        f"{did}: {_listed([entry for entry in state.log if entry.id in changed])}."
+        for did, changed in (("Taken back", stood - stand), ("Brought back", stand - stood))
+        if changed
+    ]
+    _show(state, "\n".join([*lines, _left(state)]))
 
 
-def _show(state: "Decisions") -> None:
+def _listed(entries: "list[Entry]") -> str:
+    told = [f"{entry.sentence} ({entry.origin})" for entry in entries[-_NAMED:]]
+    more = len(entries) - len(told)
+    return "; ".join([*([f"{more:,} earlier decisions"] if more else []), *told])
+
+
+def _left(state: "Decisions") -> str:
+    kept, rows = len(state.candidates), len(state.dropped)
+    return f"{kept:,} of {rows:,} rows are kept, {len(state.pinned_rows):,} pinned."
+
+
+def _state(project: "Project") -> "Decisions":
+    from core.decisions import load_decisions
+    from core.pool import Pool
+
+    return load_decisions(project, Pool.open(project).rows)
+
+
+def _show(state: "Decisions", text: str | None = None) -> None:
+    """Print the log as it is now; to a person the text instead, if there is one."""
     entries = [entry.as_dict() for entry in state.log]
     if not console.json:
         shown = entries[-LIST_ROWS:]
@@ -245,5 +271,6 @@ def _show(state: "Decisions") -> None:
             "pinned": int(state.pinned.sum()),
             "tags": state.tags.counts,
             "log": entries,
-        }
+        },
+        None if console.json else text,
     )

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decision_log import Log, append, apply_entry, opened_log
+from core.decision_log import Log, append, apply_entry, opened_log, rows_of
 from core.decision_state import State, from_blob, to_blob, unpack
 from core.decisions import ACTIONS, TAG_ACTIONS, check_labels, clean_label, clean_note
 from core.errors import InputError
@@ -49,6 +49,7 @@ class ImportReport:
     Attributes
     ----------
     added, known : decisions of the file that are new here, and that were here before.
+    undone : of those that were here before, how many were taken back here, and stay so.
     now_dropped, now_pinned : int64 ndarray, ascending
         Rows in conflict: pinned here and dropped by the file, and the other way round.
     """
@@ -57,6 +58,7 @@ class ImportReport:
     known: int
     now_dropped: NDArray[np.int64]
     now_pinned: NDArray[np.int64]
+    undone: int = 0
 
     @property
     def conflicts(self) -> int:
@@ -66,11 +68,17 @@ class ImportReport:
     @property
     def sentence(self) -> str:
         """The outcome, for a person."""
-        if not self.added:
-            return (
+        if self.added:
+            told = f"Decisions added: {self.added:,}; here before: {self.known:,}."
+        else:
+            told = (
                 f"Nothing was added: all decisions of the file ({self.known:,}) were here before."
             )
-        told = f"Decisions added: {self.added:,}; here before: {self.known:,}."
+        if self.undone:
+            told += (
+                f" Undone here, and left so: {self.undone:,}; redo, or going back in the history, "
+                "brings them back."
+            )
         if self.conflicts:
             told += (
                 " Where the two sides differ the file holds; rows now dropped: "
@@ -83,6 +91,7 @@ class ImportReport:
         return {
             "added": self.added,
             "known": self.known,
+            "undone": self.undone,
             "conflicts": self.conflicts,
             "now_dropped": encode_ranges(self.now_dropped),
             "now_pinned": encode_ranges(self.now_pinned),
@@ -111,10 +120,12 @@ def export_decisions(
     Raises
     ------
     InputError
-        There is no pool yet; the place cannot be used, or is taken and `overwrite` is off; the
-        file would be larger than `import_decisions` reads.
+        There is no pool yet; the place cannot be used, is in a folder that is not there, or is
+        taken and `overwrite` is off; the file would be larger than `import_decisions` reads.
     """
     place = user_path(path, "export").absolute()
+    if not place.parent.is_dir():
+        raise _refused(f"There is no folder {place.parent}; make it, or choose another place.")
     if place.is_dir():
         raise _refused(f"{place} is a folder; give the name of a file in it.")
     if place.exists() and not overwrite:
@@ -128,7 +139,7 @@ def export_decisions(
                 "uid": entry.uid,
                 "created": entry.created,
                 "action": entry.action,
-                "rows": encode_ranges(_rows(db, entry.id, pool.rows)),
+                "rows": encode_ranges(rows_of(db, entry.id, pool.rows)),
                 **({"label": entry.label} if entry.label else {}),
                 "note": entry.note or "",
                 "origin": entry.origin,
@@ -161,7 +172,7 @@ def export_decisions(
 def import_decisions(project: Project, path: str | Path) -> ImportReport:
     """Append the decisions of a file that the log does not have, in the file's order.
 
-    A decision is known by its uid, also one that was undone here. All that is new is written in
+    A decision is known by its uid, also one that was undone here, which stays undone. All that is new is written in
     one transaction; `core.decisions.go_back` to the entry before it takes it all back.
 
     Raises
@@ -173,10 +184,12 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
     pool = Pool.open(project)
     listed = _read(user_path(path, "import"), pool)
     with opened_log(project, pool.rows, writing=True) as (log, db):
-        known = log.uids
-        new = [one for one in listed if one.uid not in known]
+        stands = {entry.uid: entry.active for entry in log.entries()}
+        new = [one for one in listed if one.uid not in stands]
+        undone = sum(not stands.get(one.uid, True) for one in listed)
         if not new:
-            return ImportReport(0, len(listed), np.empty(0, np.int64), np.empty(0, np.int64))
+            none = np.empty(0, np.int64)
+            return ImportReport(0, len(listed), none, none, undone)
         mine = _own_side(log, db, pool.rows, {one.uid for one in listed})
         theirs, state = State.empty(pool.rows), log.state(db)
         for one in new:
@@ -192,6 +205,7 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
         len(listed) - len(new),
         np.flatnonzero(unpack(mine.pinned & theirs.dropped, pool.rows)),
         np.flatnonzero(unpack(mine.dropped & theirs.pinned, pool.rows)),
+        undone,
     )
 
 
@@ -217,11 +231,6 @@ def _append(db: sqlite3.Connection, one: _Said) -> None:
         created=one.created,
         uid=one.uid,
     )
-
-
-def _rows(db: sqlite3.Connection, entry_id: int, rows: int) -> NDArray[np.int64]:
-    (blob,) = db.execute("SELECT rows FROM decisions WHERE id = ?", (entry_id,)).fetchone()
-    return np.flatnonzero(unpack(from_blob(blob), rows))
 
 
 def _read(path: Path, pool: Pool) -> list[_Said]:

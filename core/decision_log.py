@@ -21,6 +21,19 @@ from core.project import Project, fingerprint
 _LOGS = 4
 _STATES = 32
 _STATE_EVERY = 64  # decisions, so that stepping back through a long log folds few of them
+_SAID = {
+    "drop": "dropped {rows}",
+    "keep": "kept only {rows}",
+    "restore": "restored {rows}",
+    "pin": "pinned {rows}",
+    "unpin": "unpinned {rows}",
+    "tag": "tagged {rows} “{label}”",
+    "untag": "took the tag “{label}” off {rows}",
+    "undo": "undo",
+    "redo": "redo",
+    "back": "went back to entry {about}",
+    "note": "a note on entry {about}",
+}
 _READ = """SELECT id, created, action, row_count, origin, uid, label, note, about
     FROM decisions WHERE id >= ? ORDER BY id"""
 
@@ -43,6 +56,14 @@ class Entry:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
         return self.__dict__.copy()
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for a person: "dropped 12 rows"."""
+        rows = f"{self.row_count:,} row{'s' * (self.row_count != 1)}"
+        if self.action == "back" and not self.about:
+            return "went back to before all decisions"
+        return _SAID[self.action].format(rows=rows, label=self.label, about=self.about)
 
 
 @dataclass(frozen=True)
@@ -118,11 +139,6 @@ class Log:
     def can_redo(self) -> bool:
         """Whether there is a step to put back."""
         return bool(self._future)
-
-    @property
-    def uids(self) -> set[str]:
-        """The uids of all entries, standing or not."""
-        return {_uid(stored) for stored in self._stored}
 
     def point_after(self, entry_id: int) -> Point | None:
         """What stood right after an entry, 0: before all; None if there is no such entry."""
@@ -291,6 +307,12 @@ def apply_entry(state: State, db: sqlite3.Connection, entry_id: int) -> State:
     found = db.execute("SELECT action, rows, label FROM decisions WHERE id = ?", (entry_id,))
     action, blob, label = found.fetchone()
     return state.after(action, from_blob(blob), label)
+
+
+def rows_of(db: sqlite3.Connection, entry_id: int, rows: int) -> NDArray[np.int64]:
+    """Rows that a decision of the log names, of a pool of `rows` rows, ascending."""
+    (blob,) = db.execute("SELECT rows FROM decisions WHERE id = ?", (entry_id,)).fetchone()
+    return np.flatnonzero(unpack(from_blob(blob), rows))
 
 
 def _line(point: Point) -> list[Point]:

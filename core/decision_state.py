@@ -40,6 +40,8 @@ class State:
             return replace(self, dropped=self.dropped | chosen, pinned=self.pinned & ~chosen)
         if action == "keep":
             return replace(self, dropped=self.dropped | ~chosen, pinned=self.pinned & chosen)
+        if action == "restore":
+            return replace(self, dropped=self.dropped & ~chosen)
         if action == "pin":
             return replace(self, dropped=self.dropped & ~chosen, pinned=self.pinned | chosen)
         if action == "unpin":

@@ -1,11 +1,12 @@
 """What the user said of the rows: an append-only log that folds to dropped, pinned, tagged rows."""
 
+import sqlite3
 import unicodedata
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decision_log import Decisions, Entry, append, opened_log
+from core.decision_log import Decisions, Entry, append, opened_log, rows_of
 from core.decision_state import to_blob
 from core.errors import InputError
 from core.project import Project
@@ -18,6 +19,7 @@ __all__ = [
     "annotate",
     "decide",
     "decisions_version",
+    "entry_rows",
     "go_back",
     "load_decisions",
     "redo",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 TAG_ACTIONS = ("tag", "untag")
-ACTIONS = ("drop", "keep", "pin", "unpin", *TAG_ACTIONS)
+ACTIONS = ("drop", "keep", "restore", "pin", "unpin", *TAG_ACTIONS)
 LONGEST_LABEL = 64  # characters
 LONGEST_NOTE = 500
 MOST_LABELS = 500  # that have rows; each takes a bit for every row
@@ -50,6 +52,21 @@ def decisions_version(project: Project) -> int:
     return last or 0
 
 
+def entry_rows(project: Project, rows: int, entry_id: int) -> NDArray[np.int64]:
+    """Rows of a pool of `rows` rows on which a decision of the log was made, ascending.
+
+    Of `keep` these are the rows that were kept.
+
+    Raises
+    ------
+    InputError
+        The log has no such decision.
+    """
+    with project.database() as db:
+        _check_decision(db, entry_id)
+        return rows_of(db, entry_id, rows)
+
+
 def decide(
     project: Project,
     rows: int,
@@ -64,9 +81,10 @@ def decide(
 
     `chosen` holds row numbers, or is a boolean mask of shape (rows,).
 
-    `drop` takes rows out (and unpins them); `keep` drops all other rows; `pin` makes every
-    selection take them (and undrops them); `unpin` takes their pin away. `tag` puts a label on
-    them and `untag` takes it off; neither changes what a selection may take.
+    `drop` takes rows out (and unpins them); `keep` drops all other rows; `restore` brings rows
+    back that were dropped; `pin` makes every selection take them (and restores them); `unpin` takes
+    their pin away. `tag` puts a label on them and `untag` takes it off; neither changes what a
+    selection may take.
 
     Parameters
     ----------
@@ -154,13 +172,7 @@ def annotate(project: Project, entry_id: int, note: str) -> None:
     note = clean_note(note)
     with project.database() as db:
         db.execute("BEGIN IMMEDIATE")
-        known = dict(db.execute("SELECT id, action FROM decisions"))
-        if entry_id not in known:
-            raise _no_entry(entry_id)
-        if known[entry_id] not in ACTIONS:
-            raise InputError(
-                f"Entry {entry_id} is no decision ({known[entry_id]}); give one that is."
-            )
+        _check_decision(db, entry_id)
         append(db, "note", note=note, about=entry_id)
 
 
@@ -229,6 +241,14 @@ def _step(project: Project, rows: int, action: str) -> Decisions:
             raise InputError(f"There is nothing to {action}.")
         append(db, action)
     return load_decisions(project, rows)
+
+
+def _check_decision(db: sqlite3.Connection, entry_id: int) -> None:
+    found = db.execute("SELECT action FROM decisions WHERE id = ?", (entry_id,)).fetchone()
+    if found is None:
+        raise _no_entry(entry_id)
+    if found[0] not in ACTIONS:
+        raise InputError(f"Entry {entry_id} is no decision ({found[0]}); give one that is.")
 
 
 def _no_entry(entry_id: int) -> InputError:

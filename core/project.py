@@ -37,6 +37,7 @@ _UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE decisions ADD COLUMN note TEXT",
         "ALTER TABLE decisions ADD COLUMN about INTEGER",
     ),
+    (),  # the decision "restore", which an older Winnow would not know
 )
 SCHEMA_VERSION = len(_UPGRADES)
 

@@ -218,10 +218,16 @@ class Workspace:
         label: str | None = None,
         note: str = "",
     ) -> "Decisions":
-        """Drop, keep only, pin, unpin, tag or untag rows; see `core.decisions.decide`."""
+        """Drop, keep only, restore, pin, unpin, tag or untag rows; see `core.decisions.decide`."""
         from core.decisions import decide
 
         return decide(self.project, self.pool.rows, action, rows, origin, label=label, note=note)
+
+    def decision_rows(self, entry_id: int) -> "NDArray[np.int64]":
+        """The rows of a decision of the log; see `core.decisions.entry_rows`."""
+        from core.decisions import entry_rows
+
+        return entry_rows(self.project, self.pool.rows, entry_id)
 
     def undo(self) -> "Decisions":
         """Take back the last decision."""

@@ -89,6 +89,7 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
     assert winnow_json("undo", mapped_root)["pinned"] == 0
     assert winnow_json("redo", mapped_root)["pinned"] == 3
     assert winnow_json("unpin", mapped_root, "--rows", "100,5")["pinned"] == 2
+    assert winnow_json("restore", mapped_root, "--rows", "0,1")["dropped"] == 58
     kept = winnow_json("keep", mapped_root, "--clusters", "0")
     assert kept["candidates"] == 60 and kept["log"][-1]["action"] == "keep"
 
@@ -157,7 +158,8 @@ def test_doctor_and_methods_speak(tmp_path):
 
 def test_a_person_reads_aligned_lines_without_empty_values(mapped_root):
     winnow("pin", mapped_root, "--rows", "3,5", check=0)
-    lines = winnow("undo", mapped_root, check=0).stdout.splitlines()
+    winnow("undo", mapped_root, check=0)
+    lines = winnow("decisions", mapped_root, check=0).stdout.splitlines()
     assert lines[:3] == ["candidates  240", "dropped     0", "pinned      0"]
     assert lines[3].split() == [
         "log",

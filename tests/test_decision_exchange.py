@@ -115,10 +115,34 @@ def test_importing_twice_adds_nothing_and_says_so(ours, theirs, tmp_path):
     assert import_decisions(ours, tmp_path / "d.json").added == 1
     undo(ours, ROWS)  # also when it was taken back meanwhile
     again = import_decisions(ours, tmp_path / "d.json")
-    assert again.sentence == "Nothing was added: all decisions of the file (1) were here before."
+    assert (again.known, again.undone) == (1, 1)
+    assert again.sentence == (
+        "Nothing was added: all decisions of the file (1) were here before. Undone here, and left "
+        "so: 1; redo, or going back in the history, brings them back."
+    )
     assert len(load_decisions(ours, ROWS).log) == 2
     export_decisions(ours, tmp_path / "empty.json")
     assert json.loads((tmp_path / "empty.json").read_text())["decisions"] == []
+
+
+def test_what_was_undone_here_stays_so_beside_what_is_new(ours, theirs, tmp_path):
+    for rows in ([1], [2]):
+        say(theirs, "drop", rows)
+    export_decisions(theirs, tmp_path / "d.json")
+    import_decisions(ours, tmp_path / "d.json")
+    undo(ours, ROWS)
+    say(theirs, "restore", [1])
+    export_decisions(theirs, tmp_path / "d.json", overwrite=True)
+    report = import_decisions(ours, tmp_path / "d.json")
+    assert (report.added, report.known, report.undone) == (1, 2, 1)
+    assert not load_decisions(ours, ROWS).dropped.any() and "left so: 1" in report.sentence
+    assert import_decisions(theirs, tmp_path / "d.json").undone == 0
+
+
+def test_a_folder_that_is_not_there_is_refused(ours, tmp_path):
+    with pytest.raises(InputError, match=r"There is no folder .*none; make it"):
+        export_decisions(ours, tmp_path / "none" / "d.json")
+    assert not (tmp_path / "none").exists()
 
 
 def test_who_imports_an_export_has_the_state_of_who_wrote_it(ours, theirs, tmp_path):
@@ -152,6 +176,7 @@ def test_rows_that_one_side_dropped_and_the_other_pinned_are_told(ours, theirs, 
         "conflicts": 2,
         "now_dropped": "6",
         "now_pinned": "3",
+        "undone": 0,
     }
     state = load_decisions(ours, ROWS)
     assert np.flatnonzero(state.dropped).tolist() == [4, 5, 6, 8]
@@ -166,7 +191,7 @@ def test_a_file_is_only_replaced_when_asked(ours, tmp_path):
         export_decisions(ours, tmp_path / "d.json")
     with pytest.raises(InputError, match="is a folder"):
         export_decisions(ours, tmp_path)
-    with pytest.raises(InputError, match="Cannot write"):
+    with pytest.raises(InputError, match="There is no folder"):
         export_decisions(ours, tmp_path / "d.json" / "in" / "x.json")
     assert (tmp_path / "d.json").read_text() == "mine"
     export_decisions(ours, tmp_path / "d.json", overwrite=True)
@@ -313,6 +338,8 @@ def test_the_command_line_tags_notes_goes_back_and_exchanges(ours, theirs, tmp_p
         (["decisions", "ROOT", "--back", "9"], "The log has no entry 9"),
         (["decisions", "ROOT", "--back", "0"], "The rows are already as they were before"),
         (["decisions", "ROOT", "--back", "1", "--note", "1=x"], "Give at most one"),
+        (["decisions", "ROOT", "--rows", "9"], "The log has no entry 9"),
+        (["decisions", "ROOT", "--export", "no/where.json"], "--export: There is no folder"),
         (["decisions", "ROOT", "--overwrite"], "--overwrite belongs to --export"),
         (["decisions", "ROOT", "--import", "none.json"], "--import: There is no file"),
         (["tag", "ROOT", "", "--rows", "1"], "A label is empty"),
@@ -325,6 +352,36 @@ def test_unusable_input_is_one_sentence(ours, winnow, arguments, message):
     arguments = [ours.root if one == "ROOT" else one for one in arguments]
     told = winnow(*arguments, code=2)["error"]
     assert told.startswith(message) and "\n" not in told
+
+
+def test_a_person_reads_one_line_of_what_was_done(ours, capfd):
+    def said(*arguments):
+        assert cli.main([*map(str, arguments)]) == 0
+        return capfd.readouterr().out.splitlines()
+
+    root = str(ours.root)
+    left = f"of {ROWS:,} rows are kept"
+    assert said("drop", root, "--rows", "1,3") == [f"Dropped 2 rows. {ROWS - 2} {left}, 0 pinned."]
+    assert said("tag", root, "odd", "--rows", "3") == [
+        f"Tagged 1 row “odd”. {ROWS - 2} {left}, 0 pinned."
+    ]
+    assert said("restore", root, "--rows", "1") == [f"Restored 1 row. {ROWS - 1} {left}, 0 pinned."]
+    assert said("undo", root) == [
+        "Taken back: restored 1 row (command line: rows 1).",
+        f"{ROWS - 2} {left}, 0 pinned.",
+    ]
+    assert said("redo", root)[0] == "Brought back: restored 1 row (command line: rows 1)."
+    for row in (5, 6):
+        said("pin", root, "--rows", row)
+    assert said("decisions", root, "--back", 0)[0] == (
+        "Taken back: 2 earlier decisions; restored 1 row (command line: rows 1); "
+        "pinned 1 row (command line: rows 5); pinned 1 row (command line: rows 6)."
+    )
+    assert said("undo", root)[0].startswith("Brought back: 2 earlier decisions; ")
+    assert said("decisions", root, "--note", "1=why") == ["The note on entry 1 is written."]
+    assert said("decisions", root, "--note", "1=") == ["The note on entry 1 is removed."]
+    assert said("decisions", root, "--rows", 1) == ["1,3"]
+    assert json.loads(said("--json", "decisions", root, "--rows", 1)[0])["rows"] == "1,3"
 
 
 def test_a_person_reads_no_uids(ours, capfd):

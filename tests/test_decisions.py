@@ -19,6 +19,7 @@ from core.decisions import (
     annotate,
     decide,
     decisions_version,
+    entry_rows,
     go_back,
     load_decisions,
     redo,
@@ -83,6 +84,10 @@ class Log(RuleBasedStateMachine):
     @rule(rows=some_rows)
     def pin(self, rows):
         self._decide("pin", rows, dropped=self.now.dropped - rows, pinned=self.now.pinned | rows)
+
+    @rule(rows=some_rows)
+    def restore(self, rows):
+        self._decide("restore", rows, dropped=self.now.dropped - rows)
 
     @rule(rows=some_rows)
     def unpin(self, rows):
@@ -161,7 +166,7 @@ class Log(RuleBasedStateMachine):
             assert state.log[entry - 1].note == note
 
 
-decision_actions = ("drop", "keep", "pin", "unpin", "tag", "untag")
+decision_actions = ("drop", "keep", "restore", "pin", "unpin", "tag", "untag")
 TestLog = Log.TestCase
 TestLog.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
@@ -232,6 +237,38 @@ def test_the_log_says_what_how_many_and_from_where(project):
         "rude \n or wrong",
     )
     assert (second.action, second.note) == ("undo", None)
+
+
+def test_the_rows_of_a_decision(project):
+    decide(project, ROWS, "drop", np.array([3, 1, 3]), "test")
+    decide(project, ROWS, "keep", np.arange(9) + 2, "test")
+    undo(project, ROWS)
+    assert entry_rows(project, ROWS, 1).tolist() == [1, 3]
+    assert entry_rows(project, ROWS, 2).tolist() == list(range(2, 11))
+    for entry, message in ((3, "is no decision"), (4, "no entry 4"), (0, "no entry 0")):
+        with pytest.raises(InputError, match=message):
+            entry_rows(project, ROWS, entry)
+
+
+def test_a_decision_as_a_person_says_it(project):
+    decide(project, ROWS, "drop", [1], "test")
+    decide(project, ROWS, "restore", [1, 2], "test")
+    decide(project, ROWS, "tag", [1], "test", label="a {rows}")
+    decide(project, ROWS, "untag", [1], "test", label="a {rows}")
+    undo(project, ROWS)
+    go_back(project, ROWS, 1)
+    go_back(project, ROWS, 0)
+    annotate(project, 1, "why")
+    assert [entry.sentence for entry in load_decisions(project, ROWS).log] == [
+        "dropped 1 row",
+        "restored 2 rows",
+        "tagged 1 row “a {rows}”",
+        "took the tag “a {rows}” off 1 row",
+        "undo",
+        "went back to entry 1",
+        "went back to before all decisions",
+        "a note on entry 1",
+    ]
 
 
 def test_a_state_cannot_be_written_to(project):
