@@ -172,8 +172,9 @@ def export_decisions(
 def import_decisions(project: Project, path: str | Path) -> ImportReport:
     """Append the decisions of a file that the log does not have, in the file's order.
 
-    A decision is known by its uid, also one that was undone here, which stays undone. All that is new is written in
-    one transaction; `core.decisions.go_back` to the entry before it takes it all back.
+    A decision is known by its uid, also one that was undone here, which stays undone. All that is
+    new is written in one transaction; `core.decisions.go_back` to the entry before it takes it all
+    back.
 
     Raises
     ------

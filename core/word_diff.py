@@ -6,17 +6,29 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\w+")
 _MOST = 1_500  # words and spaces of a text that are compared; beyond, time grows with their square
 
-Kind = Literal["same", "first", "second"]
+_AROUND = 6  # words beside a difference that show where it is
+_FOLDED = 10  # words that are worth folding; fewer are read as fast as their number
+
+Kind = Literal["same", "folded", "first", "second"]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of text that both have, or that only one of them has."""
+    """A stretch of text that both have, or that only one of them has.
+
+    What is `folded` both have, too; it is too far from any difference to be shown.
+    """
 
     kind: Kind
     text: str
+
+    @property
+    def words(self) -> int:
+        """How many words it has."""
+        return len(_words(self.text))
 
 
 def word_diff(first: str, second: str) -> list[Piece]:
@@ -44,6 +56,61 @@ def word_diff(first: str, second: str) -> list[Piece]:
         if rest:
             pieces.append(Piece(kind, "".join(rest)))  # type: ignore[arg-type]
     return pieces + tail
+
+
+def brief_diff(first: str, second: str) -> list[Piece]:
+    """Part two texts for reading: as `word_diff`, with less that is the same.
+
+    A single word, or a mark, that two differences leave between them is a part of both. Of what is
+    the same, words near to a difference are shown and the others folded.
+    """
+    pieces = _joined(word_diff(first, second))
+    brief = []
+    for at, piece in enumerate(pieces):
+        if piece.kind == "same":
+            brief += _fold(piece, at > 0, at + 1 < len(pieces))
+        else:
+            brief.append(piece)
+    return brief
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Differences with hardly anything between them as one, what only the first has in front."""
+    joined: list[Piece] = []
+    only = {"first": "", "second": ""}
+
+    def flush() -> None:
+        joined.extend(Piece(kind, text) for kind, text in only.items() if text)  # type: ignore[arg-type]
+        only.update(first="", second="")
+
+    for at, piece in enumerate(pieces):
+        if piece.kind != "same":
+            only[piece.kind] += piece.text
+        elif 0 < at < len(pieces) - 1 and piece.words < 2:
+            for kind in only:
+                only[kind] += piece.text
+        else:
+            flush()
+            joined.append(piece)
+    flush()
+    return joined
+
+
+def _fold(piece: Piece, after: bool, before: bool) -> list[Piece]:
+    """Part what is the same; `after` and `before` say whether differences are beside it."""
+    words = _words(piece.text)
+    first, last = _AROUND * after, len(words) - _AROUND * before
+    if last - first < _FOLDED:
+        return [piece]
+    begin = words[first - 1].end() if first else 0
+    end = words[last].start() if before else len(piece.text)
+    text = piece.text
+    parts = [Piece("same", text[:begin]), Piece("folded", text[begin:end])]
+    return [part for part in (*parts, Piece("same", text[end:])) if part.text]
+
+
+def _words(text: str) -> list[re.Match[str]]:
+    return list(_WORD.finditer(text))
 
 
 def _common(a: list[str], b: list[str]) -> int:

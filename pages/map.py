@@ -34,6 +34,7 @@ _PAGE_ROWS = 12
 LAST_RUN = "Last run"
 TWO_RUNS = "Two runs"
 _COLUMN = "Column"
+_TAGGING = "tagging"  # the popover in which rows are tagged
 
 
 def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
@@ -134,8 +135,12 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
         return
     count = len(chosen.rows)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        st.markdown(f"**{count:,} row{'s' * (count != 1)} selected**", width="stretch")
-        with st.popover("Tag", type="tertiary", help="Put a label on these rows."):
+        kind = "dropped row" if chosen.dropped else "row"
+        st.markdown(f"**{count:,} {kind}{'s' * (count != 1)} selected**", width="stretch")
+        with st.popover(
+            "Tag", type="tertiary", help="Put a label on these rows.",
+            on_change="rerun", key=_TAGGING,
+        ):  # fmt: skip
             _render_tagging(view, chosen)
         st.button(
             "",
@@ -145,6 +150,16 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
             help="Select nothing",
             on_click=finder.clear,
         )
+    if chosen.dropped:
+        st.button(
+            f"Restore {count:,}",
+            key="decide-restore",
+            type="primary",
+            help="Bring these rows back; Ctrl+Z drops them again.",
+            on_click=_decide,
+            args=(view, "restore", chosen),
+        )
+        return
     pin = ("Pin", "pin", "Every selection must take these rows.")
     if view.decisions.pinned[chosen.rows].all():
         pin = ("Unpin", "unpin", "Selections need not take these rows any more.")
@@ -210,15 +225,17 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
 def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | None = None) -> None:
     assert view.pool is not None
     try:
-        decide(view.project, view.pool.rows, action, chosen.rows, chosen.origin, label=label)
+        rows, origin = chosen.rows, chosen.origin
+        state = decide(view.project, view.pool.rows, action, rows, origin, label=label)
     except WinnowError as error:
         st.toast(as_text(error), icon=":material/error:")
         return
     if label is None:
         clear_selection()
-    verb = {"drop": "Dropped", "keep": "Kept only", "pin": "Pinned", "unpin": "Unpinned",
-            "tag": "Tagged", "untag": "Untagged"}[action]  # fmt: skip
-    st.toast(f"{verb} {len(chosen.rows):,} rows. Ctrl+Z takes it back.")
+    else:
+        st.session_state[_TAGGING] = False  # the popover closes
+    said = state.log[-1].sentence
+    st.toast(as_text(f"{said[0].upper()}{said[1:]}. Ctrl+Z takes it back."))
 
 
 def _render_rows(view: ProjectView, chosen: RowSelection) -> None:

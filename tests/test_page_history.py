@@ -32,12 +32,14 @@ def test_the_log_is_listed_and_gone_back_in(project, mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "History")
     entries = pick(app, 2)
-    assert entries["from"].tolist() == ["test 120", "test 60", "test 0"]
+    assert entries["what"].tolist() == [
+        f"Dropped 10 rows\ntest {first}" for first in (120, 60, 0)
+    ]
     button(app, "Back to here").click().run()
     assert int(load_decisions(project, 240).dropped.sum()) == 10
     assert app.dataframe[0].value["what"].tolist()[:2] == [
-        "Went back to entry 1",
-        "Dropped (undone)",
+        "Went back to entry 1\n",
+        "Dropped 10 rows (undone)\ntest 120",
     ]
     app.button(key="undo").click().run()
     assert int(load_decisions(project, 240).dropped.sum()) == 30
@@ -60,7 +62,10 @@ def test_selected_rows_are_tagged_and_found_by_their_tag(project, mapped_root, m
     search(app, "Words", "galaxy")
     assert app.button(key="decide-tag").disabled
     app.selectbox(key="tag-label").set_value("stars").run()
+    app.session_state["tagging"] = True
+    app.run()
     app.button(key="decide-tag").click().run()
+    assert app.session_state["tagging"] is False  # the popover closes
     assert load_decisions(project, 240).tags.counts == {"stars": 60}
     assert "60 rows selected" in texts(app)  # still, for what comes next
     app.button(key="clear-selection").click().run()
@@ -68,6 +73,43 @@ def test_selected_rows_are_tagged_and_found_by_their_tag(project, mapped_root, m
     app.session_state["tags-1"] = {"selection": {"rows": [0], "columns": []}}
     app.run()
     assert "60 rows selected" in texts(app)
+
+
+def test_the_rows_of_an_entry_are_shown_and_dropped_ones_restored(
+    project, mapped_root, monkeypatch
+):
+    decide(project, 240, "drop", np.arange(10), "test")
+    decide(project, 240, "pin", np.arange(8, 14), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    pick(app, 0)
+    button(app, "Show these rows").click().run()
+    assert "6 rows selected" in texts(app)
+    pick(app, 1)
+    button(app, "Show these rows").click().run()
+    assert "8 dropped rows selected" in texts(app)  # two were pinned since
+    assert not any(one.label.startswith("Drop ") for one in app.button)
+    app.button(key="decide-restore").click().run()
+    state = load_decisions(project, 240)
+    assert not state.dropped.any() and state.log[-1].action == "restore"
+    assert "Nothing selected" in texts(app)
+    pick(app, 2)  # of what was dropped once nothing is dropped now
+    button(app, "Show these rows").click().run()
+    assert "10 rows selected" in texts(app)
+
+
+def test_all_dropped_rows_are_selected_and_nothing_is_added_to_them(
+    project, mapped_root, monkeypatch
+):
+    decide(project, 240, "drop", np.arange(60, 63), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    button(app, "Select the 3 dropped rows").click().run()
+    assert "3 dropped rows selected" in texts(app)
+    search(app, "Words", "galaxy")
+    assert "57 rows selected" in texts(app) and "dropped rows selected" not in texts(app)
+    app.button(key="undo").click().run()
+    assert not [one for one in app.button if "dropped rows" in one.label]
 
 
 def test_nothing_was_decided(mapped_root, monkeypatch):

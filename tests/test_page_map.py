@@ -13,6 +13,10 @@ from core.near_duplicates import duplicate_groups, find_duplicates
 from core.pool import Pool
 from core.project import Project
 from core.search import find_rows
+from core.view_link import Step
+from pages.ui.mapview import cluster_step
+from pages.ui.selection import RowSelection
+from pages.ui.state import ProjectView
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COSINE = 0.85
@@ -201,6 +205,67 @@ def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
         button(app, "Undo edit").click().run()
         finish(app)
     assert "My rows" not in load_clusters(project).titles and not load_clusters(project).edits
+
+
+def ticks(app):
+    """What the browser shows as ticked when the list is new, and what was ticked since."""
+    table = app.session_state["cluster-table"]
+    return table.key, table.first, table.places
+
+
+def test_ticks_follow_what_is_selected_elsewhere(app, mapped_root):
+    tick(app, 0, 2)
+    key, _, places = ticks(app)
+    assert places == (0, 2) and "120 rows selected" in texts(app)
+    app.run()
+    assert ticks(app)[0] == key  # the table that a person ticked stays
+    app.button(key="clear-selection").click().run()
+    assert ticks(app)[1:] == ((), ()) and ticks(app)[0] != key
+    assert "Nothing selected" in texts(app) and not any(b.label == "Rename" for b in app.button)
+    tick(app, 1)
+    search(app, "Words", "galaxy")
+    assert ticks(app)[1:] == ((), ()) and "60 rows selected" in texts(app)
+    # As a click on a title of the map selects it.
+    view = ProjectView(Project.open(mapped_root))
+    rows = np.flatnonzero(view.clusters.labels == 3)
+    step = Step("replace", *cluster_step(view, [3]))
+    app.session_state["selection"] = RowSelection(str(mapped_root), rows, "cluster", (step,))
+    app.run()
+    assert ticks(app)[1] == (3,) and any(b.label == "Go there" for b in app.button)
+    panel(app, "Rows")
+    panel(app, "Clusters")
+    assert ticks(app)[1] == (3,) and "60 rows selected" in texts(app)
+    tick(app, 1)
+    assert ticks(app)[2] == (1,) and "60 rows selected" in texts(app)
+
+
+def test_clusters_that_a_search_does_not_list_stay_ticked(mapped_root, monkeypatch):
+    monkeypatch.setattr("pages.ui.cluster_list._FEW", 1)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    titles = load_clusters(Project.open(mapped_root)).titles
+    tick(app, 0)
+    other = next(one for one in range(4) if "galaxy" in titles[one] or "telescope" in titles[one])
+    app.text_input(key="cluster-words").set_value(titles[other].split()[0]).run()
+    assert "60 rows selected" in texts(app)
+    table = app.dataframe[0].value
+    assert len(table) == 1
+    if table["title"].iloc[0] != titles[0]:
+        tick(app, 0)
+        assert "120 rows selected" in texts(app)
+        app.text_input(key="cluster-words").set_value("").run()
+        assert len(ticks(app)[1]) == 2
+
+
+def test_a_dropped_row_that_is_read_is_restored(app, mapped_root):
+    project = Project.open(mapped_root)
+    decide(project, 240, "drop", np.arange(5), "test")
+    app.session_state["picked"] = 3
+    panel(app, "Rows")
+    assert not [b for b in app.button if b.key == "drop-row"]
+    app.button(key="restore-row").click().run()
+    assert np.flatnonzero(load_decisions(project, 240).dropped).tolist() == [0, 1, 2, 4]
+    assert app.session_state["picked"] == 3 and app.button(key="drop-row")
+    assert any("Restored row 3" in str(toast.value) for toast in app.toast)
 
 
 def test_the_card_of_a_cluster(app, mapped_root):

@@ -101,8 +101,8 @@ def _edit(view: ProjectView, what: str, edit: Callable[[], EditReport]) -> None:
         return
 
     def change() -> str:
-        edit()
-        return ""
+        report = edit()
+        return f"Taken back: {report.edit}." if report.action == "undo" else ""
 
     # Afterwards numbers and titles may be those of other clusters.
     errand.start(what, change, then=lambda: clear_selection("cluster"))

@@ -1,5 +1,6 @@
 """The list of clusters on the map page; what is ticked is selected, and can be edited."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,28 @@ from numpy.typing import NDArray
 from core.cluster_stats import ClusterStats, cluster_stats
 from pages.ui import cluster_card
 from pages.ui.mapview import cluster_colors, cluster_step
-from pages.ui.selection import clear_selection, newly_picked, select_rows
+from pages.ui.selection import clear_selection, select_rows, selection_steps
 from pages.ui.state import ProjectView
 
 _FEW = 12  # clusters among which nobody needs to look for one
 _HEIGHT = 330
 _ORIGIN = "clusters"
+_TABLE = "cluster-table"
 _BY = ("Rows", "Kept", "Length", "Alike", "Duplicates")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The list as the browser shows it: which places are ticked, at first and now."""
+
+    name: str
+    turn: int
+    first: tuple[int, ...]
+    places: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}-{self.turn}"
 
 
 def render(view: ProjectView) -> None:
@@ -41,13 +57,42 @@ def render(view: ProjectView) -> None:
     if not len(order):
         st.caption("No cluster has that in its title or keywords.")
         return
-    key = f"cluster-list-{clusters.fingerprint}-{by}-{words}"
-    picked = newly_picked(key, lambda: _draw(view, order, by, key))
-    if picked is not None:
-        _select(view, [int(order[place]) for place in picked])
+    ticked = _ticked(view)
+    count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
+    st.caption(f"{count}; those that are ticked are selected.")
+    places = tuple(np.flatnonzero(np.isin(order, ticked)).tolist())
+    table = _table(f"cluster-list-{clusters.fingerprint}-{by}-{words}", places)
+    picked = tuple(sorted(_draw(view, order, by, table).selection.rows))
+    if picked != places:
+        st.session_state[_TABLE] = replace(table, places=picked)
+        # Those that the search does not list stay ticked.
+        hidden = sorted(set(ticked) - set(order.tolist()))
+        _select(view, [*(int(order[place]) for place in picked), *hidden])
         st.rerun()
-    places = st.session_state[f"{key}-picked"]
-    cluster_card.render(view, [int(order[place]) for place in places])
+    cluster_card.render(view, ticked)
+
+
+def _ticked(view: ProjectView) -> list[int]:
+    """The clusters that are selected, by whatever way; none where other rows are selected, too."""
+    clusters, steps = view.clusters, selection_steps(view)
+    assert clusters is not None
+    if len(steps) != 1 or (steps[0].op, steps[0].kind) != ("replace", "clusters"):
+        return []
+    made_by, _, numbers = steps[0].value.partition(":")
+    return [int(one) for one in numbers.split(",")] if made_by == clusters.grouping else []
+
+
+def _table(name: str, places: tuple[int, ...]) -> _Table:
+    """The table in which these places are ticked: a new one unless a person just left it so."""
+    table = st.session_state.get(_TABLE)
+    if (
+        not isinstance(table, _Table)
+        or (table.name, table.places) != (name, places)
+        or table.key not in st.session_state  # Streamlit forgot what was ticked
+    ):
+        turn = table.turn + 1 if isinstance(table, _Table) else 0
+        table = st.session_state[_TABLE] = _Table(name, turn, places, places)
+    return table
 
 
 def _stats(view: ProjectView) -> ClusterStats:
@@ -104,7 +149,7 @@ def _draw(
     view: ProjectView,
     order: NDArray[np.int64],
     by: str,
-    key: str,
+    shown: _Table,
 ) -> Any:
     """Draw the table and return what is ticked in it."""
     clusters = view.clusters
@@ -133,7 +178,8 @@ def _draw(
         selection_mode="multi-row",
         height=_HEIGHT,
         alt="Clusters with their sizes; those that are ticked are selected",
-        key=key,
+        key=shown.key,
+        selection_default={"selection": {"rows": list(shown.first)}},
     )
 
 

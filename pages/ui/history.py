@@ -10,32 +10,32 @@ import pandas as pd
 import streamlit as st
 
 from core.decision_exchange import export_decisions, import_decisions
-from core.decisions import LONGEST_NOTE, Entry, annotate, go_back
+from core.decisions import ACTIONS, LONGEST_NOTE, Entry, annotate, entry_rows, go_back
 from core.errors import InputError, WinnowError
 from core.project import Project
 from pages.ui import errand
-from pages.ui.selection import newly_picked, select_rows
+from pages.ui.selection import newly_picked, select_dropped, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _LISTED = 300  # entries; those before them are reached by the command line
-_DONE = {
-    "drop": "Dropped",
-    "keep": "Kept only",
-    "pin": "Pinned",
-    "unpin": "Unpinned",
-    "tag": "Tagged",
-    "untag": "Untagged",
-    "undo": "Undo",
-    "redo": "Redo",
-    "back": "Went back",
-}
+_ROW_HEIGHT = 52  # of a table: two lines
 
 
 def render(view: ProjectView) -> None:
     """Draw the log, the newest entry first, and what can be done with it."""
-    _render_log(view, [entry for entry in view.decisions.log if entry.action in _DONE])
+    _render_log(view, [entry for entry in view.decisions.log if entry.action != "note"])
     _render_tags(view)
+    gone = int(view.decisions.dropped.sum())
+    if gone:
+        st.button(
+            f"Select the {gone:,} dropped rows",
+            icon=":material/restore_from_trash:",
+            width="stretch",
+            help="See what was dropped, and restore what should not have been.",
+            on_click=_select_dropped,
+            args=(view,),
+        )
     with st.popover("Exchange with others", icon=":material/sync_alt:", width="stretch"):
         _render_exchange(view)
 
@@ -45,12 +45,11 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         st.caption("Nothing was decided yet: all rows are kept.")
         return
     shown = entries[::-1][:_LISTED]
+    st.caption("What was decided, the newest first; a click on one shows what it did.")
     table = pd.DataFrame(
         {
+            "what": [f"{_told(entry)}\n{entry.origin}" for entry in shown],
             "when": [datetime.fromtimestamp(entry.created) for entry in shown],
-            "what": [_told(entry) for entry in shown],
-            "rows": [f"{entry.row_count:,}" if entry.row_count else "" for entry in shown],
-            "from": [entry.origin for entry in shown],
             "note": [entry.note or "" for entry in shown],
         }
     )
@@ -60,11 +59,11 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
+            "what": st.column_config.TextColumn("what, and from where", width=205),
             "when": st.column_config.DatetimeColumn("when", format="MMM D, HH:mm", width=95),
-            "what": st.column_config.TextColumn("what", width=150),
-            "rows": st.column_config.TextColumn("rows", width=55),
         },
-        height=min(240, 36 * (len(shown) + 1) + 3),
+        row_height=_ROW_HEIGHT,
+        height=min(280, _ROW_HEIGHT * len(shown) + 39),
         alt="What was decided, the newest first; a click on one shows what can be done with it",
         key=f"history-{shown[0].id}",
     )
@@ -75,33 +74,52 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
 
 
 def _told(entry: Entry) -> str:
-    words = _DONE[entry.action]
-    if entry.label:
-        words += f" {entry.label}"
-    if entry.action == "back":
-        return f"{words} to entry {entry.about}" if entry.about else f"{words} to the start"
-    undone = entry.action not in ("undo", "redo") and not entry.active
-    return f"{words} (undone)" if undone else words
+    said = f"{entry.sentence[0].upper()}{entry.sentence[1:]}"
+    return f"{said} (undone)" if entry.action in ACTIONS and not entry.active else said
 
 
 def _render_entry(view: ProjectView, entry: Entry) -> None:
     with st.container(border=True):
         when = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
         st.caption(f"{as_text(_told(entry))} · {when} · {as_text(entry.origin)}")
-        st.button(
-            "Back to here",
-            icon=":material/history:",
-            help="Bring back the rows as they were right after this; undo takes that back.",
-            on_click=_try,
-            args=(go_back, view, entry.id),
-        )
-        if entry.action not in ("undo", "redo", "back"):
+        with st.container(horizontal=True, gap="small"):
+            if entry.action in ACTIONS:
+                st.button(
+                    "Show these rows",
+                    icon=":material/select_all:",
+                    help="Select the rows of this decision on the map.",
+                    on_click=_select_rows_of,
+                    args=(view, entry),
+                )
+            st.button(
+                "Back to here",
+                icon=":material/history:",
+                help="Bring back the rows as they were right after this; undo takes that back.",
+                on_click=_try,
+                args=(go_back, view, entry.id),
+            )
+        if entry.action in ACTIONS:
             # A note written elsewhere is another field: this one must not write its own again.
             key = f"note-{entry.id}-{view.log_id}"
             st.text_input(
                 "Note", entry.note or "", max_chars=LONGEST_NOTE, key=key,
                 on_change=_note, args=(view, entry, key),
             )  # fmt: skip
+
+
+def _select_rows_of(view: ProjectView, entry: Entry) -> None:
+    """Select the rows of a decision: the dropped ones of a drop, else those that are kept."""
+    assert view.pool is not None
+    rows = entry_rows(view.project, view.pool.rows, entry.id)
+    gone = view.decisions.dropped[rows]
+    if gone.all() or (entry.action == "drop" and gone.any()):
+        select_dropped(view, rows[gone], f"entry {entry.id} of the log")
+    else:
+        select_rows(view, rows[~gone], f"entry {entry.id} of the log")
+
+
+def _select_dropped(view: ProjectView) -> None:
+    select_dropped(view, np.flatnonzero(view.decisions.dropped), "all that is dropped")
 
 
 def _note(view: ProjectView, entry: Entry, key: str) -> None:

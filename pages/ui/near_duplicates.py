@@ -150,6 +150,7 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
             "begins": [" ".join(str(page[row]).split())[:120] for row in firsts.tolist()],
         }
     )
+    st.caption("The groups, the largest first; a click selects one.")
     key = f"groups-{groups.cosine}-{len(groups)}"
     draw = partial(
         st.dataframe,

@@ -7,7 +7,7 @@ import streamlit as st
 from core.decisions import decide
 from core.search import LIKE, find_rows
 from core.view_link import with_itself
-from core.word_diff import word_diff
+from core.word_diff import Piece, brief_diff
 from pages.ui.rows import render_row
 from pages.ui.selection import select_rows, selected
 from pages.ui.state import ProjectView
@@ -17,7 +17,9 @@ PANEL = "Rows"  # of the map page, where rows are read
 _HEIGHT = 480
 _NEAREST = 8
 _DIFFER = 0.8  # cosine from which on two rows are set against each other
-_MARKS = {"first": ":red-background[{}]", "second": ":green-background[{}]"}
+_LONG = 900  # characters of a comparison that are shown without a scroll bar
+# Struck out or bold, so that the two are told apart without colours, too.
+_MARKS = {"first": " :orange-background[~~{}~~] ", "second": " :blue-background[**{}**] "}
 
 
 def render(view: ProjectView, row: int) -> None:
@@ -40,7 +42,10 @@ def render(view: ProjectView, row: int) -> None:
                 on_click=open_row,
                 args=(to,),
             )
-        for action, icon in (("drop", ":material/delete:"), ("pin", ":material/keep:")):
+        out = ("drop", ":material/delete:")
+        if view.decisions.dropped[row]:
+            out = ("restore", ":material/restore_from_trash:")
+        for action, icon in (out, ("pin", ":material/keep:")):
             st.button(
                 "",
                 key=f"{action}-row",
@@ -94,10 +99,11 @@ def open_row(row: int | None) -> None:
 
 
 def _decide(view: ProjectView, row: int, action: str, after: int | None) -> None:
-    """Drop or pin the row that is read; a dropped one gives way to the next."""
+    """Drop, restore or pin the row that is read; a dropped one gives way to the next."""
     assert view.pool is not None
     decide(view.project, view.pool.rows, action, np.array([row]), f"reading row {row}")
-    st.toast(f"{'Dropped' if action == 'drop' else 'Pinned'} row {row:,}. Ctrl+Z takes it back.")
+    did = {"drop": "Dropped", "restore": "Restored", "pin": "Pinned"}[action]
+    st.toast(f"{did} row {row:,}. Ctrl+Z takes it back.")
     if action == "drop":
         open_row(after)
 
@@ -118,6 +124,7 @@ def _render_nearest(view: ProjectView, row: int) -> None:
         return
     page = view.pool.page(found.rows)
     table = pd.DataFrame({"cosine": found.cosines, "row": found.rows, "prompt": page["prompt"]})
+    st.caption("A click sets one against this row.")
     event = st.dataframe(
         table,
         hide_index=True,
@@ -141,17 +148,24 @@ def _render_nearest(view: ProjectView, row: int) -> None:
 
 
 def render_difference(view: ProjectView, first: int, second: int) -> None:
-    """Draw two rows as one text: what only the first has in red, what only the second in green."""
+    """Draw two rows as one text: what only one has is marked, and much that both have is folded."""
     assert view.pool is not None
     one, two = (view.pool.texts(row, row + 1)[0] for row in (first, second))
-    st.caption(f":red-background[only in row {first:,}] :green-background[only in row {second:,}]")
-    lines = []
-    for piece in word_diff(one, two):
-        parts = []
-        for line in piece.text.split("\n"):
-            text = as_text(line)
-            # Markup must not begin or end with a space.
-            parts.append(_MARKS.get(piece.kind, " {} ").format(text) if text else "")
-        lines.append("  \n".join(parts))
-    with st.container(height=260, border=True):
-        st.markdown("".join(lines))
+    pieces = brief_diff(one, two)
+    if not any(piece.kind in _MARKS for piece in pieces):
+        st.caption("Both rows have the same text.")
+        return
+    told = {"first": f"only in row {first:,}", "second": f"only in row {second:,}"}
+    st.caption(" ".join(mark.format(told[kind]) for kind, mark in _MARKS.items()))
+    shown = sum(len(piece.text) for piece in pieces if piece.kind != "folded")
+    with st.container(height=260 if shown > _LONG else "content", border=True):
+        st.markdown("".join(map(_marked, pieces)))
+
+
+def _marked(piece: Piece) -> str:
+    if piece.kind == "folded":
+        return f" :gray[… {piece.words:,} words alike …] "
+    # A line break ends a mark, and markup must not begin or end with a space.
+    lines = (as_text(line) for line in piece.text.split("\n"))
+    mark = _MARKS.get(piece.kind, " {} ")
+    return "  \n".join(mark.format(line) if line else "" for line in lines)

@@ -31,6 +31,7 @@ class RowSelection:
     filters : on columns, which narrowed `base` to these rows; see `pages.ui.filters`.
     base : what was selected before them; None where they filter all rows.
     cosines : float32, of each row to what it should be like; NaN where it was not found so.
+    dropped : whether these are dropped rows, to be read or restored.
     """
 
     project: str
@@ -40,10 +41,14 @@ class RowSelection:
     filters: tuple[Filter, ...] = ()
     base: "RowSelection | None" = None
     cosines: NDArray[np.float32] | None = None
+    dropped: bool = False
 
 
 def selected(view: ProjectView) -> RowSelection | None:
-    """Return the selection in this project, without rows that have been dropped since."""
+    """Return the selection in this project, without rows that have been dropped since.
+
+    Of a selection of dropped rows, those that are still dropped.
+    """
     found = stored(view)
     return _kept(view, found) if found else None
 
@@ -52,7 +57,8 @@ def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | No
     """The filters in use, though no row may meet them, and what they narrow: None for all rows."""
     found = stored(view)
     if found is None or not found.filters:
-        return (), selected(view)
+        now = selected(view)
+        return (), None if now and now.dropped else now
     return found.filters, _kept(view, found.base) if found.base else None
 
 
@@ -83,6 +89,18 @@ def filtered(
     return _narrowed(view, base, filters, rows)
 
 
+def selection_steps(view: ProjectView) -> tuple[Step, ...]:
+    """How the selection came about, also where all of its rows are dropped."""
+    found = stored(view)
+    return found.steps if found else ()
+
+
+def select_dropped(view: ProjectView, rows: NDArray[np.int64], origin: str) -> None:
+    """Select dropped rows; no address can name them."""
+    st.session_state.pop("picked", None)
+    put_selection(RowSelection(str(view.project.root), rows, origin[:120], dropped=True))
+
+
 def select_rows(
     view: ProjectView,
     rows: NDArray[np.int64],
@@ -102,6 +120,8 @@ def select_rows(
     if by is None and 0 < len(rows) <= _NAMED:
         by = ("rows", ",".join(map(str, np.sort(rows).tolist())))
     now = selected(view)
+    if now is not None and now.dropped:  # which nothing is added to, nor taken from
+        now = None
     if now and now.filters and op == "within" and (by is None or by[0] not in _RANKED):
         # The filters stay in use: it is the same to look within what they narrow.
         base = _combined(view, now.base, found, origin, "within" if now.base else "replace", by)
@@ -119,7 +139,7 @@ def stored(view: ProjectView) -> RowSelection | None:
 
 def _kept(view: ProjectView, found: RowSelection) -> RowSelection | None:
     """A selection without the rows that are dropped; None if no others are left."""
-    kept = ~view.decisions.dropped[found.rows]
+    kept = view.decisions.dropped[found.rows] == found.dropped
     cosines = None if found.cosines is None else found.cosines[kept]
     return replace(found, rows=found.rows[kept], cosines=cosines) if kept.any() else None
 
