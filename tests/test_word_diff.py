@@ -1,5 +1,7 @@
 """Pieces of a word diff give both texts back."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ def test_a_brief_one_gives_both_texts_back_and_no_two_alike_in_a_row(first, seco
     assert "".join(one.text for one in pieces if one.kind != "second") == first
     assert "".join(one.text for one in pieces if one.kind != "first") == second
     kinds = [one.kind for one in pieces]
-    assert all(one != other for one, other in zip(kinds, kinds[1:], strict=False))
+    assert all(one != other for one, other in pairwise(kinds))
     assert all(one.text for one in pieces)
 
 

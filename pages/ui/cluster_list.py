@@ -184,11 +184,11 @@ def _draw(
 
 
 def _select(view: ProjectView, ticked: list[int]) -> None:
-    """Select the rows of what was just ticked; nothing ticked takes back what ticks selected."""
+    """Select the rows of what is ticked now."""
     clusters = view.clusters
     assert clusters is not None
     if not ticked:
-        clear_selection(_ORIGIN)
+        clear_selection()
         return
     rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
     origin = f"{_ORIGIN} " + ", ".join(clusters.titles[number] for number in ticked)

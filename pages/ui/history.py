@@ -19,7 +19,6 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _LISTED = 300  # entries; those before them are reached by the command line
-_ROW_HEIGHT = 52  # of a table: two lines
 
 
 def render(view: ProjectView) -> None:
@@ -45,10 +44,10 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         st.caption("Nothing was decided yet: all rows are kept.")
         return
     shown = entries[::-1][:_LISTED]
-    st.caption("What was decided, the newest first; a click on one shows what it did.")
+    st.caption("The newest first; tick one to see all of it.")
     table = pd.DataFrame(
         {
-            "what": [f"{_told(entry)}\n{entry.origin}" for entry in shown],
+            "what": [_told(entry) for entry in shown],
             "when": [datetime.fromtimestamp(entry.created) for entry in shown],
             "note": [entry.note or "" for entry in shown],
         }
@@ -59,11 +58,10 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "what": st.column_config.TextColumn("what, and from where", width=205),
-            "when": st.column_config.DatetimeColumn("when", format="MMM D, HH:mm", width=95),
+            "what": st.column_config.TextColumn("what", width=180),
+            "when": st.column_config.DatetimeColumn("when", format="MMM D, HH:mm", width=112),
         },
-        row_height=_ROW_HEIGHT,
-        height=min(280, _ROW_HEIGHT * len(shown) + 39),
+        height=min(240, 36 * (len(shown) + 1) + 3),
         alt="What was decided, the newest first; a click on one shows what can be done with it",
         key=f"history-{shown[0].id}",
     )
