@@ -2,125 +2,86 @@
 // answers each gesture with one state change, `gesture`.
 
 import { valueOf } from "./brush.js";
-import { Camera, clamp } from "./camera.js";
+import { Camera } from "./camera.js";
+import { dots } from "./dots.js";
 import { Gestures } from "./gestures.js";
-import { FirstLines } from "./hover.js";
-import { Ink } from "./ink.js";
 import { Legend } from "./legend.js";
 import { isBackdrop, readLook } from "./look.js";
+import { Loops, toLayout } from "./loops.js";
 import { Nearest } from "./nearest.js";
+import { Pace } from "./pace.js";
 import { colors, numbers, onSections, readPayload } from "./payload.js";
 import { download, picture } from "./picture.js";
-import { thin } from "./polygon.js";
-import { RasterPoints } from "./raster.js";
+import { LegendRange } from "./range.js";
+import { Surface } from "./surface.js";
+import { Tip } from "./tip.js";
 import { Titles } from "./titles.js";
-import { WebglPoints } from "./webgl.js";
+import { View } from "./view.js";
 
-const MAX_VERTICES = 256;
 const REACH = 8; // how near, in pixels, a click must be to a point
 const TOOLS = ["pan", "lasso", "box"];
-const GLIDE = 200; // ms
-const REST = 140; // ms without motion after which all points are drawn
-// While the view moves, a slow machine draws a part of the points: how many is found out from
-// the time between frames, between these.
-const FEW = 8_000;
-const MANY = 150_000;
-const SLOW = 45; // ms a frame
-const FAST = 24;
 
 const instances = new WeakMap();
-// All maps on the page: those with the same link show the same part.
-const shown = new Set();
-// Views by coordinates, and the tool: a page that is left and opened again looks as before.
-const views = new Map();
+// A page that is left and opened again has the same tool.
 const remembered = { tool: "pan" };
-// The last place that each map was sent to: a re-run must not go there again.
-const visited = new Map();
 
 class PointMap {
   constructor(root) {
     this.root = root;
     const part = (name) => root.querySelector(name);
     this.stage = part(".stage");
-    this.tip = part(".tip");
-    this.legend = new Legend(part(".legend"), {
-      brush: (levels, op) => this.brush(levels, op),
-      send: (levels, op) => this.brushed(levels, op),
-      clear: () => (this.range?.sent ? this.clear() : this.unbrush()),
-    });
     this.caption = part(".caption");
     this.notice = part(".notice");
-    this.ink = new Ink(part(".ink"));
+    this.legend = new Legend(part(".legend"), {
+      brush: (levels, op) => this.range.brush(levels, op),
+      send: (levels, op) => this.brushed(levels, op),
+      clear: () => (this.range.sent ? this.clear() : this.range.clear()),
+    });
+    this.pace = new Pace(() => this.render());
+    this.range = new LegendRange(this.legend, () => this.pace.soon());
     this.camera = new Camera();
+    this.view = new View(this.camera, {
+      jump: () => {
+        this.unhover();
+        this.pace.swing();
+      },
+      step: () => this.pace.step(),
+    });
+    this.loops = new Loops(this.camera);
     this.titles = new Titles(part(".titles"));
-    this.outlines = [];
-    this.drawing = null;
-    this.range = null;
+    this.tip = new Tip(part(".tip"), this.camera);
     this.hovered = -1;
-    this.lines = new FirstLines((row, text) => this.quote(row, text));
     this.frames = 0;
     this.uploads = 0;
     this.seq = Date.now();
-    this.points = this.renderer(part(".points"));
+    this.surface = new Surface(root, this.camera, {
+      emptied: () => this.render(),
+      restored: () => {
+        this.upload();
+        this.pace.soon();
+      },
+      full: () => this.fullChanged(),
+    });
     this.gestures = new Gestures(this.stage, {
-      pan: (dx, dy) => this.moved(() => this.camera.pan(dx, dy)),
-      zoom: (factor, x, y) => this.moved(() => this.camera.zoomAt(factor, x, y)),
-      fit: () => this.glide(this.camera.framing(this.camera.box), true),
-      draw: (path, kind, op) => this.draw(path, kind, op),
+      pan: (dx, dy) => this.header && this.view.move(() => this.camera.pan(dx, dy)),
+      zoom: (factor, x, y) =>
+        this.header && this.view.move(() => this.camera.zoomAt(factor, x, y)),
+      fit: () => this.header && this.view.fit(),
+      draw: (path, kind, op) => this.draw(path, op),
       drawn: (path, kind, op) => this.drawn(path, kind, op),
       click: (x, y) => this.click(x, y),
       hover: (x, y) => this.hover(x, y),
       leave: () => this.unhover(),
       tool: (name) => this.choose(name),
-      full: () => this.fullscreen(),
-      escape: () => this.isFull && this.fullscreen(),
+      full: () => this.surface.fullscreen(),
+      escape: () => this.surface.isFull && this.surface.fullscreen(),
       clear: () => this.clear(),
     });
-    root.querySelector('[data-act="full"]').hidden = !document.fullscreenEnabled;
-    root.addEventListener("fullscreenchange", () => {
-      this.unhover();
-      this.onWindow();
-      root.querySelector('[data-act="full"]').setAttribute("aria-pressed", String(this.isFull));
-    });
+    part('[data-act="full"]').hidden = !document.fullscreenEnabled;
     for (const button of root.querySelectorAll("button")) {
       button.onclick = () => this.press(button.dataset);
     }
     this.choose(remembered.tool);
-    // A resized canvas is empty until it is drawn: at once, not a frame later.
-    this.resizer = new ResizeObserver(() => this.resize() && this.render());
-    this.resizer.observe(root);
-    // Also when only the pixel density changed: the window went to another screen.
-    this.onWindow = () => {
-      this.stretch();
-      if (this.resize()) this.render();
-    };
-    window.addEventListener("resize", this.onWindow);
-    shown.add(this);
-  }
-
-  renderer(canvas) {
-    let points;
-    try {
-      points = new WebglPoints(canvas);
-      canvas.addEventListener("webglcontextlost", (event) => {
-        event.preventDefault();
-        this.root.dataset.context = "lost";
-      });
-      canvas.addEventListener("webglcontextrestored", () => {
-        if (this.disposed) return;
-        this.points.build();
-        this.root.dataset.context = "restored";
-        this.upload();
-        this.redraw();
-      });
-    } catch {
-      // A canvas that was asked for WebGL gives no other context.
-      const fresh = canvas.cloneNode();
-      canvas.replaceWith(fresh);
-      points = new RasterPoints(fresh);
-    }
-    this.root.dataset.renderer = points.name;
-    return points;
   }
 
   // ---- what the server sends -------------------------------------------------------------
@@ -146,26 +107,25 @@ class PointMap {
     const recolored = this.read("group", sections.group);
     this.read("targets", sections.targets);
     this.header = header;
+    this.view.link = header.link;
     this.root.querySelector(".tools").hidden = !header.selects;
     this.choose(remembered.tool);
     this.theme();
     this.upload();
-    this.stretch();
-    this.resize();
+    this.surface.stretch();
+    this.surface.resize();
     if (moved) {
       this.nearest = null;
-      this.outlines = [];
-      this.lines.forget();
-      this.budget = Math.min(header.n, MANY);
-      this.camera.box = [0, 0, ...header.extent];
-      this.camera.fit();
-      this.camera.view = views.get(this.xy.id) ?? this.camera.view;
+      this.loops.outlines = [];
+      this.tip.lines.forget();
+      this.pace.begin(header.n);
+      this.view.begin(this.xy.id, header.extent);
     }
     // The server answered a lasso by marking rows: they show it better than the outline does.
-    if (remarked) this.outlines = [];
-    if (remarked) this.settle(header);
-    if (moved || recolored) this.unbrush();
-    this.lines.map = header.lines ? header.name : null;
+    if (remarked) this.loops.outlines = [];
+    if (remarked) this.range.settle(header.context);
+    if (moved || recolored) this.range.clear();
+    this.tip.lines.map = header.lines ? header.name : null;
     const titles = JSON.stringify(header.titles);
     if (titles !== this.titled) {
       this.titled = titles;
@@ -181,16 +141,9 @@ class PointMap {
     );
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
     this.legend.show(header, this.look, this.palette, this.targets.array.length / 2);
-    if (!this.legend.brush) this.range = null;
+    if (!this.legend.brush) this.range.now = null;
     this.root.dataset.points = header.n;
-    this.redraw();
-  }
-
-  /** Goes to the place that the page names, once. */
-  visit({ name, focus }) {
-    if (!focus || visited.get(name) === focus.id) return;
-    visited.set(name, focus.id);
-    this.goTo(focus.box);
+    this.pace.soon();
   }
 
   /** Keeps a section; true if its content is new. */
@@ -209,223 +162,71 @@ class PointMap {
 
   upload() {
     const { xy, group, flags, palette } = this;
-    this.uploads += this.points.upload({ xy, group, flags, palette });
+    this.uploads += this.surface.points.upload({ xy, group, flags, palette });
     this.root.dataset.uploads = this.uploads;
   }
 
-  // ---- size and drawing ------------------------------------------------------------------
-
-  /** With `data-fill`, the map reaches down to the bottom of the window. */
-  stretch() {
-    if (!("fill" in this.root.dataset) || this.isFull) return;
-    const host = this.root.getRootNode().host ?? this.root;
-    const page = host.closest('[data-testid="stMain"]');
-    const block = host.closest('[data-testid="stMainBlockContainer"]');
-    const below = block ? parseFloat(getComputedStyle(block).paddingBottom) : 16;
-    const top = this.root.getBoundingClientRect().top + (page?.scrollTop ?? 0);
-    const height = Math.max(Math.floor(window.innerHeight - top - Math.min(below, 48)), 420);
-    this.root.style.setProperty("--map-height", `${height}px`);
-  }
-
-  /** Fits the canvases to the element; true if that emptied them. */
-  resize() {
-    const { clientWidth: width, clientHeight: height } = this.root;
-    // More than two device pixels a CSS pixel costs four times the work and is not seen.
-    const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
-    const { canvas } = this.points;
-    if (!across || !down || (canvas.width === across && canvas.height === down)) return false;
-    canvas.width = this.ink.canvas.width = across;
-    canvas.height = this.ink.canvas.height = down;
-    this.camera.resize(width, height);
-    return true;
-  }
-
-  redraw() {
-    if (this.waiting || this.disposed) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      if (this.swung) this.animate();
-      else this.render();
-      this.swung = false;
-    });
-  }
-
-  /** Draws a frame of a motion, and the whole once it has come to rest. */
-  animate() {
-    const now = performance.now();
-    const gap = now - (this.stepped ?? 0);
-    this.stepped = now;
-    if (this.moving && gap > SLOW) this.budget = Math.max(this.budget * 0.6, FEW);
-    else if (this.moving && gap < FAST) this.budget = Math.min(this.budget * 1.2, this.header.n);
-    this.moving = true;
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.moving = false;
-      this.redraw();
-    }, REST);
-    this.render();
-  }
+  // ---- drawing ---------------------------------------------------------------------------
 
   render() {
-    const { camera, header } = this;
+    const { camera, header, root } = this;
     if (!header || camera.width <= 1 || this.disposed) return;
-    const brushing = this.range && !this.range.settled;
-    this.points.draw(camera, {
+    const { brushing } = this.range;
+    this.surface.points.draw(camera, {
       ...this.look,
-      ...this.dots(),
+      ...dots(camera, header),
       // Of a range that replaces the selection, the selection hides nothing.
-      context: brushing && this.range.op === "replace" ? null : header.context,
-      range: brushing ? this.range.levels : null,
-      count: this.moving ? Math.min(Math.round(this.budget), header.n) : header.n,
+      context: brushing?.op === "replace" ? null : header.context,
+      range: brushing ? brushing.levels : null,
+      count: this.pace.count,
     });
     this.titles.place(camera);
     this.annotate();
-    this.visit(header);
+    this.view.visit(header);
     this.frames += 1;
-    const { root } = this;
     root.dataset.frames = this.frames;
     root.dataset.view = [camera.x, camera.y, camera.zoom].map((v) => v.toFixed(5)).join(" ");
-  }
-
-  /** How large (CSS pixels) and how opaque points are, by their number and the zoom. */
-  dots() {
-    const { camera, header } = this;
-    const area = Math.sqrt((camera.width * camera.height) / 8e5);
-    const grown = Math.max(camera.zoom, 0.5) ** 0.38 * clamp(area, 0.75, 1.25);
-    const dot = (n) => 1.75 * (1e5 / Math.max(n, 1)) ** 0.23;
-    const size = clamp(clamp(dot(header.n), 1.2, 5) * grown, 1, 10);
-    // A few chosen rows must be found at a glance; a selected region is seen anyway.
-    const largest = header.context === "dim" ? 3 : 6;
-    const litSize = clamp(clamp(dot(header.lit), 2, largest) * grown, size * 1.2, 13);
-    // As a backdrop, points are thinner: where they lie close is what should show.
-    const alone = clamp(0.72 + 0.1 * Math.log10(1e5 / header.n), 0.6, 0.95);
-    const thick = isBackdrop(header.context) ? 0.6 * alone : alone;
-    return { size, litSize, alpha: clamp(thick + 0.1 * Math.log2(camera.zoom), thick, 1) };
   }
 
   /** Everything over the points: targets, outlines, the loop being drawn, the hovered point. */
   annotate() {
     const { array: xy } = this.xy;
     const at = this.hovered;
-    this.ink.draw(this.camera, this.look, {
+    this.surface.ink.draw(this.camera, this.look, {
       targets: this.targets.array,
-      outlines: this.outlines,
-      drawing: this.drawing,
+      outlines: this.loops.outlines,
+      drawing: this.loops.drawing,
       ring: at < 0 ? null : [xy[2 * at] / 65535, xy[2 * at + 1] / 65535],
     });
   }
 
-  // ---- the view --------------------------------------------------------------------------
-
-  moved(change) {
-    if (!this.header) return;
-    cancelAnimationFrame(this.gliding);
+  fullChanged() {
     this.unhover();
-    change();
-    this.keepView();
-    this.lead();
-    this.swung = true;
-    this.redraw();
-  }
-
-  /** Moves the maps that are linked with this one; the server hears nothing of it. */
-  lead() {
-    const { link } = this.header;
-    if (!link) return;
-    for (const map of shown) {
-      if (map !== this && map.header?.link === link) map.follow(this.camera);
-    }
-  }
-
-  follow({ x, y, zoom, fitted }) {
-    cancelAnimationFrame(this.gliding);
-    this.unhover();
-    this.camera.view = { x, y, scale: this.camera.home * zoom, fitted };
-    this.keepView();
-    this.swung = true;
-    this.redraw();
-  }
-
-  keepView() {
-    views.delete(this.xy.id);
-    views.set(this.xy.id, this.camera.view);
-    // Enough for the maps of one sitting.
-    if (views.size > 16) views.delete(views.keys().next().value);
-  }
-
-  /** Moves to a view in a fifth of a second; at once for those who asked for less motion. */
-  glide(goal, fitted = false) {
-    cancelAnimationFrame(this.gliding);
-    const { camera } = this;
-    if (!this.header) return;
-    const from = camera.view;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const begun = performance.now();
-    const step = () => {
-      const t = still ? 1 : clamp((performance.now() - begun) / GLIDE, 0, 1);
-      const eased = t * (2 - t);
-      const scale = from.scale * (goal.scale / from.scale) ** eased;
-      // The centre moves so that the point between the two views that stays put, stays put.
-      const share =
-        goal.scale === from.scale
-          ? eased
-          : (1 / from.scale - 1 / scale) / (1 / from.scale - 1 / goal.scale);
-      camera.x = from.x + (goal.x - from.x) * share;
-      camera.y = from.y + (goal.y - from.y) * share;
-      camera.scale = scale;
-      camera.fitted = t === 1 && fitted;
-      this.lead();
-      this.animate();
-      if (t < 1) this.gliding = requestAnimationFrame(step);
-      else this.keepView();
-    };
-    step();
-  }
-
-  /** Glides to a box [x0, y0, x1, y1] of the unit square, with room around it. */
-  goTo(box) {
-    const goal = this.camera.framing(box, { side: 120, top: 120, bottom: 120 });
-    this.glide({ ...goal, scale: this.camera.bounded(goal.scale) });
-  }
-
-  zoomBy(factor) {
-    const { x, y, scale } = this.camera;
-    this.glide({ x, y, scale: this.camera.bounded(scale * factor) });
+    const button = this.root.querySelector('[data-act="full"]');
+    button.setAttribute("aria-pressed", String(this.surface.isFull));
   }
 
   // ---- gestures --------------------------------------------------------------------------
 
   press({ tool, act }) {
     if (tool) this.choose(tool);
-    if (act === "in") this.zoomBy(1.6);
-    if (act === "out") this.zoomBy(1 / 1.6);
-    if (act === "fit") this.glide(this.camera.framing(this.camera.box), true);
-    if (act === "full") this.fullscreen();
+    if (act === "full") this.surface.fullscreen();
+    if (!this.header) return;
+    if (act === "in") this.view.zoomBy(1.6);
+    if (act === "out") this.view.zoomBy(1 / 1.6);
+    if (act === "fit") this.view.fit();
     if (act === "save") this.save();
-  }
-
-  get isFull() {
-    return this.root.getRootNode().fullscreenElement === this.root;
-  }
-
-  /** Enters or leaves full screen; true, as a key that was used. */
-  fullscreen() {
-    // Refused without a person's gesture, or by the page that this one is framed in.
-    const done = this.isFull ? document.exitFullscreen() : this.root.requestFullscreen?.();
-    done?.catch(() => {});
-    return true;
   }
 
   /** Downloads what is seen, all points and not the pointer's tip. */
   save() {
     const { root, header } = this;
-    if (!header) return;
     this.unhover();
-    this.moving = false;
-    this.render();
+    this.pace.whole();
     const part = (name) => root.querySelector(name);
-    const layers = [this.points.canvas, part(".titles"), part(".ink"), part(".legend"), this.caption];
+    const layers = [
+      this.surface.points.canvas, part(".titles"), part(".ink"), part(".legend"), this.caption,
+    ];
     download(picture(root, layers, this.legend.stops), header.file || header.caption);
   }
 
@@ -441,9 +242,9 @@ class PointMap {
     }
   }
 
-  draw(path, kind, op) {
-    if (!path && !this.drawing) return;
-    this.drawing = path ? { path, op } : null;
+  draw(path, op) {
+    if (!path && !this.loops.drawing) return;
+    this.loops.drawing = path ? { path, op } : null;
     this.sketching ||= requestAnimationFrame(() => {
       this.sketching = 0;
       this.annotate();
@@ -451,64 +252,30 @@ class PointMap {
   }
 
   drawn(path, kind, op) {
-    this.drawing = null;
-    const [xs, ys] = [0, 1].map((axis) => path.map((at) => at[axis]));
-    const extent = (values) => Math.max(...values) - Math.min(...values);
-    if (path.length < 3 || Math.min(extent(xs), extent(ys)) < 3) {
-      this.annotate();
-      return;
-    }
-    const loop = thin(path, MAX_VERTICES).map(([x, y]) => this.camera.toMap(x, y));
-    if (op === "replace") this.outlines = [];
-    this.unbrush();
-    this.outlines.push({ path: loop, op });
+    const loop = this.loops.close(path, op);
+    if (loop) this.range.clear();
     this.annotate();
-    if (loop.length >= 3) this.send({ kind, op, polygon: loop.map((at) => this.toLayout(at)) });
-  }
-
-  /** Map coordinates of the server, rounded well below what 16 bits tell apart. */
-  toLayout([x, y]) {
-    const [left, bottom, span] = this.header.frame;
-    const digits = clamp(Math.ceil(6 - Math.log10(span)), 0, 12);
-    return [left + x * span, bottom + y * span].map((value) => Number(value.toFixed(digits)));
+    if (!loop) return;
+    const polygon = loop.map((corner) => toLayout(corner, this.header.frame));
+    this.send({ kind, op, polygon });
   }
 
   clear() {
-    const sent = this.outlines.length || this.range?.sent || this.header?.context === "dim";
-    this.outlines = [];
-    this.unbrush();
+    const { loops, range, header } = this;
+    const sent = loops.outlines.length || range.sent || header?.context === "dim";
+    loops.outlines = [];
+    range.clear();
     this.annotate();
     if (sent) this.send({ kind: "clear" });
   }
 
-  /** Greys what is outside a range of the scale; nothing is sent. */
-  brush(levels, op) {
-    const sent = this.range?.sent ?? false;
-    this.range = levels || sent ? { levels, op, sent, settled: false } : null;
-    this.redraw();
-  }
-
+  /** A range of the scale was let go: its rows are to be selected. */
   brushed(levels, op) {
     const [low, high] = levels.map((level) => valueOf(level, this.header.legend));
-    if (op === "replace") this.outlines = [];
+    if (op === "replace") this.loops.outlines = [];
     this.annotate();
-    Object.assign(this.range, { sent: true, waits: true });
+    this.range.send();
     this.send({ kind: "range", op, low, high });
-  }
-
-  unbrush() {
-    if (this.range) this.redraw();
-    this.range = null;
-    this.legend.range(null);
-  }
-
-  /** The server has marked rows: those of the range, or others, to which it says nothing. */
-  settle({ context }) {
-    const { range } = this;
-    if (!range) return;
-    if (range.waits && range.op === "replace" && context === "dim") {
-      Object.assign(range, { waits: false, settled: true });
-    } else this.unbrush();
   }
 
   at(x, y) {
@@ -519,8 +286,8 @@ class PointMap {
   click(x, y) {
     const title = this.titles.hit(x, y);
     if (title && title.cluster >= 0) {
-      if (title.box) this.goTo(title.box);
-      this.unbrush();
+      if (title.box) this.view.goTo(title.box);
+      this.range.clear();
       this.send({ kind: "cluster", cluster: title.cluster });
       return;
     }
@@ -534,7 +301,6 @@ class PointMap {
   }
 
   hover(x, y) {
-    this.pointer = [x, y];
     const title = this.titles.hit(x, y);
     const index = title ? -1 : this.at(x, y);
     this.titles.mark(title?.cluster >= 0 ? title : null);
@@ -542,62 +308,31 @@ class PointMap {
     if (index !== this.hovered) {
       this.hovered = index;
       this.annotate();
-      this.tip.hidden = index < 0;
-      if (index >= 0) this.tell(index);
-      else this.lines.want(null);
     }
-    if (index >= 0) this.seat();
-  }
-
-  /** Puts the tip beside the pointer, where it is in sight. */
-  seat() {
-    const [x, y] = this.pointer;
-    const { offsetWidth: width, offsetHeight: height } = this.tip;
-    const left = x + 14 + width > this.camera.width ? Math.max(x - 14 - width, 4) : x + 14;
-    const top = clamp(y - 6 - height, 4, Math.max(this.camera.height - height - 4, 4));
-    this.tip.style.transform = `translate(${left}px, ${top}px)`;
-  }
-
-  tell(index) {
-    const number = document.createElement("span");
-    number.textContent = `row ${this.row(index).toLocaleString("en")}`;
-    const name = this.header.names[this.group.array[index]];
-    this.tip.querySelector(".what").replaceChildren(...(name ? [`${name} · `] : []), number);
-    this.tip.querySelector(".line").hidden = true;
-    this.lines.want(this.row(index));
-  }
-
-  /** The first line of the row under the pointer has come. */
-  quote(row, text) {
-    if (this.hovered < 0 || this.row(this.hovered) !== row) return;
-    const line = this.tip.querySelector(".line");
-    line.textContent = text;
-    line.hidden = !text;
-    this.seat();
+    if (index < 0) this.tip.hide();
+    else {
+      this.tip.tell(this.row(index), this.header.names[this.group.array[index]]);
+      this.tip.seat(x, y);
+    }
   }
 
   unhover() {
-    this.lines.want(null);
-    if (this.hovered < 0 && this.tip.hidden) return;
+    this.tip.hide();
+    if (this.hovered < 0) return;
     this.hovered = -1;
-    this.tip.hidden = true;
     this.titles.mark(null);
     if (this.header) this.annotate();
   }
 
   dispose() {
     this.disposed = true;
-    shown.delete(this);
-    cancelAnimationFrame(this.waiting);
-    cancelAnimationFrame(this.gliding);
     cancelAnimationFrame(this.sketching);
-    clearTimeout(this.resting);
-    this.resizer.disconnect();
-    window.removeEventListener("resize", this.onWindow);
+    this.pace.dispose();
+    this.view.dispose();
     this.gestures.dispose();
-    this.lines.dispose();
+    this.tip.dispose();
     this.legend.brush?.dispose();
-    this.points.dispose();
+    this.surface.dispose();
   }
 }
 

@@ -15,8 +15,9 @@ _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 # In the order of their imports: Streamlit runs a component's script from a blob address, from
 # which no relative import resolves, so the modules are joined into one.
 _MODULES = (
-    "payload", "look", "camera", "webgl", "raster", "ink", "nearest", "polygon", "titles",
-    "gestures", "hover", "brush", "legend", "picture", "pointmap",
+    "payload", "look", "camera", "dots", "pace", "view", "webgl", "raster", "ink", "surface",
+    "nearest", "polygon", "loops", "titles", "gestures", "hover", "tip", "brush", "legend", "range",
+    "picture", "pointmap",
 )  # fmt: skip
 
 
