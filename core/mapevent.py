@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 
 from core.lasso import Op
 
-Kind = Literal["lasso", "box", "row", "hover", "cluster", "range", "clear"]
+Kind = Literal["lasso", "box", "row", "hover", "cluster", "group", "range", "clear"]
 
 # The browser thins what was drawn to this many vertices.
 MAX_VERTICES = 256
@@ -23,7 +23,7 @@ class MapEvent:
     ----------
     seq : int
         Grows with every gesture; tells a new one from the same one seen again in a re-run.
-    kind : {"lasso", "box", "row", "hover", "cluster", "range", "clear"}
+    kind : {"lasso", "box", "row", "hover", "cluster", "group", "range", "clear"}
     op : {"replace", "add", "subtract"}
         What a lasso, box or range does to the selection.
     polygon : tuple of (x, y)
@@ -32,6 +32,8 @@ class MapEvent:
         Row whose point was clicked, or on which the pointer rests.
     cluster : int or None
         Cluster whose title was clicked.
+    clusters : tuple of int
+        Clusters, ascending, whose coarse title was clicked; empty unless `kind` is "group".
     low, high : float
         Ends of a range of the number that colours the map, low at most high; 0 unless `kind`
         is "range". See `core.coloring.rows_in_range`.
@@ -43,6 +45,7 @@ class MapEvent:
     polygon: tuple[tuple[float, float], ...] = ()
     row: int | None = None
     cluster: int | None = None
+    clusters: tuple[int, ...] = ()
     low: float = 0.0
     high: float = 0.0
 
@@ -71,6 +74,9 @@ def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | N
     if kind == "cluster":
         cluster = _number(message.get("cluster"), clusters)
         return None if cluster is None else MapEvent(number, "cluster", cluster=cluster)
+    if kind == "group":
+        group = _group(message.get("clusters"), clusters)
+        return None if group is None else MapEvent(number, "group", clusters=group)
     if kind == "range":
         low, high = _finite(message.get("low")), _finite(message.get("high"))
         if low is None or high is None or low > high:
@@ -85,6 +91,13 @@ def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | N
 def _number(value: object, below: int) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and isinstance(value, int) and 0 <= value < below else None
+
+
+def _group(value: object, clusters: int) -> tuple[int, ...] | None:
+    if not isinstance(value, list) or not 0 < len(value) <= clusters:
+        return None
+    known = [one for one in value if _number(one, clusters) is not None]
+    return tuple(sorted(set(known))) if len(known) == len(value) else None
 
 
 def _finite(value: object) -> float | None:

@@ -46,13 +46,17 @@ Context = Literal["grey", "dim", "parts"]
 
 @dataclass(frozen=True)
 class Title:
-    """A name on the map. `at` and `box` (x0, y0, x1, y1) are map coordinates."""
+    """A name on the map. `at` and `box` (x0, y0, x1, y1) are map coordinates.
+
+    A coarse title stands for several `clusters`, another one for its `cluster`, or none (-1).
+    """
 
     text: str
     at: tuple[float, float]
     size: int
     cluster: int = -1
     box: tuple[float, float, float, float] | None = None
+    clusters: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def pack(
     coloring: Coloring,
     *,
     titles: Sequence[Title] = (),
+    coarse: Sequence[Title] = (),
     lit: np.ndarray | None = None,
     dropped: np.ndarray | None = None,
     context: Context = "grey",
@@ -90,6 +95,8 @@ def pack(
         From `by_category` or `by_number`, with n codes.
     titles : sequence of Title
         Larger `size` wins where two would overlap; one that is nowhere (NaN) is left out.
+    coarse : sequence of Title
+        Shown instead while the map is so far away that most titles find no place.
     lit : ndarray of shape (n,), bool, optional
         Rows to show on top and larger.
     dropped : ndarray of shape (n,), bool, optional
@@ -184,7 +191,8 @@ def pack(
         "litLabel": lit_label,
         "dropped": gone,
         "others": n - chosen - gone,
-        "titles": [unit.title(title) for title in titles if math.isfinite(sum(title.at))],
+        "titles": unit.titles(titles),
+        "coarse": unit.titles(coarse),
         "alt": alt or f"Map of {n:,} rows.",
         "caption": caption,
         "link": link or None,
@@ -296,13 +304,17 @@ class _Unit:
     def box(self, box: Sequence[float]) -> list[float]:
         return [*self.point(box[:2]), *self.point(box[2:])]
 
+    def titles(self, titles: Sequence[Title]) -> list[dict[str, Any]]:
+        return [self.title(title) for title in titles if math.isfinite(sum(title.at))]
+
     def title(self, title: Title) -> dict[str, Any]:
         box = self.box(title.box) if title.box else None
         at = self.point(title.at)
-        return {
+        said = {
             "text": title.text,
             "at": at,
             "size": title.size,
             "cluster": title.cluster,
             "box": box,
         }
+        return {**said, "clusters": title.clusters} if title.clusters else said

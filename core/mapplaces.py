@@ -20,6 +20,16 @@ class Anchors:
     at: np.ndarray
     boxes: np.ndarray
 
+    def spot(self, cluster: int) -> tuple[float, float]:
+        """Where to write the title of one cluster."""
+        x, y = map(float, self.at[cluster])
+        return x, y
+
+    def box(self, cluster: int) -> tuple[float, float, float, float]:
+        """What holds most of one cluster: x0, y0, x1, y1."""
+        x0, y0, x1, y1 = map(float, self.boxes[cluster])
+        return x0, y0, x1, y1
+
 
 def display_points(layout: np.ndarray, *, evenness: float = 0.45) -> np.ndarray:
     """Return map coordinates that use the frame: empty gaps shrink, crowded regions grow.

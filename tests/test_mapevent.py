@@ -22,6 +22,7 @@ def test_each_kind_of_gesture():
     assert read(kind="box", op="subtract", polygon=[*LOOP, [0, 1]]).kind == "box"
     assert read(kind="row", row=99) == MapEvent(7, "row", row=99)
     assert read(kind="cluster", cluster=0) == MapEvent(7, "cluster", cluster=0)
+    assert read(kind="group", clusters=[4, 0, 4]) == MapEvent(7, "group", clusters=(0, 4))
     assert read(kind="hover", row=99) == MapEvent(7, "hover", row=99)
     span = read(kind="range", op="add", low=-2, high=3.5)
     assert span == MapEvent(7, "range", "add", low=-2.0, high=3.5)
@@ -50,6 +51,12 @@ def test_each_kind_of_gesture():
         {"kind": "range", "low": "0", "high": "1"},
         {"kind": "range", "low": 0, "high": 1, "op": "xor"},
         {"kind": "cluster", "cluster": 5},
+        {"kind": "group"},
+        {"kind": "group", "clusters": []},
+        {"kind": "group", "clusters": [0, 5]},
+        {"kind": "group", "clusters": [0, True]},
+        {"kind": "group", "clusters": [[0]]},
+        {"kind": "group", "clusters": [0] * 6},
         {"kind": "drop"},
         {"kind": ["lasso"], "polygon": LOOP},
         {"kind": "lasso", "op": "xor", "polygon": LOOP},

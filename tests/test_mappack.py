@@ -126,6 +126,19 @@ def test_a_title_that_is_nowhere_is_left_out_and_markup_stays_text():
     )
 
 
+def test_a_coarse_title_names_its_clusters():
+    points, labels, names = world()
+    fine = Title("fine", (100.0, -40.0), 9, cluster=4)
+    coarse = [
+        Title("both", (101.0, -41.0), 20, clusters=(1, 4)),
+        Title("nowhere", (math.nan, math.nan), 0, clusters=(2,)),
+    ]
+    coloring = by_category(labels, names, points=points)
+    header, *_, clusters = unpack(pack(points, coloring, titles=[fine], coarse=coarse))
+    assert [(one["text"], one["clusters"]) for one in header["coarse"]] == [("both", [1, 4])]
+    assert "clusters" not in header["titles"][0] and clusters == 5
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -1,8 +1,11 @@
 """What the pages do with gestures on the map, without a browser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from core.cluster_groups import coarse_groups
 from core.mapevent import MapEvent
 from core.project import Project
 from pages.ui import mapview
@@ -19,7 +22,7 @@ def chosen(monkeypatch):
     """Session state as a plain dict, and what was selected."""
     calls = []
     monkeypatch.setattr(mapview.st, "session_state", {})
-    monkeypatch.setattr(mapview, "select_rows", lambda view, *said: calls.append(said))
+    monkeypatch.setattr(mapview, "select_rows", lambda view, *said, **_: calls.append(said))
     return calls
 
 
@@ -57,3 +60,22 @@ def test_the_place_of_a_cluster_and_each_wish_to_go_there(view):
     assert inside.mean() > 0.5
     assert focus.id == mapview.cluster_focus(view, 1, 5).id
     assert focus.id != mapview.cluster_focus(view, 1, 6).id
+
+
+def test_a_coarse_title_selects_its_clusters_and_follows_an_edit(view, chosen, monkeypatch):
+    coarse = mapview.ground(view).coarse
+    numbers = [number for title in coarse for number in title.clusters]
+    assert sorted(numbers) == list(range(len(view.clusters.titles)))
+    title = coarse[0]
+    mapview.apply_event(view, MapEvent(1, "group", clusters=title.clusters))
+    rows, origin = chosen[0][:2]
+    assert set(view.clusters.labels[rows]) == set(title.clusters)
+    assert len(rows) == title.size and title.text in origin
+    # Of clusters that were edited since: nothing.
+    mapview.apply_event(view, MapEvent(2, "group", clusters=(0, 10**6)))
+    assert len(chosen) == 1
+    alone = replace(view.clusters, fingerprint="renamed", titles=["Mine", "b", "c", "d"])
+    monkeypatch.setattr(mapview, "coarse_groups", lambda made: coarse_groups(made, 4))
+    renamed = replace(view)
+    renamed.__dict__["clusters"] = alone
+    assert "Mine" in [title.text for title in mapview.ground(renamed).coarse]

@@ -126,10 +126,10 @@ class PointMap {
     if (remarked) this.range.settle(header.context);
     if (moved || recolored) this.range.clear();
     this.tip.lines.map = header.lines ? header.name : null;
-    const titles = JSON.stringify(header.titles);
+    const titles = JSON.stringify([header.titles, header.coarse]);
     if (titles !== this.titled) {
       this.titled = titles;
-      this.titles.set(header.titles);
+      this.titles.set(header.titles, header.coarse);
     }
     this.titles.box.classList.toggle("quiet", isBackdrop(header.context));
     this.root.querySelector(".points").setAttribute("aria-label", header.alt);
@@ -285,10 +285,11 @@ class PointMap {
 
   click(x, y) {
     const title = this.titles.hit(x, y);
-    if (title && title.cluster >= 0) {
+    if (title?.clusters.length) {
       if (title.box) this.view.goTo(title.box);
       this.range.clear();
-      this.send({ kind: "cluster", cluster: title.cluster });
+      const { cluster, clusters } = title;
+      this.send(cluster < 0 ? { kind: "group", clusters } : { kind: "cluster", cluster });
       return;
     }
     const index = this.at(x, y);
@@ -303,8 +304,9 @@ class PointMap {
   hover(x, y) {
     const title = this.titles.hit(x, y);
     const index = title ? -1 : this.at(x, y);
-    this.titles.mark(title?.cluster >= 0 ? title : null);
-    this.gestures.cursor(title?.cluster >= 0 || index >= 0);
+    const named = title?.clusters.length ? title : null;
+    this.titles.mark(named);
+    this.gestures.cursor(named !== null || index >= 0);
     if (index !== this.hovered) {
       this.hovered = index;
       this.annotate();
@@ -318,9 +320,9 @@ class PointMap {
 
   unhover() {
     this.tip.hide();
+    this.titles.mark(null);
     if (this.hovered < 0) return;
     this.hovered = -1;
-    this.titles.mark(null);
     if (this.header) this.annotate();
   }
 

@@ -49,6 +49,7 @@ def _render(
             hue,
         ),
         titles=base.titles,
+        coarse=base.coarse,
         lit=lit,
         dropped=view.decisions.dropped,
         context="parts",

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.cluster_groups import coarse_groups
 from core.clusters import Clusters
 from core.coloring import Coloring, by_category, by_number, rows_in_range
 from core.column_coloring import by_decision, by_difference, by_tags, color_rows
@@ -34,10 +35,11 @@ _COLORED = "map-colored"  # in session state: what the map that selects is colou
 
 @dataclass(frozen=True)
 class Ground:
-    """What stays the same while a person works: display coordinates and titles."""
+    """What stays the same while a person works: display coordinates and titles, fine and coarse."""
 
     points: NDArray[np.float32]
     titles: tuple[Title, ...]
+    coarse: tuple[Title, ...]
 
 
 def ground(view: ProjectView) -> Ground:
@@ -53,16 +55,22 @@ def _ground(layout_id: str, clusters_id: str, _view: ProjectView) -> Ground:
     points = display_points(layout)
     places = anchors(points, clusters.labels, len(clusters.titles))
     titles = tuple(
-        Title(
-            text,
-            (float(places.at[i, 0]), float(places.at[i, 1])),
-            int(clusters.sizes[i]),
-            i,
-            cast("tuple[float, float, float, float]", tuple(map(float, places.boxes[i]))),
-        )
+        Title(text, places.spot(i), int(clusters.sizes[i]), i, places.box(i))
         for i, text in enumerate(clusters.titles)
     )
-    return Ground(points, titles)
+    groups = coarse_groups(clusters)
+    places = anchors(points, groups.group[clusters.labels], len(groups.titles))
+    coarse = tuple(
+        Title(
+            text,
+            places.spot(i),
+            groups.sizes[i],
+            box=places.box(i),
+            clusters=tuple(np.flatnonzero(groups.group == i).tolist()),
+        )
+        for i, text in enumerate(groups.titles)
+    )
+    return Ground(points, titles, coarse)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -144,6 +152,7 @@ def render_map(
         base.points,
         _colored(view, color),
         titles=base.titles,
+        coarse=base.coarse,
         lit=mask,
         dropped=None if by_log else decided.dropped,
         context="grey" if run else "dim",
@@ -200,15 +209,24 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         select_rows(view, kept, "map lasso", event.op, by=by)
     elif event.kind == "cluster" and event.cluster is not None:
         assert view.clusters is not None
-        rows = np.flatnonzero(view.clusters.labels == event.cluster)
-        title = view.clusters.titles[event.cluster]
-        select_rows(view, rows, f"cluster {title}", by=cluster_step(view, [event.cluster]))
+        _select_clusters(view, (event.cluster,), view.clusters.titles[event.cluster])
+    elif event.kind == "group":
+        coarse = {one.clusters: one.text for one in ground(view).coarse}
+        # The clusters may have been edited in another window since.
+        if event.clusters in coarse:
+            _select_clusters(view, event.clusters, coarse[event.clusters])
     elif event.kind == "range":
         found = _in_range(view, event)
         origin = f"map range {event.low:,.4g} to {event.high:,.4g}"
         select_rows(view, found[~view.decisions.dropped[found]], origin, event.op)
     elif event.kind == "clear":
         clear_selection()
+
+
+def _select_clusters(view: ProjectView, numbers: Sequence[int], title: str) -> None:
+    assert view.clusters is not None
+    rows = np.flatnonzero(np.isin(view.clusters.labels, numbers))
+    select_rows(view, rows, f"cluster {title}", by=cluster_step(view, numbers))
 
 
 def cluster_step(view: ProjectView, numbers: Sequence[int]) -> tuple[Kind, str]:

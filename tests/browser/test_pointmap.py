@@ -328,6 +328,51 @@ def test_titles_do_not_overlap_and_more_appear_as_one_zooms_in(open_page, serve)
     assert counts[-1] > counts[0]
 
 
+SHOWN = """root => [...root.querySelectorAll(".title.shown")].map((title) => {
+  const { left, top, right, bottom } = title.getBoundingClientRect();
+  return { text: title.textContent, coarse: title.classList.contains("coarse"),
+           box: [left, top, right, bottom] };
+})"""
+
+
+def test_coarse_titles_far_away_fine_ones_closer_and_never_both(open_page, serve):
+    page = open_page(serve(APP, env={"MAP_CLUSTERS": "240", "MAP_GROUPS": "9"}).url)
+    chart = MapOnPage(page).ready()
+    # Every frame on the way, not only what is seen at rest.
+    chart.root.evaluate(
+        """root => {
+            globalThis.levels = [];
+            new MutationObserver(() => {
+                const shown = [...root.querySelectorAll(".title.shown")];
+                const coarse = shown.filter((title) => title.classList.contains("coarse")).length;
+                const level = !coarse ? "fine" : coarse === shown.length ? "coarse" : "both";
+                if (levels.at(-1) !== level) levels.push(level);
+            }).observe(root, { attributes: true, attributeFilter: ["data-view"] });
+        }"""
+    )
+    chart.root.locator(".title.coarse.shown").first.wait_for()
+    far = chart.root.evaluate(SHOWN)
+    assert 3 < len(far) <= 9 and all(title["coarse"] for title in far)
+    for number, one in enumerate(far):
+        for other in far[:number]:
+            (left, top, right, bottom), (x0, y0, x1, y1) = one["box"], other["box"]
+            assert left >= x1 or right <= x0 or top >= y1 or bottom <= y0
+    for _ in range(6):
+        chart.act("in")
+        chart.settle()
+    near = chart.root.evaluate(SHOWN)
+    assert len(near) > len(far) and not any(title["coarse"] for title in near)
+    chart.act("fit")
+    chart.root.locator(".title.coarse.shown").first.wait_for()
+    assert page.evaluate("levels") == ["coarse", "fine", "coarse"]
+    chart.settle()
+    left, top, right, bottom = far[0]["box"]
+    page.mouse.click((left + right) / 2, (top + bottom) / 2)
+    _, labels, _ = planted.world(N, 240)
+    group = int(far[0]["text"].split()[1])
+    wait_echo(page, events=1, kind="group", selected=int((labels % 9 == group).sum()))
+
+
 def test_a_rerun_keeps_the_view_and_uploads_nothing(page, chart):
     page.mouse.move(*chart.at(0.3, 0.4))
     page.mouse.wheel(0, -500)

@@ -15,6 +15,7 @@ from pages.ui.pointmap import show_map
 
 N = int(os.environ.get("MAP_POINTS", "3000"))
 K = int(os.environ.get("MAP_CLUSTERS", "12"))
+GROUPS = int(os.environ.get("MAP_GROUPS", "0"))
 st.set_page_config(layout="wide")
 
 
@@ -40,6 +41,18 @@ def payload(n, k, colour, lit, chosen):
         Title(names[c], tuple(spots.at[c]), int(sizes[c]), c, tuple(spots.boxes[c]))
         for c in range(k)
     ]
+    groups = np.arange(k) % max(GROUPS, 1)
+    places = anchors(points, groups[labels], GROUPS)
+    coarse = [
+        Title(
+            f"group {g}",
+            places.spot(g),
+            int(sizes[groups == g].sum()),
+            box=places.box(g),
+            clusters=tuple(np.flatnonzero(groups == g).tolist()),
+        )
+        for g in range(GROUPS)
+    ]
     marks = None
     if lit == "run":
         marks = (labels == 1) & (rng.random(n) < 0.4)
@@ -50,6 +63,7 @@ def payload(n, k, colour, lit, chosen):
         points,
         coloring,
         titles=titles,
+        coarse=coarse,
         lit=marks,
         dropped=labels == 3 if lit == "dropped" else None,
         context="dim" if lit == "selection" else "grey",
@@ -75,6 +89,8 @@ def on_event(event):
         state.selected = combine(state.selected, found, event.op)
     if event.kind == "cluster":
         state.selected = np.flatnonzero(labels == event.cluster)
+    if event.kind == "group":
+        state.selected = np.flatnonzero(np.isin(labels, event.clusters))
     if event.kind == "range":
         found = rows_in_range(coloring_by(state.colour), event.low, event.high)
         state.selected = combine(state.selected, found, event.op)
