@@ -84,6 +84,7 @@ def pack(
     link: str = "",
     selects: bool = True,
     file: str = "",
+    heading: str = "",
 ) -> bytes:
     """Return the message that shows a map.
 
@@ -121,6 +122,8 @@ def pack(
         False leaves out lasso, box and range: the map is to be looked at.
     file : str
         What a saved picture is called; the caption if empty.
+    heading : str
+        The first line of a saved picture.
 
     Raises
     ------
@@ -198,6 +201,7 @@ def pack(
         "link": link or None,
         "selects": selects,
         "file": file,
+        "heading": heading,
     }
     clusters = max((title.cluster for title in titles), default=-1) + 1
     return _message(n, clusters, header, blobs)
@@ -217,7 +221,12 @@ class Parts:
 
 
 def split(
-    payload: bytes, *, key: str = "", lines: bool = False, focus: Focus | None = None
+    payload: bytes,
+    *,
+    key: str = "",
+    lines: bool = False,
+    focus: Focus | None = None,
+    addressed: bool = False,
 ) -> Parts:
     """Part a message, and say what only the page knows of it.
 
@@ -231,6 +240,8 @@ def split(
         Whether the map may ask for the first line of a row.
     focus : Focus, optional
         Where the map goes to; one whose numbers are not finite is left out.
+    addressed : bool, default=False
+        Whether the view is part of the page's address.
     """
     _, n, clusters, length = PREAMBLE.unpack_from(payload)
     start = PREAMBLE.size + length
@@ -239,6 +250,7 @@ def split(
     x, y, span = header["frame"]
     header["name"] = name = f"{key} {first[0]['id']}"
     header["lines"] = lines
+    header["addressed"] = addressed
     if focus is not None and all(map(math.isfinite, focus.box)):
         box = _Unit(np.array([x, y]), span).box(focus.box)
         header["focus"] = {"id": focus.id, "box": box}

@@ -54,6 +54,7 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
         caption=f"{view.pool.rows:,} rows · {len(view.clusters.titles)} clusters",
         on_event=partial(_on_event, view),
         focus=cluster_focus(view, *focus) if focus else None,
+        opened=_opened(view),
     )
     try:
         draw(color=COLORS[0] if color == LAST_RUN else color)
@@ -200,13 +201,20 @@ def _render_tagging(view: ProjectView, chosen: RowSelection) -> None:
 def _render_reading(view: ProjectView) -> None:
     """The row that was clicked, or what is selected in short."""
     assert view.pool is not None
-    picked, chosen = st.session_state.get("picked"), selected(view)
-    if isinstance(picked, int) and picked < view.pool.rows:
-        reader.render(view, picked)
+    opened, chosen = _opened(view), selected(view)
+    if opened is not None:
+        reader.render(view, opened)
     elif chosen:
         _render_sample(view, chosen)
     else:
         st.caption("Click a point on the map to read its row.")
+
+
+def _opened(view: ProjectView) -> int | None:
+    """The row that is read, if there is one of that number."""
+    assert view.pool is not None
+    picked = st.session_state.get("picked")
+    return picked if isinstance(picked, int) and picked < view.pool.rows else None
 
 
 def _render_sample(view: ProjectView, chosen: RowSelection) -> None:

@@ -168,7 +168,8 @@ export class Gestures {
     else if (key in KEYS) this.on.tool(KEYS[key]);
     else if (key === "Escape") {
       if (!this.cancel() && !this.on.escape()) this.on.clear();
-    } else return;
+    } else if (key === "Delete" || key === "Backspace") this.on.clear();
+    else return;
     event.preventDefault();
     event.stopPropagation();
     this.cursor();

@@ -1,4 +1,4 @@
-// What is drawn over the points: diamonds of targets, outlines of loops, a ring.
+// What is drawn over the points: diamonds of targets, outlines of loops, rings.
 
 const DIAMOND = [[0, -5], [5, 0], [0, 5], [-5, 0]];
 
@@ -10,10 +10,10 @@ export class Ink {
   }
 
   /** `outlines` are in map coordinates, `drawing` in pixels: each a { path, op }. */
-  draw(camera, look, { targets, outlines, drawing, ring }) {
+  draw(camera, look, { targets, outlines, drawing, opened, ring }) {
     const { brush, canvas } = this;
     // An empty sheet over the map costs as much to compose as a full one.
-    canvas.hidden = !targets.length && !outlines.length && !drawing && !ring;
+    canvas.hidden = !targets.length && !outlines.length && !drawing && !opened && !ring;
     if (canvas.hidden) return;
     const ratio = canvas.width / camera.width;
     brush.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -23,7 +23,8 @@ export class Ink {
       this.loop(path.map(([x, y]) => camera.toScreen(x, y)), op, look);
     }
     if (drawing) this.loop(drawing.path, drawing.op, look);
-    if (ring) this.ring(camera.toScreen(...ring), look);
+    if (opened) this.ring(camera.toScreen(...opened), look, { radius: 9, color: look.line, width: 3 });
+    if (ring) this.ring(camera.toScreen(...ring), look, { radius: 6, color: look.ink, width: 1.5 });
   }
 
   diamonds(camera, look, targets) {
@@ -56,11 +57,11 @@ export class Ink {
     brush.setLineDash([]);
   }
 
-  ring([x, y], look) {
+  ring([x, y], look, { radius, color: own, width: wide }) {
     const { brush } = this;
     brush.beginPath();
-    brush.arc(x, y, 6, 0, 2 * Math.PI);
-    for (const [color, width] of [[look.page, 4], [look.ink, 1.5]]) {
+    brush.arc(x, y, radius, 0, 2 * Math.PI);
+    for (const [color, width] of [[look.page, wide + 2.5], [own, wide]]) {
       brush.strokeStyle = css(color);
       brush.lineWidth = width;
       brush.stroke();

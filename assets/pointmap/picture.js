@@ -55,6 +55,8 @@ function words(brush, node, style, { left, top }, limit) {
 
 /** Paints an element and what is in it; `fills` holds what a canvas cannot read from a style. */
 function paint(brush, element, origin, fills) {
+  // Handles are there to be dragged.
+  if (element.classList.contains("handle")) return;
   const style = getComputedStyle(element);
   const box = element.getBoundingClientRect();
   if (element.hidden || style.visibility === "hidden" || style.display === "none") return;

@@ -11,6 +11,7 @@ import { Loops, toLayout } from "./loops.js";
 import { Nearest } from "./nearest.js";
 import { Pace } from "./pace.js";
 import { colors, numbers, onSections, readPayload } from "./payload.js";
+import { OPENED, openedBeside, placeOf } from "./opened.js";
 import { download, picture } from "./picture.js";
 import { LegendRange } from "./range.js";
 import { Surface } from "./surface.js";
@@ -82,6 +83,8 @@ class PointMap {
       button.onclick = () => this.press(button.dataset);
     }
     this.choose(remembered.tool);
+    this.onOpened = () => this.header && this.annotate();
+    window.addEventListener(OPENED, this.onOpened);
   }
 
   // ---- what the server sends -------------------------------------------------------------
@@ -119,7 +122,7 @@ class PointMap {
       this.loops.outlines = [];
       this.tip.lines.forget();
       this.pace.begin(header.n);
-      this.view.begin(this.xy.id, header.extent);
+      this.view.begin(this.xy.id, header.extent, header.addressed);
     }
     // The server answered a lasso by marking rows: they show it better than the outline does.
     if (remarked) this.loops.outlines = [];
@@ -142,8 +145,16 @@ class PointMap {
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
     this.legend.show(header, this.look, this.palette, this.targets.array.length / 2);
     if (!this.legend.brush) this.range.now = null;
+    this.chip(header);
     this.root.dataset.points = header.n;
     this.pace.soon();
+  }
+
+  /** How many rows are selected, where that can be taken back. */
+  chip({ context, lit, litLabel }) {
+    const chip = this.root.querySelector(".chip");
+    chip.hidden = context !== "dim" || !lit;
+    chip.querySelector(".count").textContent = `${lit.toLocaleString("en")} ${litLabel}`;
   }
 
   /** Keeps a section; true if its content is new. */
@@ -183,20 +194,24 @@ class PointMap {
     this.titles.place(camera);
     this.annotate();
     this.view.visit(header);
+    if (!this.pace.moving) this.view.rest();
     this.frames += 1;
     root.dataset.frames = this.frames;
     root.dataset.view = [camera.x, camera.y, camera.zoom].map((v) => v.toFixed(5)).join(" ");
   }
 
-  /** Everything over the points: targets, outlines, the loop being drawn, the hovered point. */
+  /** Everything over the points: targets, outlines, the loop being drawn, rings around points. */
   annotate() {
+    const { header, hovered } = this;
     const { array: xy } = this.xy;
-    const at = this.hovered;
+    const spot = (index) => [xy[2 * index] / 65535, xy[2 * index + 1] / 65535];
+    const opened = openedBeside(header.name);
     this.surface.ink.draw(this.camera, this.look, {
       targets: this.targets.array,
       outlines: this.loops.outlines,
       drawing: this.loops.drawing,
-      ring: at < 0 ? null : [xy[2 * at] / 65535, xy[2 * at + 1] / 65535],
+      opened: opened === null ? null : spot(placeOf(opened, header)),
+      ring: hovered < 0 ? null : spot(hovered),
     });
   }
 
@@ -216,18 +231,25 @@ class PointMap {
     if (act === "out") this.view.zoomBy(1 / 1.6);
     if (act === "fit") this.view.fit();
     if (act === "save") this.save();
+    if (act === "clear") this.clear();
   }
 
-  /** Downloads what is seen, all points and not the pointer's tip. */
+  /** Downloads what is seen and what it is, all points and no tip or tools. */
   save() {
     const { root, header } = this;
     this.unhover();
     this.pace.whole();
     const part = (name) => root.querySelector(name);
+    const heading = part(".heading");
     const layers = [
       this.surface.points.canvas, part(".titles"), part(".ink"), part(".legend"), this.caption,
+      heading,
     ];
-    download(picture(root, layers, this.legend.stops), header.file || header.caption);
+    heading.textContent = header.heading;
+    heading.hidden = !header.heading;
+    const sheet = picture(root, layers, this.legend.stops);
+    heading.hidden = true;
+    download(sheet, header.file || header.caption);
   }
 
   choose(wanted) {
@@ -328,6 +350,7 @@ class PointMap {
 
   dispose() {
     this.disposed = true;
+    window.removeEventListener(OPENED, this.onOpened);
     cancelAnimationFrame(this.sketching);
     this.pace.dispose();
     this.view.dispose();

@@ -1,5 +1,6 @@
 // Where a map looks: motions of its view, what is remembered of it, and maps that move together.
 
+import { Address } from "./address.js";
 import { clamp } from "./camera.js";
 
 const GLIDE = 200; // ms
@@ -7,6 +8,8 @@ const GLIDE = 200; // ms
 const shown = new Set();
 // Views by coordinates: a page that is left and opened again looks as before.
 const views = new Map();
+// The view that the page's address named when it was opened, for the first map that asks.
+let named = Address.read();
 // The last place that each map was sent to: a re-run must not go there again.
 const visited = new Map();
 
@@ -17,12 +20,26 @@ export class View {
     shown.add(this);
   }
 
-  /** Shows other points, named `id`: as they were last seen, else all of them. */
-  begin(id, extent) {
+  /** Shows other points, named `id`: as they were last seen, or as the address says, else all. */
+  begin(id, extent, addressed) {
+    const { camera } = this;
     this.id = id;
-    this.camera.box = [0, 0, ...extent];
-    this.camera.fit();
-    this.camera.view = views.get(id) ?? this.camera.view;
+    camera.box = [0, 0, ...extent];
+    camera.fit();
+    if (views.has(id)) camera.view = views.get(id);
+    if (!addressed) return;
+    this.address ??= new Address();
+    if (named && !views.has(id)) {
+      const { x, y, zoom } = named;
+      camera.view = { x, y, scale: camera.bounded(camera.home * zoom), fitted: false };
+      this.keep();
+    }
+    named = null;
+  }
+
+  /** The view has come to rest. */
+  rest() {
+    this.address?.say(this.camera);
   }
 
   /** Changes the camera by `change()`. */
@@ -113,6 +130,7 @@ export class View {
 
   dispose() {
     this.stop();
+    this.address?.dispose();
     shown.delete(this);
   }
 }

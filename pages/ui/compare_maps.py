@@ -56,6 +56,7 @@ def _render(
         alt=f"Map of {view.pool.rows:,} rows; the {len(rows):,} rows of {name} are highlighted.",
         caption=f"{name} · {len(rows):,} rows",
         link="compare",
+        heading=f"{view.project.root.name}, {name}: {len(rows):,} rows",
         selects=False,
     )
     show_map(payload, key=f"compare-map-{hue}", height=_HEIGHT, on_event=_open_row)

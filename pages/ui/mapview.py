@@ -128,10 +128,12 @@ def render_map(
     caption: str = "",
     on_event: Callable[[MapEvent], None],
     focus: Focus | None = None,
+    opened: int | None = None,
 ) -> None:
     """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run.
 
-    A `focus` with a new id is gone to once; see `cluster_focus`.
+    A `focus` with a new id is gone to once; see `cluster_focus`. The row `opened` has a ring. The
+    view of a map that selects is part of the page's address.
 
     Raises
     ------
@@ -163,6 +165,8 @@ def render_map(
         legend=color != "Cluster" or run,
         selects=selects,
         file=f"{view.project.root.name} {_said(color)}",
+        heading=f"{view.project.root.name}, coloured by {_said(color)}"
+        + (f": {len(lit):,} rows {'chosen' if run else 'selected'}" if lit is not None else ""),
     )
     if selects:
         st.session_state[_COLORED] = color
@@ -173,6 +177,8 @@ def render_map(
         on_event=on_event,
         first_line=partial(_prompt, view),
         focus=focus,
+        opened=opened,
+        addressed=selects,
     )
 
 

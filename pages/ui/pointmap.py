@@ -15,9 +15,9 @@ _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 # In the order of their imports: Streamlit runs a component's script from a blob address, from
 # which no relative import resolves, so the modules are joined into one.
 _MODULES = (
-    "payload", "look", "camera", "dots", "pace", "view", "webgl", "raster", "ink", "surface",
-    "nearest", "polygon", "loops", "titles", "gestures", "hover", "tip", "brush", "legend", "range",
-    "picture", "pointmap",
+    "payload", "look", "camera", "dots", "pace", "address", "view", "webgl", "raster", "ink",
+    "surface", "nearest", "polygon", "loops", "titles", "gestures", "hover", "tip", "brush",
+    "legend", "range", "picture", "opened", "pointmap",
 )  # fmt: skip
 
 
@@ -53,6 +53,13 @@ _READER = st.components.v2.component(
     js=_script("hover", "reader"),
     isolate_styles=False,
 )
+# Draws nothing: it says which row is open beside the map.
+_MARKER = st.components.v2.component(
+    "winnow_map_marker",
+    html="<span hidden></span>",
+    js=_script("opened", "marker"),
+    isolate_styles=False,
+)
 
 # More of a row does not fit beside a pointer.
 LINE_LENGTH = 140
@@ -66,6 +73,8 @@ def show_map(
     on_event: Callable[[MapEvent], None] | None = None,
     first_line: Callable[[int], str] | None = None,
     focus: Focus | None = None,
+    opened: int | None = None,
+    addressed: bool = False,
 ) -> MapEvent | None:
     """Mount the map and return the last gesture made on it.
 
@@ -85,6 +94,10 @@ def show_map(
         rests on its point. It is called for that row alone, and the page does not run again.
     focus : Focus, optional
         The map goes to its box once; a later run with the same id leaves the view alone.
+    opened : int, optional
+        The row that is open beside the map: its point has a ring.
+    addressed : bool, default=False
+        Whether the address of the page names the view. One map of a page at most.
 
     Returns
     -------
@@ -104,7 +117,7 @@ def show_map(
         if event is not None and on_event is not None:
             on_event(event)
 
-    parts = split(payload, key=key, lines=first_line is not None, focus=focus)
+    parts = split(payload, key=key, lines=first_line is not None, focus=focus, addressed=addressed)
     with st.container(gap=None):
         _GROUND(data=parts.places, key=f"{key}-places")
         _GROUND(data=parts.groups, key=f"{key}-groups")
@@ -112,6 +125,7 @@ def show_map(
             result = _FILLING(data=parts.marks, key=key, on_gesture_change=called)
         else:
             result = _SIZED(data=parts.marks, key=key, height=height, on_gesture_change=called)
+        _MARKER(data={"map": parts.name, "row": opened}, key=f"{key}-marker")
         if first_line is not None:
             _read_lines(f"{key}-reader", parts.name, rows, first_line)
     return event_of(result)

@@ -9,6 +9,7 @@ from core.decisions import decisions_version, redo, undo
 from core.errors import InputError, WinnowError
 from core.jobs import Job
 from pages.ui import errand
+from pages.ui.keys import spare_fields
 from pages.ui.places import place
 from pages.ui.state import (
     NEW_PROJECT,
@@ -85,6 +86,7 @@ def render() -> None:
             _render_kept(view)
         errand.render()
         ended = _watch(view) if view else None
+        spare_fields()
     if view and view.pool:
         _watch_decisions(view)
     if view and ended:
