@@ -198,6 +198,8 @@ def test_what_only_the_page_knows_is_said_when_the_message_is_split():
     whole = pack(points, by_category(labels, names, points=points), file="mix")
     plain = read_header(split(whole).marks)
     assert plain["lines"] is False and "focus" not in plain and plain["file"] == "mix"
+    assert plain["addressed"] is False
+    assert read_header(split(whole, addressed=True).marks)["addressed"] is True
     low, span = points.min(0), np.ptp(points, axis=0).max()
     box = (*points[3], *points[4])
     parts = split(whole, key="left", lines=True, focus=Focus(box, "7"))

@@ -8,6 +8,9 @@ import pytest
 from apps import planted
 from driver import ROOT, MapOnPage, echo, wait_echo, wait_idle
 from PIL import Image
+from playwright.sync_api import expect
+
+from core.mappack import golden_stride
 
 APP = Path(__file__).parent / "apps" / "map_app.py"
 N = 3000
@@ -573,6 +576,85 @@ def test_a_saved_picture_is_what_is_seen(open_page, url, tmp_path):
     apart = np.abs(coarse[0] - coarse[1]).max(-1) > 40
     assert ink.sum() > 500
     assert apart.sum() < 0.02 * ink.sum()
+
+
+def test_a_saved_picture_says_what_it_is_and_has_no_handles(page, chart, tmp_path):
+    page.get_by_text("length", exact=True).click()
+    handle = chart.root.locator(".handle").first
+    handle.wait_for()
+    wait_idle(page)
+    with page.expect_download() as saving:
+        chart.act("save")
+    saving.value.save_as(tmp_path / "map.png")
+    saved = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"), int)
+    at, around = handle.bounding_box(), chart.stage.bounding_box()
+    left, top = round(at["x"] - around["x"]), round(at["y"] - around["y"])
+    strip = saved[top + 1 : top + 3, left : left + 6]
+    assert np.abs(strip - strip[0, 0]).max() < 12
+    corner = saved[12:34, 12:150]
+    assert (corner.max(-1) < 120).sum() > 100
+    assert chart.root.locator(".heading").is_hidden()
+
+
+def test_on_full_screen_it_says_how_many_are_selected_and_clears_them(page, chart):
+    page.get_by_text("selection", exact=True).click()
+    wait_idle(page)
+    chip = chart.root.locator(".chip")
+    chart.tool("lasso")
+    chart.drag(*ALL)
+    said = f"{wait_echo(page, events=1)['selected']:,} selected"
+    wait_idle(page)
+    expect(chip).to_be_hidden()  # the page says it
+    chart.act("full")
+    expect(chip).to_have_text(said)
+    chart.act("clear")
+    wait_echo(page, events=2, kind="clear", selected=0)
+    expect(chip).to_be_hidden()
+    chart.settle()
+    chart.drag(*ALL)
+    expect(chip).to_be_visible()
+    page.keyboard.press("Delete")
+    wait_echo(page, events=4, kind="clear", selected=0)
+    assert chart.root.locator('[data-act="full"][aria-pressed="true"]').count() == 1
+
+
+def test_the_open_row_has_a_ring(open_page, url):
+    page = open_page(url)
+    chart = MapOnPage(page).ready()
+    (x, y), row = _an_isolated_point(chart)
+    assert chart.root.locator(".ink").is_hidden()
+    beside = open_page(f"{url}/?opened={row}")
+    marked = MapOnPage(beside).ready()
+    marked.root.locator(".ink").wait_for()
+    middle = marked.root.evaluate(
+        """root => {
+            const { canvas } = root.querySelector(".ink").getContext("2d");
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            let [sum, across, down] = [0, 0, 0];
+            for (let i = 3; i < data.length; i += 4) if (data[i] > 40) {
+                const pixel = (i - 3) / 4;
+                sum += 1; across += pixel % width; down += Math.floor(pixel / width);
+            }
+            return [across / sum, down / sum, sum];
+        }"""
+    )
+    box = marked.stage.bounding_box()
+    assert middle[:2] == pytest.approx([x - box["x"], y - box["y"]], abs=1.5)
+    assert 100 < middle[2] < 600
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 240, 1_000_000])
+def test_the_place_of_a_row_is_the_inverse_of_the_stride(page, count):
+    script = (ROOT / "assets" / "pointmap" / "opened.js").read_text().replace("export ", "")
+    stride = golden_stride(count)
+    rows = sorted({0, 1 % count, count // 2, count - 1})
+    places = page.evaluate(
+        f"([rows, header]) => {{ {script}; return rows.map((row) => placeOf(row, header)); }}",
+        [rows, {"n": count, "stride": stride}],
+    )
+    assert [place * stride % count for place in places] == rows
+    assert all(0 <= place < count for place in places)
 
 
 def test_a_page_sends_the_map_to_a_place_once(open_page, url):

@@ -67,10 +67,12 @@ def payload(n, k, colour, lit, chosen):
         lit=marks,
         dropped=labels == 3 if lit == "dropped" else None,
         context="dim" if lit == "selection" else "grey",
+        lit_label="selected" if lit == "selection" else "chosen",
         targets=points[labels == 1][:40] if lit == "run" else None,
         alt=f"Map of {n:,} rows in {k} clusters.",
         caption=f"{n:,} rows · {k} clusters",
         legend=colour != "cluster",
+        heading="A made-up map",
     )
 
 
@@ -143,6 +145,7 @@ event = show_map(
     on_event=on_event,
     first_line=first_line,
     focus=focus(),
+    opened=int(st.query_params["opened"]) if "opened" in st.query_params else None,
 )
 if os.environ.get("MAP_ECHO", "1") == "1":
     shown = {
