@@ -81,5 +81,8 @@ def test_undo_by_keyboard_in_a_field_takes_back_no_decision(visit, mapped_root):
     page.keyboard.press("Control+z")
     # One of the two decisions, not both.
     expect(page.get_by_text("kept 230 of 240")).to_be_visible()
+    # Its key is known once its button is there.
+    expect(page.get_by_role("button", name="Redo")).to_be_enabled()
+    wait_idle(page)
     page.keyboard.press("Control+Shift+z")
     expect(page.get_by_text("kept 225 of 240")).to_be_visible()
