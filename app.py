@@ -7,7 +7,6 @@ import streamlit as st
 from core.errors import WinnowError
 from pages.ui import strip
 from pages.ui.places import lead_on, places
-from pages.ui.state import hold_widgets
 from pages.ui.text import as_text
 
 
@@ -23,8 +22,6 @@ def main() -> None:
     page = st.navigation(places(), position="top")
     try:
         lead_on(page)
-        if page.url_path != "select":
-            hold_widgets()
         strip.render()
         page.run()
     except WinnowError as error:

@@ -50,6 +50,7 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
             help="Letters, digits, dots, dashes and underscores.",
             label_visibility="collapsed",
             key="run_name",
+            persist_state="session",
         )
         if settings.live:
             st.button(
@@ -119,6 +120,7 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
             options,
             format_func=lambda run: run or "These settings, not saved",
             key="shown",
+            persist_state="session",
         )
         if chosen:
             with st.popover(

@@ -61,7 +61,9 @@ def limits_of(table: pd.DataFrame, groups: dict[str, str]) -> list[str]:
 
 
 def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None:
-    on = st.toggle(label, help=of.help, disabled=disabled, key=f"{of.name}-on")
+    on = st.toggle(
+        label, help=of.help, disabled=disabled, key=f"{of.name}-on", persist_state="session"
+    )
     if not on or disabled:
         return None
     key = f"{of.name}-cosine"
@@ -72,6 +74,7 @@ def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None
         step=0.01,
         help="Cosine of two rows' vectors: 1 for copies.",
         key=key,
+        persist_state="session",
     )
 
 

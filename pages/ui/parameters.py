@@ -31,18 +31,21 @@ def _widget(rule: Rule, parameter: Parameter) -> Any:
             required=True,
             help=meaning,
             key=key,
+            persist_state="session",
         )
     if parameter.kind == "scale":
-        text = st.text_input(label, help=meaning, key=key).strip()
+        text = st.text_input(label, help=meaning, key=key, persist_state="session").strip()
         try:
             return text if text == "auto" else float(text)
         except ValueError:
             st.error(f"{label} takes auto or a number.")
             return parameter.default
     if parameter.kind == "int":
-        return st.number_input(label, parameter.low, parameter.high, help=meaning, key=key)
+        return st.number_input(
+            label, parameter.low, parameter.high, help=meaning, key=key, persist_state="session"
+        )
     low, high = slider_range(parameter)
-    return st.slider(label, low, high, step=0.01, help=meaning, key=key)
+    return st.slider(label, low, high, step=0.01, help=meaning, key=key, persist_state="session")
 
 
 def slider_range(parameter: Parameter) -> tuple[float, float]:
@@ -67,10 +70,16 @@ def _automatic_slider(rule: Rule, parameter: Parameter) -> Any:
             format="…" if open_yet else None,
             help=parameter.help,
             key=key,
+            persist_state="session",
             on_change=_moved,
             args=(key, switch),
         )
-        automatic = st.toggle("Auto", key=switch, help="Worked out from the data and the budget.")
+        automatic = st.toggle(
+            "Auto",
+            key=switch,
+            persist_state="session",
+            help="Worked out from the data and the budget.",
+        )
     return "auto" if automatic else value
 
 

@@ -10,13 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.pool import Pool
 from core.selection import RULES, Rule
-from core.selection.parameters import MAX_COSINE, SEMDEDUP
 from core.targets import list_targets
 from core.tradeoff import METHODS as WITH_PATH
 from pages.ui import targets
 from pages.ui.constraints import render_constraints
 from pages.ui.parameters import render_parameters
-from pages.ui.state import ProjectView, keep_widgets
+from pages.ui.state import ProjectView
 
 # Asked again with another seed, on 109,000 rows and 50 targets, the others answer within a second
 # or two; these take from seconds to minutes, since each choice looks at all rows again.
@@ -26,11 +25,6 @@ _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
 LARGEST_SEED = 2**31 - 1
 LENGTH = "n_chars"
-
-_KEYS = {
-    *("method", "target", "quality", "by", "ratio", "budget", "seed", "run_name", "shown"),
-    *(f"{of.name}-{part}" for of in (MAX_COSINE, SEMDEDUP) for part in ("on", "cosine")),
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,13 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
     """Draw the widgets, those that few people set in `more`; the kept rows bound the size."""
     assert view.pool is not None
     st.session_state.setdefault("method", _best_method(view))
-    method = st.selectbox("Method", list(RULES), format_func=lambda m: RULES[m].label, key="method")
+    method = st.selectbox(
+        "Method",
+        list(RULES),
+        format_func=lambda one: RULES[one].label,
+        key="method",
+        persist_state="session",
+    )
     rule: Rule = RULES[method]
     st.caption(rule.summary)
     options: dict[str, Any] = {}
@@ -122,6 +122,7 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
             ["source", *(name for name in view.pool.columns() if name != "source")],
             help="The column whose values group the rows; at most 1,000 different ones.",
             key="by",
+            persist_state="session",
         )
     parameters = render_parameters(rule, simple=True)
     with more:
@@ -135,11 +136,10 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
                 LARGEST_SEED,
                 help="The same seed and settings give the same rows.",
                 key="seed",
+                persist_state="session",
             )
     if missing:
         st.caption(f"{rule.label} needs {missing}: choose above.")
-    rules = tuple(f"{one}-" for one in RULES)
-    keep_widgets(key for key in st.session_state if key in _KEYS or str(key).startswith(rules))
     return Settings(rule, budget, int(seed), parameters, options, missing)
 
 
@@ -155,6 +155,7 @@ def _choose_budget(rows: int) -> int:
             step=0.1,
             format="%.1f %%",
             key="ratio",
+            persist_state="session",
             disabled=st.session_state.get("budget") is not None,
             help="Share of the whole pool; the number of rows is exact.",
         )
@@ -166,6 +167,7 @@ def _choose_budget(rows: int) -> int:
             placeholder="by ratio",
             width=90,
             key="budget",
+            persist_state="session",
             help="An exact number, in place of the ratio.",
         )
     return exact or max(1, round(ratio / 100 * rows))
@@ -184,6 +186,7 @@ def _choose_quality(pool: Pool) -> str | None:
         help="Numbers, 0 or more; higher is better. A longer row is not a better one: length is a "
         "stand-in where there are no scores.",
         key="quality",
+        persist_state="session",
     )
     return chosen
 

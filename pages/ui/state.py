@@ -1,7 +1,6 @@
 """Which project is in view, and its arrays, loaded once per content and shared by all sessions."""
 
 import os
-from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,6 @@ from core.project import Project
 from core.spanning_forest import Forest
 
 NEW_PROJECT = "New project…"
-_KEPT = "kept-widgets"
 _HOME = Path(__file__).parents[2] / "projects"
 
 
@@ -163,18 +161,3 @@ def _layout(root: str, features: str, fingerprint: str) -> NDArray[np.float32]:
 def _forest(root: str, features: str, fingerprint: str) -> Forest:
     overlay = {"features": features, f"near-duplicates:{features}": fingerprint}
     return cast(Forest, load_forest(Project(Path(root), overlay)))
-
-
-def keep_widgets(keys: Iterable[Hashable]) -> None:
-    """Have the values of these widgets outlive a visit to another page; see `hold_widgets`."""
-    st.session_state[_KEPT] = st.session_state.get(_KEPT, frozenset()) | frozenset(keys)
-
-
-def hold_widgets() -> None:
-    """Hold on to the values that pages want kept: Streamlit forgets those of what is not drawn.
-
-    Not to be called on the page that draws them.
-    """
-    for key in st.session_state.get(_KEPT, ()):
-        if key in st.session_state:
-            st.session_state[key] = st.session_state[key]

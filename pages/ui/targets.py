@@ -27,6 +27,7 @@ def render_choice(view: ProjectView) -> str | None:
         format_func=lambda name: f"{name} · {known[name].rows} rows",
         placeholder="None yet: add one below",
         key="target",
+        persist_state="session",
     )
     # Another key for each number of sets: it is closed again once one was added.
     with st.popover(

@@ -64,3 +64,20 @@ def test_a_slider_moves_the_selection_and_sends_no_coordinates(
     expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
     assert drawn.view() == view
     assert frames and not any(coordinates in frame for frame in frames)
+
+
+def test_settings_outlive_another_page_and_a_reload(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/select?project=planted&method=random")
+    ratio = page.get_by_test_id("stSliderThumbValue").first
+    page.get_by_role("slider", name=re.compile("Selection ratio")).press("ArrowRight")
+    expect(ratio).to_have_text("5.1 %")
+    page.wait_for_url(re.compile("ratio=0.051"))
+    page.get_by_role("link", name="Export").click()
+    expect(page.get_by_text("No run yet")).to_be_visible()
+    wait_idle(page)
+    page.get_by_role("link", name="Select", exact=True).click()
+    expect(ratio).to_have_text("5.1 %")
+    page.wait_for_url(re.compile("ratio=0.051"))
+    page.reload()
+    expect(ratio).to_have_text("5.1 %")
