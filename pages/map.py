@@ -13,6 +13,7 @@ from core.pool import Pool
 from core.runs import list_runs
 from pages.ui import cluster_list, filters, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
+from pages.ui.excerpts import excerpt, wanted_words
 from pages.ui.mapview import (
     COLORS,
     COLUMN,
@@ -225,9 +226,11 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
     top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
     st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
     picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), replace=False)
-    for prompt in pool.page(np.sort(picks))["prompt"]:
+    wanted = wanted_words(chosen.steps)
+    page = pool.page(np.sort(picks))
+    for texts in zip(page["prompt"], page["answer"], strict=True):
         with st.container(border=True):
-            st.text(_first_line(prompt))
+            st.markdown(excerpt(texts, wanted))
 
 
 def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | None = None) -> None:
@@ -265,11 +268,6 @@ def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
     render_table(view, table[columns], key=key, alt="Selected rows; a click on one opens it")
     if pages > 1:
         st.pagination(pages, key="selected-page")
-
-
-def _first_line(text: str, limit: int = 110) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 _PANELS = {

@@ -1,0 +1,38 @@
+"""Lines of rows with the words in sight that were looked for."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.view_link import Step
+from core.word_search import terms
+from pages.ui.excerpts import excerpt, wanted_words
+
+TEXT = st.text(st.sampled_from("ab *_[]`<$:\\n…"), max_size=300)
+
+
+def plain(markdown):
+    """What a person reads."""
+    unmarked = re.sub(r"(?<!\\):orange-background\[((?:\\.|[^\\\]])*)\]", r"\1", markdown)
+    return re.sub(r"\\(.)", r"\1", unmarked)
+
+
+def test_the_line_with_the_word_is_shown_and_the_word_marked():
+    wanted = wanted_words([Step("replace", "words", "galax"), Step("add", "clusters", "1")])
+    line = excerpt(["no such word", "x " * 100 + "a *Galaxy* far " + "y " * 200], wanted)
+    assert ":orange-background[Galax]" in line and "\\*" in line
+    assert line.startswith("…") and line.endswith("…") and len(plain(line)) < 120
+
+
+def test_without_a_word_the_beginning_is_shown():
+    assert plain(excerpt(["one\n two", "three"], [])) == "one two"
+    assert plain(excerpt(["", "three"], terms("absent"))) == ""
+
+
+@given(st.lists(TEXT, min_size=1, max_size=3), st.text(st.sampled_from('ab *_[]"'), max_size=8))
+def test_what_is_shown_is_a_part_of_a_text(texts, asked):
+    line = plain(excerpt(texts, terms(asked)))
+    lines = [" ".join(text.split()) for text in texts]
+    shown = line.removeprefix("…").removesuffix("…")
+    assert any(shown.strip() in one for one in lines)
