@@ -1,17 +1,22 @@
-// When the map is drawn, and how many of its points while it moves: on a slow machine a part.
+// When the map is drawn, and how many of its points in a frame: on a slow machine a part.
 
 const REST = 140; // ms without motion after which all points are drawn
-// How many are drawn is found out from the time between frames, between these.
+// How many are drawn while it moves is found out from the time between frames, between these.
 const FEW = 8_000;
 const MANY = 150_000;
 const SLOW = 45; // ms a frame
 const FAST = 24;
+const PART = 300; // ms that the points which follow the first ones may take at once
 
 export class Pace {
-  constructor(draw) {
-    this.draw = draw;
-    this.moving = false;
-    this.total = 0;
+  /**
+   * `on` has: draw(from, to), draws points, from 0 on an empty canvas, else over those before;
+   * fence(), returns what says whether all that was drawn is on the canvas by now; rest(), a
+   * motion has come to its end.
+   */
+  constructor(on) {
+    Object.assign(this, { on, moving: false, total: 0, drawn: 0 });
+    this.rate = 0; // points a ms
   }
 
   /** There are n points from now on. */
@@ -20,18 +25,13 @@ export class Pace {
     this.budget = Math.min(n, MANY);
   }
 
-  /** How many points to draw now. */
-  get count() {
-    return this.moving ? Math.min(Math.round(this.budget), this.total) : this.total;
-  }
-
   /** Draws in the next frame. */
   soon() {
     if (this.waiting || this.disposed) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
       if (this.swung) this.step();
-      else this.draw();
+      else this.now();
       this.swung = false;
     });
   }
@@ -53,20 +53,56 @@ export class Pace {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       this.moving = false;
-      this.soon();
+      this.more();
+      this.on.rest();
     }, REST);
-    this.draw();
+    this.now();
+  }
+
+  /** Draws at once what a frame takes; at rest, the others follow. */
+  now() {
+    this.drawn = 0;
+    this.more();
+  }
+
+  /** Draws the next points over those that are drawn. */
+  more() {
+    cancelAnimationFrame(this.following);
+    if (this.disposed || (this.drawn && this.drawn === this.total)) return;
+    const from = this.drawn;
+    const part = Math.max(this.rate * (from ? PART : FAST), MANY);
+    this.drawn = Math.min(from + Math.round(this.moving ? this.budget : part), this.total);
+    this.on.draw(from, this.drawn);
+    if (!this.moving) this.follow(this.drawn - from, this.on.fence());
+  }
+
+  /** Waits for n points to be on the canvas, that the next ones do not hold them up. */
+  follow(n, done) {
+    const begun = performance.now();
+    const look = () => {
+      if (!done()) {
+        this.following = requestAnimationFrame(look);
+        return;
+      }
+      const took = performance.now() - begun;
+      this.rate = took < FAST ? Infinity : n / took; // by the next frame: nobody knows how fast
+      this.more();
+    };
+    this.following = requestAnimationFrame(look);
   }
 
   /** Draws all points at once. */
   whole() {
     this.moving = false;
-    this.draw();
+    cancelAnimationFrame(this.following);
+    this.drawn = this.total;
+    this.on.draw(0, this.total);
   }
 
   dispose() {
     this.disposed = true;
     cancelAnimationFrame(this.waiting);
+    cancelAnimationFrame(this.following);
     clearTimeout(this.resting);
   }
 }

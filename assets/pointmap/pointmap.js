@@ -38,7 +38,11 @@ class PointMap {
       send: (levels, op) => this.brushed(levels, op),
       clear: () => (this.range.sent ? this.clear() : this.range.clear()),
     });
-    this.pace = new Pace(() => this.render());
+    this.pace = new Pace({
+      draw: (from, to) => this.render(from, to),
+      fence: () => this.surface.points.fence(),
+      rest: () => this.view.rest(),
+    });
     this.range = new LegendRange(this.legend, () => this.pace.soon());
     this.camera = new Camera();
     this.view = new View(this.camera, {
@@ -56,7 +60,7 @@ class PointMap {
     this.uploads = 0;
     this.seq = Date.now();
     this.surface = new Surface(root, this.camera, {
-      emptied: () => this.render(),
+      emptied: () => this.pace.now(),
       restored: () => {
         this.upload();
         this.pace.soon();
@@ -147,7 +151,9 @@ class PointMap {
     if (!this.legend.brush) this.range.now = null;
     this.chip(header);
     this.root.dataset.points = header.n;
-    this.pace.soon();
+    // Most runs of the page leave the map as it is; a million points are not drawn for nothing.
+    if (JSON.stringify(this.scene()) !== this.seen) this.pace.soon();
+    else this.cover();
   }
 
   /** How many rows are selected, where that can be taken back. */
@@ -179,24 +185,44 @@ class PointMap {
 
   // ---- drawing ---------------------------------------------------------------------------
 
-  render() {
+  /** Draws points in the order of travel: from 0 with all that is over them, else only these. */
+  render(from, to) {
     const { camera, header, root } = this;
     if (!header || camera.width <= 1 || this.disposed) return;
-    const { brushing } = this.range;
-    this.surface.points.draw(camera, {
-      ...this.look,
-      ...dots(camera, header),
-      // Of a range that replaces the selection, the selection hides nothing.
-      context: brushing?.op === "replace" ? null : header.context,
-      range: brushing ? brushing.levels : null,
-      count: this.pace.count,
-    });
-    this.titles.place(camera);
-    this.annotate();
-    this.view.visit(header);
-    if (!this.pace.moving) this.view.rest();
+    const scene = this.scene();
+    this.surface.points.draw(camera, { ...scene.look, from, to });
+    this.seen = JSON.stringify(scene);
     this.frames += 1;
     root.dataset.frames = this.frames;
+    root.dataset.drawn = to;
+    if (!from) this.cover();
+  }
+
+  /** All that the points' image depends on. */
+  scene() {
+    const { camera, header, xy, group, flags, palette } = this;
+    const { brushing } = this.range;
+    const { canvas } = this.surface.points;
+    return {
+      ids: [xy.id, group.id, flags.id, palette.id],
+      at: [camera.view, canvas.width, canvas.height],
+      look: {
+        ...this.look,
+        ...dots(camera, header),
+        // Of a range that replaces the selection, the selection hides nothing.
+        context: brushing?.op === "replace" ? null : header.context,
+        range: brushing ? brushing.levels : null,
+      },
+    };
+  }
+
+  /** Draws what lies over the points. */
+  cover() {
+    const { camera, root } = this;
+    this.titles.place(camera);
+    this.annotate();
+    this.view.visit(this.header);
+    if (!this.pace.moving) this.view.rest();
     root.dataset.view = [camera.x, camera.y, camera.zoom].map((v) => v.toFixed(5)).join(" ");
   }
 

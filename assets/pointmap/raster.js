@@ -17,6 +17,7 @@ export class RasterPoints {
     return 0;
   }
 
+  /** Draws all up to `look.to`: what is drawn later may lie under what was drawn before. */
   draw(camera, look) {
     const { canvas, context } = this;
     const { xy, group, flags, palette } = this.parts;
@@ -44,7 +45,7 @@ export class RasterPoints {
     const large = Math.max(2, Math.round(look.litSize * ratio));
     for (const layer of [2, 0, 1]) {
       const size = layer === 1 ? large : small;
-      const count = layer === 1 ? flags.array.length : look.count;
+      const count = layer === 1 ? flags.array.length : look.to;
       for (let i = 0; i < count; i++) {
         const bits = flags.array[i];
         const outside = group.array[i] < from || group.array[i] > to;
@@ -62,6 +63,11 @@ export class RasterPoints {
       }
     }
     context.putImageData(image, 0, 0);
+  }
+
+  /** What says whether all that was drawn up to now is on the canvas. */
+  fence() {
+    return () => true;
   }
 
   dispose() {

@@ -72,6 +72,8 @@ export class WebglPoints {
       alpha: false,
       antialias: false,
       depth: true,
+      // A slow machine draws part after part, over what it drew before.
+      preserveDrawingBuffer: true,
       powerPreference: "high-performance",
     });
     if (!gl) throw new Error("WebGL 2 is not available");
@@ -163,8 +165,10 @@ export class WebglPoints {
     if (gl.isContextLost()) return;
     const ratio = canvas.width / camera.width;
     gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.clearColor(...look.page.map((value) => value / 255), 1);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    if (!look.from) {
+      gl.clearColor(...look.page.map((value) => value / 255), 1);
+      gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    }
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     gl.enable(gl.DEPTH_TEST);
@@ -184,12 +188,26 @@ export class WebglPoints {
     }
     gl.bindTexture(gl.TEXTURE_2D, this.palette);
     gl.bindVertexArray(this.arrays);
-    gl.drawArrays(gl.POINTS, 0, look.count);
-    // A part of the points is enough while the view moves, but none of the lit ones may blink.
-    if (look.context && look.count < this.flagged) {
+    gl.drawArrays(gl.POINTS, look.from, look.to - look.from);
+    // A part of the points is enough to begin with, but none of the lit ones may blink.
+    if (look.context && !look.from && look.to < this.flagged) {
       gl.drawElements(gl.POINTS, this.lit, gl.UNSIGNED_INT, 0);
     }
     gl.bindVertexArray(null);
+  }
+
+  /** What says whether all that was drawn up to now is on the canvas. */
+  fence() {
+    const { gl } = this;
+    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    return () => {
+      if (sync && !gl.isContextLost() && gl.clientWaitSync(sync, 0, 0) === gl.TIMEOUT_EXPIRED) {
+        return false;
+      }
+      gl.deleteSync(sync);
+      return true;
+    };
   }
 
   dispose() {
