@@ -3,7 +3,6 @@
 
 import { valueOf } from "./brush.js";
 import { Camera } from "./camera.js";
-import { dots } from "./dots.js";
 import { Gestures } from "./gestures.js";
 import { Legend } from "./legend.js";
 import { isBackdrop, readLook } from "./look.js";
@@ -14,6 +13,7 @@ import { colors, numbers, onSections, readPayload } from "./payload.js";
 import { OPENED, openedBeside, placeOf } from "./opened.js";
 import { download, picture } from "./picture.js";
 import { LegendRange } from "./range.js";
+import { sceneOf } from "./scene.js";
 import { Surface } from "./surface.js";
 import { Tip } from "./tip.js";
 import { Titles } from "./titles.js";
@@ -152,7 +152,7 @@ class PointMap {
     this.chip(header);
     this.root.dataset.points = header.n;
     // Most runs of the page leave the map as it is; a million points are not drawn for nothing.
-    if (JSON.stringify(this.scene()) !== this.seen) this.pace.soon();
+    if (JSON.stringify(sceneOf(this)) !== this.seen) this.pace.soon();
     else this.cover();
   }
 
@@ -189,31 +189,13 @@ class PointMap {
   render(from, to) {
     const { camera, header, root } = this;
     if (!header || camera.width <= 1 || this.disposed) return;
-    const scene = this.scene();
+    const scene = sceneOf(this);
     this.surface.points.draw(camera, { ...scene.look, from, to });
     this.seen = JSON.stringify(scene);
     this.frames += 1;
     root.dataset.frames = this.frames;
     root.dataset.drawn = to;
     if (!from) this.cover();
-  }
-
-  /** All that the points' image depends on. */
-  scene() {
-    const { camera, header, xy, group, flags, palette } = this;
-    const { brushing } = this.range;
-    const { canvas } = this.surface.points;
-    return {
-      ids: [xy.id, group.id, flags.id, palette.id],
-      at: [camera.view, canvas.width, canvas.height],
-      look: {
-        ...this.look,
-        ...dots(camera, header),
-        // Of a range that replaces the selection, the selection hides nothing.
-        context: brushing?.op === "replace" ? null : header.context,
-        range: brushing ? brushing.levels : null,
-      },
-    };
   }
 
   /** Draws what lies over the points. */

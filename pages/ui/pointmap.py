@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parents[2] / "assets" / "pointmap"
 # In the order of their imports: Streamlit runs a component's script from a blob address, from
 # which no relative import resolves, so the modules are joined into one.
 _MODULES = (
-    "payload", "look", "camera", "dots", "pace", "address", "view", "webgl", "raster", "ink",
+    "payload", "look", "camera", "scene", "pace", "address", "view", "webgl", "raster", "ink",
     "surface", "nearest", "polygon", "loops", "titles", "gestures", "hover", "tip", "brush",
     "legend", "range", "picture", "opened", "pointmap",
 )  # fmt: skip
