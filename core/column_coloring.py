@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.coloring import Coloring, by_category, by_number
-from core.column_values import column_values, distinct, spreads_by_ratio
+from core.column_values import distinct, spreads_by_ratio
 from core.decision_state import Tags
 from core.errors import InputError
-from core.pool import Categories, Pool
+from core.facet_columns import CategoryColumn, TagColumn
+from core.facets import Facets
 
 # Categories with a colour of their own; there are twelve hues, so that more would only repeat.
 MOST_CATEGORIES = 30
 # Numbers of so few different values are names: the legend can list them all.
 FEW_NUMBERS = 8
-_COUNTS = {"n_chars": "Length, characters", "n_turns": "Turns"}
 
 _OTHER: dict[palette.Theme, str] = {"light": "#8a8f9b", "dark": "#828998"}
 
@@ -25,14 +25,14 @@ _OTHER: dict[palette.Theme, str] = {"light": "#8a8f9b", "dark": "#828998"}
 _TEAL, _ORANGE, _VIOLET = 4, 1, 5
 
 
-def color_rows(pool: Pool, name: str, points: np.ndarray) -> Coloring:
+def color_rows(facets: Facets, name: str, points: np.ndarray) -> Coloring:
     """Colour rows by a column.
 
     Parameters
     ----------
-    pool : Pool
+    facets : of the project.
     name : str
-        "source", "n_chars", "n_turns", or an original column.
+        One of `facets.names()`.
     points : ndarray of shape (rows, 2)
         Map coordinates.
 
@@ -49,15 +49,12 @@ def color_rows(pool: Pool, name: str, points: np.ndarray) -> Coloring:
     InputError
         There is no such column, or its text has more than 1,000 different values.
     """
-    if name == "source" and name not in pool.columns():
-        sources = pool.sources()
-        return color_categories(sources.codes, sources.names, points, "Source")
-    if name in _COUNTS and name not in pool.columns():
-        return color_numbers(pool.numbers(name), points, _COUNTS[name])
-    found = column_values(pool, name)
-    if isinstance(found, Categories):
-        return color_categories(found.codes, found.names, points, name)
-    return color_numbers(found, points, name)
+    column = facets.column(name)
+    if isinstance(column, TagColumn):
+        return by_tags(column.tags, points)
+    if isinstance(column, CategoryColumn):
+        return color_categories(column.codes, column.names, points, column.label)
+    return color_numbers(column.values, points, column.label)
 
 
 def color_categories(

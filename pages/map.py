@@ -1,6 +1,5 @@
 """Map: see the pool, read rows, drop what is bad."""
 
-import contextlib
 from functools import partial
 
 import numpy as np
@@ -8,6 +7,7 @@ import streamlit as st
 
 from core.decisions import decide
 from core.errors import InputError, WinnowError
+from core.facets import OWN
 from core.mapevent import MapEvent
 from core.pool import Pool
 from core.runs import list_runs
@@ -35,6 +35,7 @@ _PAGE_ROWS = 12
 LAST_RUN = "Last run"
 TWO_RUNS = "Two runs"
 _COLUMN = "Column"
+_BUTTONS = {"cluster", "source", "length", "tag"}  # columns with a colour button of their own
 _TAGGING = "tagging"  # the popover in which rows are tagged
 
 
@@ -67,13 +68,13 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
 def _choose_color(view: ProjectView, runs: list[str]) -> str:
     """What the map is coloured by: one of `COLORS`, tags, a run, two runs, or a column."""
     assert view.pool is not None
-    columns = view.pool.columns()
+    columns = _columns(view)
     colors = [
         *COLORS,
         *([TAG] if view.decisions.tags else []),
         *([LAST_RUN] if runs else []),
         *([TWO_RUNS] if len(runs) > 1 else []),
-        *([_COLUMN] if columns else []),
+        _COLUMN,
     ]
     if st.session_state.get("map-color") not in colors:
         st.session_state["map-color"] = colors[0]
@@ -93,7 +94,12 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
         if st.session_state.get("map-column") not in columns:
             st.session_state["map-column"] = _telling_column(view.pool, columns)
         column = st.selectbox(
-            "Column", columns, label_visibility="collapsed", key="map-column", width=200
+            "Column",
+            columns,
+            format_func=lambda name: OWN.get(name, name),
+            label_visibility="collapsed",
+            key="map-column",
+            width=200,
         )
     return f"{COLUMN}{column}"
 
@@ -110,15 +116,16 @@ def _choose_runs(runs: list[str]) -> list[str]:
     return chosen
 
 
+def _columns(view: ProjectView) -> list[str]:
+    """What there is to colour by besides what has a button of its own."""
+    return [name for name in view.facets.names() if name not in _BUTTONS]
+
+
 def _telling_column(pool: Pool, columns: list[str]) -> str:
-    """The column to begin with: a quality, a number, or else one of few values."""
-    for name in (pool.quality_column(), *pool.number_columns()):
-        if name:
+    """The column to begin with: a quality, an original number, or else the density."""
+    for name in ("quality", *pool.number_columns(), "density"):
+        if name in columns:
             return name
-    for name in columns:
-        with contextlib.suppress(InputError):
-            if len(pool.categories(name).names) > 1:
-                return name
     return columns[0]
 
 
@@ -297,7 +304,7 @@ def render() -> None:
     runs = tuple(run.id for run in list_runs(view.project))
     choices = {
         "color": (*COLORS, TAG, LAST_RUN, TWO_RUNS, _COLUMN),
-        "column": tuple(view.pool.columns()),
+        "column": tuple(_columns(view)),
         "first": runs,
         "second": runs,
         "panel": tuple(_PANELS),

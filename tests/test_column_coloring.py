@@ -19,15 +19,15 @@ from core.column_coloring import (
 )
 from core.decision_state import Tags
 from core.errors import InputError
+from core.facets import Facets
 from core.ingest import init_pool
-from core.pool import Pool
 from core.project import Project
 
 ROWS = 120
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def facets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colors")
     path = folder / "rows.jsonl"
     with path.open("w") as file:
@@ -48,7 +48,7 @@ def pool(tmp_path_factory):
             file.write(json.dumps(row) + "\n")
     project = Project.create(folder / "project")
     init_pool(project.root, [path])
-    return Pool.open(project)
+    return Facets(project)
 
 
 @pytest.fixture(scope="module")
@@ -60,40 +60,40 @@ def legend(coloring):
     return {entry["name"]: entry["count"] for entry in coloring.legend["entries"]}
 
 
-def test_text_and_yes_and_no_are_categories(pool, points):
-    source = color_rows(pool, "source", points)
+def test_text_and_yes_and_no_are_categories(facets, points):
+    source = color_rows(facets, "source", points)
     assert legend(source) == {"a": 40, "b": 40, "c": 40}
-    checked = color_rows(pool, "checked", points)
+    checked = color_rows(facets, "checked", points)
     assert legend(checked) == {"true": 40, "false": 40}
     assert checked.legend["none"] == 40
     names = np.array([*checked.names, "none"])[checked.codes]
     assert names[:3].tolist() == ["true", "false", "none"]
 
 
-def test_values_of_several_kinds_are_told_apart_by_their_text(pool, points):
-    mixed = color_rows(pool, "mixed", points)
+def test_values_of_several_kinds_are_told_apart_by_their_text(facets, points):
+    mixed = color_rows(facets, "mixed", points)
     assert legend(mixed) == {"1": 48, "true": 24, "[1]": 24}
     assert mixed.legend["none"] == 24
 
 
-def test_few_numbers_are_categories_and_many_a_scale(pool, points):
-    grade = color_rows(pool, "grade", points)
+def test_few_numbers_are_categories_and_many_a_scale(facets, points):
+    grade = color_rows(facets, "grade", points)
     assert legend(grade) == {"1": 30, "2": 30, "3": 30}
     assert grade.legend["none"] == 30
-    score = color_rows(pool, "score", points)
+    score = color_rows(facets, "score", points)
     assert (score.legend["kind"], score.legend["none"]) == ("number", 1)
     assert (score.legend["label"], score.legend["logarithmic"]) == ("score", False)
     assert score.codes[5] == 0
     assert (np.diff(np.delete(score.codes, 5).astype(int)) >= 0).all()
-    reward = color_rows(pool, "reward", points)
+    reward = color_rows(facets, "reward", points)
     assert (reward.legend["label"], reward.legend["logarithmic"]) == ("reward, log scale", True)
-    huge = color_rows(pool, "huge", points)
+    huge = color_rows(facets, "huge", points)
     assert (huge.legend["none"], huge.codes[3]) == (1, 0)
-    assert color_rows(pool, "n_chars", points).legend["label"].startswith("Length")
+    assert color_rows(facets, "length", points).legend["label"].startswith("Length")
 
 
-def test_of_many_categories_the_largest_have_names(pool, points):
-    topic = color_rows(pool, "topic", points)
+def test_of_many_categories_the_largest_have_names(facets, points):
+    topic = color_rows(facets, "topic", points)
     assert len(topic.names) == MOST_CATEGORIES + 1
     assert topic.names[-1] == f"{60 - MOST_CATEGORIES} other values"
     assert legend(topic)[topic.names[-1]] == 2 * (60 - MOST_CATEGORIES)
@@ -102,28 +102,30 @@ def test_of_many_categories_the_largest_have_names(pool, points):
     assert (hue != topic.light[-1]).any()
 
 
-def test_a_column_without_a_value_is_grey(pool, points):
-    nothing = color_rows(pool, "nothing", points)
+def test_a_column_without_a_value_is_grey(facets, points):
+    nothing = color_rows(facets, "nothing", points)
     assert nothing.legend["none"] == ROWS
     assert len(set(nothing.codes.tolist())) == 1
 
 
-def test_too_many_texts_and_a_column_that_is_not_there(points):
-    class Wide:
-        def columns(self):
-            return ["text"]
-
-        def column(self, name):
-            return np.array([f"text {i}" for i in range(1001)], dtype=object)
-
+def test_too_many_texts_are_refused(tmp_path, points):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"text": "a text {i}", "own": "{i}"}}\n' for i in range(1001)))
+    project = Project.create(tmp_path / "project")
+    init_pool(project.root, [path])
     with pytest.raises(InputError, match="1,001 different values") as raised:
-        color_rows(Wide(), "text", points)
+        color_rows(Facets(project), "own", points)
     assert raised.value.args[0].count(". ") == 0
 
 
-def test_no_such_column_is_refused_by_name(pool, points):
+def test_what_the_pool_itself_knows_is_a_column_too(facets, points):
+    assert legend(color_rows(facets, "duplicate", points)) == {"no": ROWS}
+    assert color_rows(facets, "turns", points).legend["label"] == "Turns"
+
+
+def test_no_such_column_is_refused_by_name(facets, points):
     with pytest.raises(InputError, match="nonesuch"):
-        color_rows(pool, "nonesuch", points)
+        color_rows(facets, "nonesuch", points)
 
 
 @given(

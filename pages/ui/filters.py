@@ -22,7 +22,7 @@ _WAIT_SECONDS = 0.8  # for columns that are not read yet
 
 def render(view: ProjectView) -> None:
     """Draw the histograms, and the choice of further columns."""
-    facets = facets_of(view)
+    facets = view.facets
     filters, base = filters_of(view)
     names = facets.names()
     added = [name for name in _added(view) if name in names]
@@ -58,18 +58,6 @@ def render(view: ProjectView) -> None:
         found, filters, added, key="facets", on_choice=partial(_choose, view, facets)
     )  # fmt: skip
     st.caption("Click a bar, or drag across several. Grey: all kept rows; blue: what is found.")
-
-
-def facets_of(view: ProjectView) -> Facets:
-    """The columns of the project; what was read of them is kept for all sessions."""
-    assert view.pool is not None
-    known = _known(str(view.project.root), view.pool.fingerprint)
-    return Facets(view.seen, view.pool, known)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _known(root: str, pool: str) -> dict[str, tuple[str, Column]]:
-    return {}
 
 
 def _varied(facets: Facets, name: str) -> bool:

@@ -5,7 +5,6 @@ import streamlit as st
 from core.errors import InputError, WinnowError
 from core.view_link import follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
-from pages.ui.filters import facets_of
 from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.reader import open_row
@@ -77,7 +76,7 @@ def _select(view: ProjectView, text: str) -> bool:
     assert clusters is not None and features is not None
     points, seen, pool = ground(view).points, view.seen, view.pool
     first, filters = split_filters(steps)
-    facets = facets_of(view)
+    facets = view.facets
 
     def work(task: Task) -> RowSelection:
         by_meaning = any(step.kind == "meaning" for step in steps)

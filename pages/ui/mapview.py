@@ -83,7 +83,7 @@ def _coloring(layout_id: str, clusters_id: str, color: str, _view: ProjectView) 
     if color == "Length":
         return by_number(pool.lengths(), label="Length, characters", logarithmic=True)
     if color.startswith(COLUMN):
-        return color_rows(pool, color.removeprefix(COLUMN), points)
+        return color_rows(_view.facets, color.removeprefix(COLUMN), points)
     clusters = _view.clusters
     hues = cluster_hues(layout_id, clusters_id, _view.project, clusters, points)
     return by_category(clusters.labels, clusters.titles, points=points, label="Cluster", hues=hues)

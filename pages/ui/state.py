@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from core.clusters import Clusters, load_clusters
 from core.decisions import Decisions, load_decisions
 from core.errors import InputError
+from core.facet_columns import Column
+from core.facets import Facets
 from core.features import Features, load_features
 from core.layout import load_layout
 from core.near_duplicates import load_forest
@@ -87,6 +89,13 @@ class ProjectView:
         return _forest(str(self.project.root), self.features_id, found) if found else None
 
     @cached_property
+    def facets(self) -> Facets:
+        """The columns that rows are filtered and coloured by."""
+        assert self.pool is not None
+        read = _columns(str(self.project.root), self.pool.fingerprint)
+        return Facets(self.seen, self.pool, read)
+
+    @cached_property
     def decisions(self) -> Decisions:
         """Dropped and pinned rows, as of now."""
         return load_decisions(self.project, self.pool.rows if self.pool else 0)
@@ -155,6 +164,11 @@ def _clusters(root: str, features: str, fingerprint: str) -> Clusters:
 def _layout(root: str, features: str, fingerprint: str) -> NDArray[np.float32]:
     overlay = {"features": features, f"layout:{features}": fingerprint}
     return cast(NDArray[np.float32], load_layout(Project(Path(root), overlay)))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _columns(root: str, pool: str) -> dict[str, tuple[str, Column]]:
+    return {}  # to which what is read of them is added
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
