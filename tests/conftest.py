@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,3 +50,37 @@ def mapped_root(_mapped, tmp_path):
     root = tmp_path / "home" / "planted"
     shutil.copytree(_mapped, root)
     return root
+
+
+@pytest.fixture
+def winnow(capfd):
+    """The command line in this process, as in a new one: what it prints, and its exit code."""
+    from core.cli import main
+    from core.console import console
+
+    def run(*arguments, check=None):
+        capfd.readouterr()
+        console._shown = time.monotonic()  # when the process began
+        at_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            code = main([str(argument) for argument in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, at_sigterm)
+        printed = capfd.readouterr()
+        if check is not None:
+            assert code == check, printed.err
+        return SimpleNamespace(returncode=code, stdout=printed.out, stderr=printed.err)
+
+    return run
+
+
+@pytest.fixture
+def winnow_json(winnow):
+    """The command line with --json: the one object that it prints."""
+
+    def run(*arguments):
+        done = winnow("--json", *arguments, check=0)
+        assert done.stdout.count("\n") == 1, done.stdout
+        return json.loads(done.stdout)
+
+    return run

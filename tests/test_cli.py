@@ -20,7 +20,8 @@ from core.selection import RULES
 from core.targets import load_target
 
 
-def winnow(*arguments, check=None):
+def in_a_process(*arguments, check=0):
+    """As a shell runs it, with nothing imported or in memory from the command before."""
     done = subprocess.run(
         [sys.executable, "-m", "core", *map(str, arguments)],
         capture_output=True,
@@ -28,43 +29,42 @@ def winnow(*arguments, check=None):
         timeout=120,
         check=False,
     )
-    if check is not None:
-        assert done.returncode == check, done.stderr
+    assert done.returncode == check, done.stderr
     return done
 
 
-def winnow_json(*arguments, check=0):
-    done = winnow("--json", *arguments, check=check)
+def json_of_a_process(*arguments):
+    done = in_a_process("--json", *arguments)
     assert done.stdout.count("\n") == 1, done.stdout
     return json.loads(done.stdout)
 
 
 def test_the_whole_way_from_files_to_an_export(planted_files, tmp_path):
     root = tmp_path / "p"
-    report = winnow_json("init", root, planted_files / "pool.jsonl")
+    report = json_of_a_process("init", root, planted_files / "pool.jsonl")
     assert (report["rows"], report["rejected"], report["format"]) == (240, 0, "alpaca")
     assert {"rejections", "exact_duplicates", "seconds"} <= set(report)
-    report = winnow_json("embed", root, "--features", planted_files / "features.npy")
+    report = json_of_a_process("embed", root, "--features", planted_files / "features.npy")
     assert {"encoder", "resumed_rows", "rows_per_second", "seconds"} <= set(report)
     assert (report["rows"], report["dim"]) == (240, 24)
-    report = winnow_json("cluster", root, "--k", "4")
+    report = json_of_a_process("cluster", root, "--k", "4")
     assert report["k"] == 4 and sum(report["sizes"]) == 240
     assert len(set(report["titles"])) == 4 and {"silhouette", "seconds"} <= set(report)
-    report = winnow_json("map", root, "--seed", "3")
+    report = json_of_a_process("map", root, "--seed", "3")
     assert report["rows"] == 240 and 0.5 < report["trustworthiness"] <= 1
-    report = winnow_json(
+    report = json_of_a_process(
         "target", root, "cook", planted_files / "target.jsonl",
         "--features", planted_files / "target.npy",
     )  # fmt: skip
     assert (report["name"], report["rows"]) == ("cook", 5)
-    report = winnow_json(
+    report = json_of_a_process(
         "select", root, "--method", "tsds-kde", "--budget", "12", "--target", "cook",
         "--diversity-weight", "0.3", "--name", "mine",
     )  # fmt: skip
     assert (report["run"], report["method"], report["selected"]) == ("mine", "tsds-kde", 12)
     assert report["sources"] == {"cooking": 12} and report["support"] >= 12
     out = tmp_path / "out" / "subset.jsonl"
-    written = winnow_json("export", root, "mine", "--format", "jsonl", "--out", out)
+    written = json_of_a_process("export", root, "mine", "--format", "jsonl", "--out", out)
     assert written["rows"] == 12 and written["bytes"] == out.stat().st_size
     pool = (planted_files / "pool.jsonl").read_text().splitlines()
     rows = [pool.index(line) for line in out.read_text().splitlines()]
@@ -72,12 +72,12 @@ def test_the_whole_way_from_files_to_an_export(planted_files, tmp_path):
         hashlib.sha256(np.array(sorted(rows), "<i8").tobytes()).hexdigest()
         == (report["rows_sha256"])
     )
-    again = winnow_json("replay", out.parent / "recipe.yaml", "--out", tmp_path / "again")
+    again = json_of_a_process("replay", out.parent / "recipe.yaml", "--out", tmp_path / "again")
     assert again["same"] is True and again["rows_sha256"] == report["rows_sha256"]
-    assert winnow_json("runs", tmp_path / "again")["runs"][0]["run"] == "mine"
+    assert json_of_a_process("runs", tmp_path / "again")["runs"][0]["run"] == "mine"
 
 
-def test_decisions_are_obeyed_and_undone(mapped_root):
+def test_decisions_are_obeyed_and_undone(winnow_json, mapped_root):
     state = winnow_json("drop", mapped_root, "--where", "source = 'cooking'")
     assert (state["candidates"], state["dropped"], state["pinned"]) == (180, 60, 0)
     winnow_json("pin", mapped_root, "--rows", "70,100-101")
@@ -121,21 +121,30 @@ def test_decisions_are_obeyed_and_undone(mapped_root):
         (["select", "ROOT"], "--method"),
     ],
 )
-def test_unusable_input_is_one_sentence_and_exit_code_2(mapped_root, arguments, message):
+def test_unusable_input_is_one_sentence_and_exit_code_2(winnow, mapped_root, arguments, message):
     arguments = [mapped_root if a == "ROOT" else a for a in arguments]
-    done = winnow("--json", *arguments, check=2)
+    is_one_sentence(winnow("--json", *arguments, check=2), message)
+
+
+def is_one_sentence(done, message):
     assert re.search(message, done.stderr) and "Traceback" not in done.stderr
     sentence = done.stderr.splitlines()[-1]  # progress may come before, on a slow machine
     assert json.loads(done.stdout) == {"error": sentence, "exit_code": 2}
 
 
+def test_a_process_ends_with_the_exit_code(mapped_root):
+    wrong = ["select", mapped_root, "--method", "magic", "--ratio", "0.1"]
+    is_one_sentence(in_a_process("--json", *wrong, check=2), "Unknown method 'magic'")
+    is_one_sentence(in_a_process("nonsense", "--json", check=2), "No such command")
+
+
 def test_a_busy_project_is_exit_code_3(mapped_root):
     with Project.open(mapped_root).writing("embed"):
-        done = winnow("cluster", mapped_root, check=3)
+        done = in_a_process("cluster", mapped_root, check=3)
     assert "in use by `embed`" in done.stderr and done.stdout == ""
 
 
-def test_select_arrays_needs_no_project(planted_files, tmp_path):
+def test_select_arrays_needs_no_project(winnow_json, planted_files, tmp_path):
     out, probabilities = tmp_path / "rows.npy", tmp_path / "p.npy"
     report = winnow_json(
         "select-arrays", planted_files / "features.npy", planted_files / "target.npy",
@@ -150,13 +159,13 @@ def test_select_arrays_needs_no_project(planted_files, tmp_path):
     assert np.load(probabilities).shape == (240,)
 
 
-def test_doctor_and_methods_speak(tmp_path):
+def test_doctor_and_methods_speak(winnow_json, tmp_path):
     checks = winnow_json("doctor")
     assert checks["ok"] is all(check["ok"] for check in checks["checks"])
     assert {m["id"] for m in winnow_json("methods")["methods"]} >= {"random", "kmq", "tsds-kde"}
 
 
-def test_a_person_reads_aligned_lines_without_empty_values(mapped_root):
+def test_a_person_reads_aligned_lines_without_empty_values(winnow, mapped_root):
     winnow("pin", mapped_root, "--rows", "3,5", check=0)
     winnow("undo", mapped_root, check=0)
     lines = winnow("decisions", mapped_root, check=0).stdout.splitlines()
@@ -216,7 +225,7 @@ def test_a_replay_is_one_line_for_a_person(capsys, same, why, line):
     assert capsys.readouterr().out == line + "\n"
 
 
-def test_runs_and_target_sets_are_listed_and_deleted(mapped_root):
+def test_runs_and_target_sets_are_listed_and_deleted(winnow, winnow_json, mapped_root):
     winnow_json(
         "select", mapped_root, "--method", "round-robin", "--target", "cooking", "--budget", 9,
         "--seed", 4, "--name", "r",
@@ -255,7 +264,7 @@ def test_progress_is_rewritten_on_a_terminal_and_plain_lines_elsewhere(
     assert (shown.out, shown.err) == ("", f"{start}encoding rows 1,000 of 2,000{end}")
 
 
-def test_help_has_a_line_for_every_command_and_option():
+def test_help_has_a_line_for_every_command_and_option(winnow):
     top = winnow("--help", check=0).stdout
     assert "--json" in top and "python -m core export my-project first" in top
     commands = dict(re.findall(r"^  ([a-z][a-z-]+)  +(\w.+)", top, re.MULTILINE))

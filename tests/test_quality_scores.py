@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_cli import winnow_json
 
 from core.errors import InputError
 from core.pool import Pool
@@ -74,7 +73,9 @@ def test_no_file_of_scores(tmp_path):
         read_scores(tmp_path / "s.xlsx", 4, np.arange(4))
 
 
-def test_a_run_by_a_file_is_replayed_and_a_changed_file_is_named(mapped_root, tmp_path):
+def test_a_run_by_a_file_is_replayed_and_a_changed_file_is_named(
+    winnow_json, mapped_root, tmp_path
+):
     path = write(tmp_path / "s.csv", np.arange(240), SCORES)
     report = winnow_json(
         "select", mapped_root, "--method", "deita", "--budget", 12, "--quality-file", path,

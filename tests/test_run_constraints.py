@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import yaml
-from test_cli import winnow, winnow_json
 
 from core.cli_select import RULE_OPTIONS
 from core.clusters import load_clusters
@@ -101,7 +100,7 @@ def test_limits_of_clusters_need_clusters(planted_files, tmp_path):
     assert select(project, method="random", budget=9, limits=["source=2.."]).selected == 9
 
 
-def test_the_command_line_takes_constraints(mapped_root):
+def test_the_command_line_takes_constraints(winnow, winnow_json, mapped_root):
     bounds = [word for limit in LIMITS for word in ("--limit", limit)]
     report = winnow_json(
         "select", mapped_root, "--method", "round-robin", "--target", "cooking", "--budget", 20,
@@ -119,7 +118,7 @@ def test_every_parameter_of_a_rule_is_an_option():
     assert set(RULE_OPTIONS) == known
 
 
-def test_arrays_take_constraints(tmp_path):
+def test_arrays_take_constraints(winnow_json, tmp_path):
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((200, 6)).astype(np.float32)
     strata, labels = np.arange(200) % 4, np.arange(200) // 50
