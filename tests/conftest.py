@@ -52,6 +52,14 @@ def mapped_root(_mapped, tmp_path):
     return root
 
 
+@pytest.fixture(scope="session", params=["pool.jsonl", "pool.parquet"])
+def pool_in_parts(request, tmp_path_factory):
+    """The rows of `pools.make_rows`, its `expected`, in many small parts; it is only read."""
+    from pools import build_in_parts
+
+    return build_in_parts(tmp_path_factory.mktemp("parts"), request.param)
+
+
 @pytest.fixture
 def winnow(capfd):
     """The command line in this process, as in a new one: what it prints, and its exit code."""
