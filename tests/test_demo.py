@@ -81,9 +81,9 @@ def test_no_target_row_is_in_the_pool():
 
 @pytest.fixture
 def small_demo(tmp_path, monkeypatch):
-    """A demo of every tenth row, so that building it takes seconds."""
+    """A demo of every fiftieth row, so that building it takes a moment."""
     small = tmp_path / "pool.jsonl"
-    small.write_text("\n".join(json.dumps(row) for row in read_pool()[::10]), "utf-8")
+    small.write_text("\n".join(json.dumps(row) for row in read_pool()[::50]), "utf-8")
     monkeypatch.setattr(demo, "POOL_FILE", small)
     return small
 
@@ -97,7 +97,7 @@ def built_stages(project):
 def test_build_then_nothing_to_do(small_demo, tmp_path):
     root = tmp_path / "demo"
     report = demo.build_demo(root, encoder="static")
-    assert report.rows == 500
+    assert report.rows == 100
     project = Project.open(root)
     features = project.pointer("features")
     assert project.pointer(f"clusters:{features}")
@@ -107,7 +107,7 @@ def test_build_then_nothing_to_do(small_demo, tmp_path):
 
     before = built_stages(project)
     small_demo.unlink()  # a second call that read anything would fail
-    assert demo.build_demo(root, encoder="static").rows == 500
+    assert demo.build_demo(root, encoder="static").rows == 100
     assert built_stages(project) == before
 
 
@@ -140,7 +140,7 @@ def test_interrupted_build_goes_on(small_demo, tmp_path, monkeypatch, module, fu
     before = built_stages(project)
     assert before
 
-    assert demo.build_demo(root, encoder="static").rows == 500
+    assert demo.build_demo(root, encoder="static").rows == 100
     after = built_stages(project)
     assert {file: after.get(file) for file in before} == before
     assert {file.relative_to(root).parts[0] for file in after} == set(KINDS)

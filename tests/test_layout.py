@@ -157,8 +157,11 @@ def test_frame_of_nothing_and_of_one_point():
     np.testing.assert_array_equal(frame(np.full((3, 2), 7, np.float32)), 0)
 
 
-def test_graph_is_that_of_umap_learn():
+def test_graph_is_that_of_umap_learn(monkeypatch):
     umap = pytest.importorskip("umap.umap_")
+    for name in ("smooth_knn_dist", "compute_membership_strengths"):
+        # Compiling them would take far longer than the few rows do as they are.
+        monkeypatch.setattr(umap, name, getattr(umap, name).py_func)
     vectors, _ = planted(400)
     vectors[10:13] = vectors[10]  # copies: a smallest distance of zero
     near = exact_neighbors(vectors, vectors, 14, exclude_self=True)
