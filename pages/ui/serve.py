@@ -1,13 +1,20 @@
-"""`python -m pages.ui.serve` is `streamlit run app.py` that has imported what its pages need.
+"""`python -m pages.ui.serve` is `streamlit run app.py` that is ready for its first page.
 
-Streamlit imports an app when the first page is asked for, while somebody waits for it.
+Streamlit imports an app when the first page is asked for, while somebody waits for it. Here what
+the pages need is imported before, and the map of the last project read while the browser starts.
 """
 
+import contextlib
 import sys
+import threading
+import time
 from importlib import import_module
 from pathlib import Path
 
+from streamlit import runtime
 from streamlit.web import cli
+
+from core.project import Project
 
 _APP = Path(__file__).parents[2] / "app.py"
 # Not the pages themselves: their caches want a server that runs.
@@ -22,7 +29,23 @@ _NEEDED = (
     "core.tradeoff",
 )
 
+
+def _read_map() -> None:
+    """Read what the Map page of the last project shows into the server's caches."""
+    while not runtime.exists():
+        time.sleep(0.05)
+    from pages.ui import mapview, state
+
+    # Whatever is wrong with a project is for its page to say.
+    with contextlib.suppress(Exception):
+        for name in state.project_names()[:1]:
+            view = state.ProjectView(Project.open(state.projects_home() / name))
+            if view.mapped:
+                mapview.cluster_colors(view)
+
+
 if __name__ == "__main__":
     for module in _NEEDED:
         import_module(module)
+    threading.Thread(target=_read_map, daemon=True).start()
     cli.main(["run", str(_APP), *sys.argv[1:]], prog_name="winnow")
