@@ -20,7 +20,7 @@ _LOOKED_AT = 100_000
 _LEVELS = 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coloring:
     """A colour for every row: `codes` (n,) index `light` and `dark`, both (g, 3) uint8."""
 

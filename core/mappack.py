@@ -20,7 +20,6 @@ source a file happens to end with does not paint over the others, and any prefix
 sample. The browser turns a position back into a row with one multiplication.
 """
 
-import hashlib
 import json
 import math
 import struct
@@ -32,11 +31,10 @@ import numpy as np
 
 from core.coloring import Coloring
 from core.errors import InputError
+from core.mapsections import Places, Section, flag_section, golden_stride, group_section, in_unit
 
 MAGIC = b"WNM1"
 PREAMBLE = struct.Struct("<4sIII")
-
-LIT, DROPPED = 1, 2
 
 # Sections that travel alone: only another layout changes the first, another colour the second.
 _ALONE = ("xy", "group")
@@ -68,7 +66,7 @@ class Focus:
 
 
 def pack(
-    points: np.ndarray,
+    points: np.ndarray | Places,
     coloring: Coloring,
     *,
     titles: Sequence[Title] = (),
@@ -90,8 +88,8 @@ def pack(
 
     Parameters
     ----------
-    points : ndarray of shape (n, 2), finite
-        Map coordinates, from `display_points`.
+    points : ndarray of shape (n, 2), finite, or Places
+        Map coordinates, from `display_points`; as `Places` they are packed once for many messages.
     coloring : Coloring
         From `by_category` or `by_number`, with n codes.
     titles : sequence of Title
@@ -130,61 +128,29 @@ def pack(
     InputError
         If lengths disagree, there is no point, or a coordinate is not finite.
     """
-    xy = np.asarray(points)
-    n = len(xy)
+    places = points if isinstance(points, Places) else Places(points)
+    n = places.n
     for name, array in (("coloring", coloring.codes), ("lit", lit), ("dropped", dropped)):
         if array is not None and len(array) != n:
             raise InputError(f"The map has {n} points, but {name} has {len(array)}.")
-    if not n or not np.isfinite(xy).all():
-        raise InputError("The map needs at least one point, all finite; compute the map again.")
-
-    low = xy.min(0).astype(np.float64)
-    extent = xy.max(0).astype(np.float64) - low
-    span = float(extent.max()) or 1.0
-    stride = golden_stride(n)
-    order = np.arange(n, dtype=np.int64) * stride % n
-    flags = np.zeros(n, np.uint8)
-    if lit is not None:
-        flags |= np.where(lit, np.uint8(LIT), np.uint8(0))
-    if dropped is not None:
-        flags |= np.where(dropped, np.uint8(DROPPED), np.uint8(0))
-    arrays: dict[str, np.ndarray] = {
-        "xy": _quantise(xy, low, span)[order],
-        "group": coloring.codes[order],
-        "flags": np.concatenate([_bits(flags[order] & bit) for bit in (LIT, DROPPED)]),
-        "targets": np.zeros((0, 2), np.uint16),
-    }
-    if targets is not None:
-        arrays["targets"] = _quantise(np.asarray(targets).reshape(-1, 2), low, span)
-
-    sections, blobs, offset = [], [], 0
-    for name, array in arrays.items():
-        blob = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-        digest = hashlib.blake2b(blob, digest_size=8).hexdigest()
-        item = 0 if name == "flags" else array.dtype.itemsize
-        sections.append(
-            {
-                "name": name,
-                "id": f"{digest}-{item}",
-                "offset": offset,
-                "bytes": len(blob),
-                "item": item,
-            }
-        )
-        padded = blob + b"\0" * (-len(blob) % 8)
-        blobs.append(padded)
-        offset += len(padded)
-
-    unit = _Unit(low, span)
+    aims = np.zeros((0, 2)) if targets is None else np.asarray(targets).reshape(-1, 2)
+    sections = [
+        places.section,
+        group_section(coloring),
+        flag_section(lit, dropped, n),
+        Section.of("targets", places.quantised(aims)),
+    ]
     # Each row counts once: those that are lit first, then those that were dropped.
-    chosen = int(np.count_nonzero(flags & LIT))
-    gone = int(np.count_nonzero(flags == DROPPED))
+    chosen = 0 if lit is None else int(np.count_nonzero(lit))
+    gone = (
+        0 if dropped is None else int(np.count_nonzero(dropped if lit is None else dropped & ~lit))
+    )
     header = {
         "n": n,
-        "stride": stride,
-        "frame": [float(low[0]), float(low[1]), span],
-        "extent": (extent / span).tolist(),
-        "sections": sections,
+        "stride": golden_stride(n),
+        "frame": [float(places.low[0]), float(places.low[1]), places.span],
+        "extent": places.extent,
+        "sections": _listed(sections),
         "light": coloring.light.tobytes().hex(),
         "dark": coloring.dark.tobytes().hex(),
         "names": coloring.names,
@@ -194,8 +160,8 @@ def pack(
         "litLabel": lit_label,
         "dropped": gone,
         "others": n - chosen - gone,
-        "titles": unit.titles(titles),
-        "coarse": unit.titles(coarse),
+        "titles": _titles(places, titles),
+        "coarse": _titles(places, coarse),
         "alt": alt or f"Map of {n:,} rows.",
         "caption": caption,
         "link": link or None,
@@ -204,7 +170,35 @@ def pack(
         "heading": heading,
     }
     clusters = max((title.cluster for title in titles), default=-1) + 1
-    return _message(n, clusters, header, blobs)
+    padded = [one.blob + b"\0" * (-len(one.blob) % 8) for one in sections]
+    return _message(n, clusters, header, padded)
+
+
+def _listed(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """The sections with their places in the message, for its header."""
+    offset, listed = 0, []
+    for one in sections:
+        size = len(one.blob)
+        listed.append(
+            {"name": one.name, "id": one.id, "offset": offset, "bytes": size, "item": one.item}
+        )
+        offset += size + -size % 8
+    return listed
+
+
+def _titles(places: Places, titles: Sequence[Title]) -> list[dict[str, Any]]:
+    return [_title(places, title) for title in titles if math.isfinite(sum(title.at))]
+
+
+def _title(places: Places, title: Title) -> dict[str, Any]:
+    said = {
+        "text": title.text,
+        "at": places.point(title.at),
+        "size": title.size,
+        "cluster": title.cluster,
+        "box": places.box(title.box) if title.box else None,
+    }
+    return {**said, "clusters": title.clusters} if title.clusters else said
 
 
 @dataclass(frozen=True)
@@ -252,7 +246,7 @@ def split(
     header["lines"] = lines
     header["addressed"] = addressed
     if focus is not None and all(map(math.isfinite, focus.box)):
-        box = _Unit(np.array([x, y]), span).box(focus.box)
+        box = [*in_unit(focus.box[:2], (x, y), span), *in_unit(focus.box[2:], (x, y), span)]
         header["focus"] = {"id": focus.id, "box": box}
     alone = {one["name"]: one for one in first if one["name"] in _ALONE}
     marks = [one for one in first if one["name"] not in _ALONE]
@@ -285,48 +279,3 @@ def _placed(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
         placed.append({**one, "offset": offset})
         offset += one["bytes"] + -one["bytes"] % 8
     return placed
-
-
-def _bits(flags: np.ndarray) -> np.ndarray:
-    return np.packbits(flags != 0, bitorder="little")
-
-
-def golden_stride(n: int) -> int:
-    """Return the number coprime to `n` nearest to n divided by the golden ratio."""
-    start = max(1, round(n * 0.6180339887498949))
-    return next(step for step in range(start, start + n + 1) if math.gcd(step, n) == 1)
-
-
-def _quantise(xy: np.ndarray, low: np.ndarray, span: float) -> np.ndarray:
-    unit = (xy.astype(np.float64) - low) / span
-    return np.clip(np.round(unit * 65535), 0, 65535).astype(np.uint16)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Map coordinates to the unit square of the message."""
-
-    low: np.ndarray
-    span: float
-
-    def point(self, at: Sequence[float]) -> list[float]:
-        unit = (np.asarray(at, np.float64) - self.low) / self.span
-        return [round(float(value), 5) for value in unit]
-
-    def box(self, box: Sequence[float]) -> list[float]:
-        return [*self.point(box[:2]), *self.point(box[2:])]
-
-    def titles(self, titles: Sequence[Title]) -> list[dict[str, Any]]:
-        return [self.title(title) for title in titles if math.isfinite(sum(title.at))]
-
-    def title(self, title: Title) -> dict[str, Any]:
-        box = self.box(title.box) if title.box else None
-        at = self.point(title.at)
-        said = {
-            "text": title.text,
-            "at": at,
-            "size": title.size,
-            "cluster": title.cluster,
-            "box": box,
-        }
-        return {**said, "clusters": title.clusters} if title.clusters else said

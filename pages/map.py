@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.decisions import decide
 from core.errors import InputError, WinnowError
-from core.facets import OWN
+from core.facets import ORIGINAL, OWN
 from core.mapevent import MapEvent
 from core.pool import Pool
 from core.runs import list_runs
@@ -96,7 +96,7 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
         column = st.selectbox(
             "Column",
             columns,
-            format_func=lambda name: OWN.get(name, name),
+            format_func=lambda name: OWN.get(name, name.removeprefix(ORIGINAL)),
             label_visibility="collapsed",
             key="map-column",
             width=200,

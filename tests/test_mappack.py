@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.coloring import by_category, by_number
 from core.errors import InputError
-from core.mappack import MAGIC, PREAMBLE, Focus, Title, golden_stride, pack, split
+from core.mappack import MAGIC, PREAMBLE, Focus, Title, pack, split
+from core.mapsections import Places, golden_stride
 
 
 def read_header(payload):
@@ -219,3 +221,11 @@ def test_what_only_the_page_knows_is_said_when_the_message_is_split():
 def test_one_point():
     payload = pack(np.zeros((1, 2)), by_number(np.ones(1)))
     assert unpack(payload)[1].tolist() == [[0, 0]]
+
+
+def test_places_and_colours_that_were_packed_before_give_the_same_message():
+    points, labels, names = world(500, 5)
+    first, second = by_category(labels, names, points=points), by_number(points[:, 1])
+    places = Places(points)
+    for coloring in (first, second, first):
+        assert pack(places, coloring) == pack(points, replace(coloring))

@@ -39,7 +39,7 @@ def _render(
     lit = np.zeros(view.pool.rows, bool)
     lit[rows] = True
     payload = pack(
-        base.points,
+        base.places,
         _coloring(
             view.pool.rows,
             rows,

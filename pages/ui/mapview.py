@@ -18,6 +18,7 @@ from core.lasso import inside
 from core.mapevent import MapEvent
 from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors, display_points
+from core.mapsections import Places
 from core.runs import load_run
 from core.view_link import Kind, pack_polygon, unpack_polygon
 from pages.ui.cluster_hues import cluster_hues
@@ -38,6 +39,7 @@ class Ground:
     """What stays the same while a person works: display coordinates and titles, fine and coarse."""
 
     points: NDArray[np.float32]
+    places: Places
     titles: tuple[Title, ...]
     coarse: tuple[Title, ...]
 
@@ -70,7 +72,7 @@ def _ground(layout_id: str, clusters_id: str, _view: ProjectView) -> Ground:
         )
         for i, text in enumerate(groups.titles)
     )
-    return Ground(points, titles, coarse)
+    return Ground(points, Places(points), titles, coarse)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -151,7 +153,7 @@ def render_map(
     # By decision, dropped rows have a colour of their own.
     by_log = color == "Decision"
     payload = pack(
-        base.points,
+        base.places,
         _colored(view, color),
         titles=base.titles,
         coarse=base.coarse,

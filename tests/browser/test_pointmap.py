@@ -10,7 +10,7 @@ from driver import ROOT, MapOnPage, echo, wait_echo, wait_idle
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.mappack import golden_stride
+from core.mapsections import golden_stride
 
 APP = Path(__file__).parent / "apps" / "map_app.py"
 N = 3000

@@ -11,6 +11,7 @@ from core.coloring import by_category, by_number, rows_in_range
 from core.lasso import combine, inside
 from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors
+from core.mapsections import Places
 from pages.ui.pointmap import show_map
 
 N = int(os.environ.get("MAP_POINTS", "3000"))
@@ -20,6 +21,11 @@ st.set_page_config(layout="wide")
 
 
 points, labels, names = world(N, K)
+
+
+@st.cache_resource
+def places():
+    return Places(points)
 
 
 @st.cache_resource
@@ -60,7 +66,7 @@ def payload(n, k, colour, lit, chosen):
         marks = np.zeros(n, bool)
         marks[list(chosen)] = True
     return pack(
-        points,
+        places(),
         coloring,
         titles=titles,
         coarse=coarse,
