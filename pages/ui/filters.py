@@ -68,20 +68,26 @@ def _varied(facets: Facets, name: str) -> bool:
 def _read(view: ProjectView, facets: Facets, names: list[str]) -> list[str]:
     """Have the columns read, and return those that are; what takes long comes later."""
     late = [name for name in names if not facets.ready(name)]
-    tasks = []
+    made = (facets.pool.fingerprint, view.layout_id, view.clusters and view.clusters.fingerprint)
+    tasks = {}
     for name in late:
-        key = ("facet", str(view.project.root), facets.pool.fingerprint, str(view.layout_id), name)
+        key = ("facet", str(view.project.root), *made, name)
         slot = (session_id(), "facet", name)
-        tasks.append(desk().ask(slot, key, partial(_load, facets, name), wait=_WAIT_SECONDS))
+        tasks[name] = desk().ask(slot, key, partial(_load, facets, name), wait=0)
+    if late:  # they are read one after the other
+        tasks[late[-1]].finished.wait(_WAIT_SECONDS)
+    waiting = {name: task for name, task in tasks.items() if not task.finished.is_set()}
+    refused = set()
+    for name in tasks.keys() - waiting.keys():
         try:
-            result_of(tasks[-1])
+            result_of(tasks[name])
         except InputError as error:
             st.error(as_text(error))
             _remove(view, name)
-    waiting = [task for task in tasks if not task.finished.is_set()]
+            refused.add(name)
     if waiting:
-        follow(waiting, "Reading columns: ")
-    return [name for name in names if facets.ready(name)]
+        follow(list(waiting.values()), "Reading columns: ")
+    return [name for name in names if name not in waiting and name not in refused]
 
 
 def _load(facets: Facets, name: str, task: Task) -> Column:

@@ -34,7 +34,7 @@ _HELP = (
 )
 _ASKED = "find-asked"
 _ORIGIN = "search by"
-_WAIT_SECONDS = 0.8  # for a search by meaning; the first one loads the encoder, which takes longer
+_WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
 _encoders: dict[str, Encoder] = {}  # of the desk's one thread: the one that was used last
 
 
@@ -108,23 +108,25 @@ def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | Non
     Of some rows the nearest are looked for `among` them; all else that is found may lie elsewhere.
     """
     find = partial(find_rows, view.seen, pool=view.pool)
-    if how == "Words":
-        return find(text)
-    if how == "Condition":
-        return find(where=text)
     features = view.features
     assert features is not None
 
     def work(task: Task) -> Found:
+        task.progress(0, 0, "looking through the rows")
+        if how == "Words":
+            return find(text)
+        if how == "Condition":
+            return find(where=text)
         encoder = loaded_encoder(features, task)
         return find(like=text, among=among, encoder=encoder, progress=task.progress)
 
     of = "" if among is None else hashlib.sha256(among.tobytes()).hexdigest()
-    key = ("meaning", str(view.project.root), features.fingerprint, view.log_id, text, of)
-    task = desk().ask((session_id(), "meaning"), key, work, wait=_WAIT_SECONDS)
+    made = (view.project.pointer("pool"), features.fingerprint, view.log_id)
+    key = ("search", str(view.project.root), *made, how, text, of)
+    task = desk().ask((session_id(), "search"), key, work, wait=_WAIT_SECONDS, urgent=True)
     found: Found | None = result_of(task)
     if found is None:
-        follow([task], "Search by meaning: ")
+        follow([task], f"Search by {how.lower()}: ")
     return found
 
 
