@@ -24,7 +24,7 @@ points, labels, names = world(N, K)
 
 
 @st.cache_resource
-def places():
+def packed_places():
     return Places(points)
 
 
@@ -66,7 +66,7 @@ def payload(n, k, colour, lit, chosen):
         marks = np.zeros(n, bool)
         marks[list(chosen)] = True
     return pack(
-        places(),
+        packed_places(),
         coloring,
         titles=titles,
         coarse=coarse,
