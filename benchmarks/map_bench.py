@@ -4,9 +4,12 @@
 
 Prints a Markdown table, a row as soon as it is measured. Chromium draws by software GL, on the
 machine that also serves. `paint` counts from the request to the first drawn frame with the page
-answering; `lasso` from letting the mouse go to the server's count on the page; `re-colour` from
-the click to a drawn frame in the other colours. `over arrays` is what the server grew by since
-it served a map of 1,000 points, less the points and labels themselves.
+answering, and from the browser's load event; `lasso` from letting the mouse go to the server's
+count on the page; `re-colour` from the click to a drawn frame in the other colours, once all
+points of the last are there. `over arrays` is what the server grew by since it served a map of
+1,000 points, less the points and labels themselves.
+
+The same points by `st.plotly_chart` (scattergl) follow, without colours, frames and memory.
 """
 
 import statistics
@@ -17,15 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import TimeoutError as NoAnswer
 
 from tests.browser.driver import MapOnPage, Server, echo, launch, serving, wait_idle
 
 ROOT = Path(__file__).parents[1]
+PLOTLY = ROOT / "benchmarks" / "plotly_app.py"
 MAP = ROOT / "tests" / "browser" / "apps" / "map_app.py"
 SMALL = 1_000
 LASSOS = 20  # timed
 MORE = 80  # before memory is looked at again
 PATIENCE = 180_000  # ms
+GIVEN_UP = 60_000  # ms for a lasso of Plotly's
 ROW_BYTES = 8 + 8  # of a point: two float32, and an int64 label
 MIB = 2**20
 LOOP = [(0.35, 0.35), (0.65, 0.3), (0.7, 0.6), (0.5, 0.75), (0.3, 0.6), (0.35, 0.35)]
@@ -51,8 +57,10 @@ TWO_FRAMES = (
 )
 ANSWERED = """before => JSON.parse(document.querySelector("output[data-echo]").dataset.echo).events
                       > before"""
+DRAWN = """n => document.querySelector("[data-testid=stBidiComponentIsolated]")
+                .shadowRoot.querySelector(".pointmap").dataset.drawn === n"""
 COLUMNS = (
-    "points", "paint", "lasso, median (95 %)", "re-colour", "down, B a point",
+    "points", "paint (from load)", "lasso, median (95 %)", "re-colour", "down, B a point",
     "up a lasso", "frames/s", "server over arrays", "after 100 lassos", "browser then",
 )  # fmt: skip
 
@@ -131,7 +139,7 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
     """One row of the table for the map component."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        painted = []
+        painted, opened = [], []
         # The first opening also builds the data; it is not counted.
         for number in range(4):
             page = browser.new_page(viewport={"width": 1400, "height": 900})
@@ -139,9 +147,11 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
             traffic.listen(cdp)
             begun = time.perf_counter()
             page.goto(server.url)
+            loaded = time.perf_counter()
             chart = MapOnPage(page).ready(PATIENCE)
             page.evaluate(TWO_FRAMES)
             painted.append(time.perf_counter() - begun)
+            opened.append(time.perf_counter() - loaded)
             wait_idle(page, PATIENCE)
             if number < 3:
                 page.close()
@@ -159,6 +169,7 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
         grown, heap_grown = server.resident_mb() - resident, heap_mb(cdp) - heap
         colored = []
         for number in range(4):
+            page.wait_for_function(DRAWN, arg=str(points), timeout=PATIENCE)
             begun = time.perf_counter()
             uploads = chart.data("uploads")
             page.get_by_text(("length", "source")[number % 2], exact=True).click()
@@ -174,11 +185,57 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
         browser.close()
     over = resident - base - points * ROW_BYTES / MIB
     return [
-        f"{points:,}", f"{statistics.median(painted[1:]):.2f} s", spread(times),
+        f"{points:,}", _paint(painted, opened), spread(times),
         # The first time of each colour it is also computed.
         f"{statistics.median(colored[2:]):.2f} s", f"{down / points:.1f}", f"{up:,.0f} B",
         f"{frames:.0f}", f"{over:,.0f} MB", f"{grown:+.1f} MB", f"{heap_grown:+.1f} MB",
     ]  # fmt: skip
+
+
+def measure_plotly(server: Server, points: int) -> list[str]:
+    """One row of the table for Plotly's chart."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        painted, opened = [], []
+        for _ in range(3):
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            cdp, traffic = page.context.new_cdp_session(page), Traffic()
+            traffic.listen(cdp)
+            begun = time.perf_counter()
+            page.goto(server.url)
+            loaded = time.perf_counter()
+            page.wait_for_selector(".js-plotly-plot .nsewdrag", timeout=PATIENCE)
+            page.evaluate(TWO_FRAMES)
+            painted.append(time.perf_counter() - begun)
+            opened.append(time.perf_counter() - loaded)
+        wait_idle(page, PATIENCE)
+        down, before = traffic.down, traffic.up
+        box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
+        assert box is not None
+        for number, (x, y) in enumerate(LOOP):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+            if not number:
+                page.mouse.down()
+        begun = time.perf_counter()
+        page.mouse.up()
+        try:
+            page.wait_for_selector(
+                "output:not([data-selected='0'])", state="attached", timeout=GIVEN_UP
+            )
+            answered = f"{time.perf_counter() - begun:.1f} s"
+        except NoAnswer:
+            answered = f"none in {GIVEN_UP // 1000} s"
+        up = traffic.up - before
+        browser.close()
+    return [
+        f"{points:,} (Plotly)", _paint(painted, opened), answered, "",
+        f"{down / points:.1f}", f"{up:,.0f} B", *[""] * 4,
+    ]  # fmt: skip
+
+
+def _paint(painted: list[float], opened: list[float]) -> str:
+    # The first opening also builds the data.
+    return f"{statistics.median(painted[1:]):.2f} s ({statistics.median(opened[1:]):.2f} s)"
 
 
 def _env(points: int) -> dict[str, str]:
@@ -194,6 +251,8 @@ def main() -> None:
     for points in sizes:
         with serving(MAP, env=_env(points)) as server:
             print(f"| {' | '.join(measure_map(server, points, base))} |", flush=True)
+        with serving(PLOTLY, env=_env(points)) as server:
+            print(f"| {' | '.join(measure_plotly(server, points))} |", flush=True)
 
 
 if __name__ == "__main__":
