@@ -86,6 +86,8 @@ def search(
         "facets": facets,
         "progress": console.progress,
     }
+    if histogram and dropped:
+        raise InputError("--histogram counts rows that are kept; leave out --dropped.")
     values: dict[str, Any] = {}
     if not histogram or words.strip() or any(asked[name] for name in _ASKING):
         found = find_rows(opened, words, dropped=dropped, **asked)

@@ -165,8 +165,8 @@ def undo_cluster_edit(project: Project) -> EditReport:
         again = command("cluster", project.root, "--k", after.k, "--seed", after.seed)
         aim = "start from those without edits" if len(after.edits) > 1 else "make them again"
         raise InputError(
-            f"The clusters before the last edit, {folder}, are damaged or gone; run {again} to "
-            f"{aim}."
+            f"The clusters before the last edit are damaged or gone; delete the folder {folder}, "
+            f"if it is there, and run {again} to {aim}."
         ) from None
     _put_in_use(project, after.fingerprint, before.fingerprint)
     last = after.edits[-1]

@@ -33,8 +33,7 @@ def column_values(pool: Pool, name: str) -> NDArray[np.float64] | Categories:
     if len(names) > MOST_VALUES:
         raise InputError(
             f"Column {name!r} has {len(names):,} different values, too many to tell apart; choose "
-            f"a column of numbers, or one of up to {MOST_VALUES:,} values.",
-            option="by",
+            f"a column of numbers, or one of up to {MOST_VALUES:,} values."
         )
     return Categories(codes.astype(np.int32), names)
 

@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,15 +43,16 @@ class DecisionsFile:
 class ImportReport:
     """What `import_decisions` did.
 
-    A conflict is a row that one side dropped and the other pinned, each by decisions that the
-    other did not have. The imported decisions come last and hold.
+    A conflict is a row that one side dropped and the other pinned or restored, each by decisions
+    that the other did not have. The imported decisions come last and hold.
 
     Attributes
     ----------
     added, known : decisions of the file that are new here, and that were here before.
     undone : of those that were here before, how many were taken back here, and stay so.
-    now_dropped, now_pinned : int64 ndarray, ascending
-        Rows in conflict: pinned here and dropped by the file, and the other way round.
+    now_dropped, now_pinned, now_restored : int64 ndarray, ascending
+        Rows in conflict: pinned here and dropped by the file, the other way round, and dropped
+        here and restored by the file.
     """
 
     added: int
@@ -59,11 +60,12 @@ class ImportReport:
     now_dropped: NDArray[np.int64]
     now_pinned: NDArray[np.int64]
     undone: int = 0
+    now_restored: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def conflicts(self) -> int:
         """Number of rows in conflict."""
-        return len(self.now_dropped) + len(self.now_pinned)
+        return len(self.now_dropped) + len(self.now_pinned) + len(self.now_restored)
 
     @property
     def sentence(self) -> str:
@@ -82,8 +84,11 @@ class ImportReport:
         if self.conflicts:
             told += (
                 " Where the two sides differ the file holds; rows now dropped: "
-                f"{len(self.now_dropped):,}, now pinned: {len(self.now_pinned):,}."
+                f"{len(self.now_dropped):,}, now pinned: {len(self.now_pinned):,}"
             )
+            if len(self.now_restored):
+                told += f", no longer dropped: {len(self.now_restored):,}"
+            told += "."
         return told
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,6 +100,7 @@ class ImportReport:
             "conflicts": self.conflicts,
             "now_dropped": encode_ranges(self.now_dropped),
             "now_pinned": encode_ranges(self.now_pinned),
+            "now_restored": encode_ranges(self.now_restored),
         }
 
 
@@ -192,7 +198,8 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
             none = np.empty(0, np.int64)
             return ImportReport(0, len(listed), none, none, undone)
         mine = _own_side(log, db, pool.rows, {one.uid for one in listed})
-        theirs, state = State.empty(pool.rows), log.state(db)
+        theirs, before = State.empty(pool.rows), log.state(db)
+        state = before
         for one in new:
             bits = from_blob(one.blob)
             if one.action == "tag" and one.label:
@@ -207,6 +214,9 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
         np.flatnonzero(unpack(mine.pinned & theirs.dropped, pool.rows)),
         np.flatnonzero(unpack(mine.dropped & theirs.pinned, pool.rows)),
         undone,
+        np.flatnonzero(
+            unpack(mine.dropped & before.dropped & ~state.dropped & ~theirs.pinned, pool.rows)
+        ),
     )
 
 

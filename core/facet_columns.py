@@ -188,13 +188,16 @@ def _ratios(low: float, high: float) -> Values:
 
 def _steps(low: float, high: float) -> Values:
     """Round numbers, equally far apart, from `low` to `high`."""
-    if high <= low:
-        return np.array([high])
+    if high <= low:  # nearly all are one number, which has a bar of its own
+        return np.array([high, np.nextafter(high, np.inf)])
     rough = (high - low) / (BARS - 2)
     power = 10.0 ** math.floor(math.log10(rough)) if rough >= 1e-300 else rough
     step = next((power * one for one in _STEPS if power * one >= rough), 10 * power)
     edges = np.arange(math.floor(low / step) + 1, math.floor(high / step) + 1) * step
-    return np.array([float(f"{edge:.12g}") for edge in edges]) if len(edges) else np.array([high])
+    if not len(edges):
+        return np.array([high])
+    rounded = np.array([float(f"{edge:.12g}") for edge in edges])
+    return rounded if (np.diff(rounded) > 0).all() else edges.astype(np.float64)
 
 
 def _bincount(codes: NDArray[np.integer], among: Mask, size: int) -> NDArray[np.int64]:

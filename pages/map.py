@@ -85,6 +85,7 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
             required=True,
             label_visibility="collapsed",
             key="map-color",
+            persist_state="session",
         )
         if color == TWO_RUNS:
             with st.popover("Which runs"):
@@ -99,6 +100,7 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
             format_func=lambda name: OWN.get(name, name.removeprefix(ORIGINAL)),
             label_visibility="collapsed",
             key="map-column",
+            persist_state="session",
             width=200,
         )
     return f"{COLUMN}{column}"
@@ -232,12 +234,20 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
     sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
     top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
     st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
-    picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), replace=False)
+    cosines = chosen.cosines
+    if cosines is not None and np.isfinite(cosines).any():
+        nearest = np.argsort(-np.nan_to_num(cosines, nan=-np.inf), kind="stable")[:_SAMPLES]
+        picks, told = chosen.rows[nearest], [f"cosine {one:.3f}" for one in cosines[nearest]]
+    else:
+        picks = np.random.default_rng(count).choice(chosen.rows, min(_SAMPLES, count), False)
+        picks, told = np.sort(picks), [""] * len(picks)
     wanted = wanted_words(chosen.steps)
-    page = pool.page(np.sort(picks))
-    for texts in zip(page["prompt"], page["answer"], strict=True):
+    page = pool.page(picks)
+    for prompt, answer, near in zip(page["prompt"], page["answer"], told, strict=True):
         with st.container(border=True):
-            st.markdown(excerpt(texts, wanted))
+            st.markdown(excerpt((prompt, answer), wanted))
+            if near:
+                st.caption(near)
 
 
 def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | None = None) -> None:
@@ -248,7 +258,7 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | N
     except WinnowError as error:
         st.toast(as_text(error), icon=":material/error:")
         return
-    if label is None:
+    if action in ("drop", "keep", "restore"):  # the others leave more to be done with these rows
         clear_selection()
     else:
         st.session_state[_TAGGING] = False  # the popover closes
@@ -321,8 +331,8 @@ def render() -> None:
         finder.render(view)
         st.session_state.setdefault("map-panel", "Clusters")
         shown = st.segmented_control(
-            "Panel", list(_PANELS), required=True, key="map-panel", format_func=_panel_label,
-            label_visibility="collapsed", width="stretch",
+            "Panel", list(_PANELS), required=True, key="map-panel", persist_state="session",
+            format_func=_panel_label, label_visibility="collapsed", width="stretch",
         )  # fmt: skip
         _PANELS[shown or "Clusters"](view)
     if chosen:

@@ -176,6 +176,7 @@ def test_rows_that_one_side_dropped_and_the_other_pinned_are_told(ours, theirs, 
         "conflicts": 2,
         "now_dropped": "6",
         "now_pinned": "3",
+        "now_restored": "",
         "undone": 0,
     }
     state = load_decisions(ours, ROWS)
@@ -183,6 +184,16 @@ def test_rows_that_one_side_dropped_and_the_other_pinned_are_told(ours, theirs, 
     assert state.pinned_rows.tolist() == [2, 3, 7]
     assert report.sentence.endswith("the file holds; rows now dropped: 1, now pinned: 1.")
     assert go_back(ours, ROWS, before).pinned_rows.tolist() == [6, 7, 8]
+
+
+def test_rows_dropped_here_that_the_file_restores_are_told(ours, theirs, tmp_path):
+    say(ours, "drop", [0, 1, 2])
+    say(theirs, "drop", [0, 1, 2, 3])
+    say(theirs, "restore", [1, 2, 3])
+    export_decisions(theirs, tmp_path / "d.json")
+    report = import_decisions(ours, tmp_path / "d.json")
+    assert report.now_restored.tolist() == [1, 2] and report.conflicts == 2
+    assert "no longer dropped: 2" in report.sentence and standing(ours) == standing(theirs)
 
 
 def test_a_file_is_only_replaced_when_asked(ours, tmp_path):

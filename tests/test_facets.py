@@ -57,6 +57,20 @@ def test_bars_hold_every_number_once(values):
         assert np.count_nonzero(column.between(low, high)) == count
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.r_[np.ones(4990), np.arange(2.0, 22)],
+        np.r_[np.zeros(5000), np.arange(20.0) / 7],
+        1e15 + np.arange(100.0),
+    ],
+)
+def test_numbers_that_are_nearly_alike_have_bars_too(values):
+    column = NumberColumn.of("x", "x", values)
+    assert len(column.lows) > 1
+    assert column.counts(np.ones(len(values), bool)).sum() == len(values)
+
+
 def test_numbers_that_are_missing_are_in_no_bar():
     column = NumberColumn.of("x", "x", np.array([1.0, np.nan, 2.5, np.inf]))
     assert column.counts(np.ones(4, bool)).tolist() == [1, 1]

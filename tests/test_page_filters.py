@@ -131,3 +131,27 @@ def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):
     app.selectbox(key="map-first").set_value("one").run()
     assert app.query_params["first"] == "one" and app.query_params["second"] in ("two", "three")
     assert "one" not in app.selectbox(key="map-second").options
+
+
+def test_filters_follow_tags_and_drops_made_elsewhere(project, mapped_root, monkeypatch):
+    decide(project, 240, "tag", np.arange(30), "test", label="bad")
+    link = write_steps([filter_step(AnyOf("tag", ("bad",)))])
+    app = open_link(mapped_root.parent, monkeypatch, sel=link, panel="Filters")
+    assert "30 rows selected" in texts(app)
+    decide(project, 240, "untag", np.arange(5, 30), "another window", label="bad")
+    app.run()
+    assert "5 rows selected" in texts(app)
+    decide(project, 240, "untag", np.arange(5), "another window", label="bad")
+    app.run()  # nobody has the tag any more: nothing is selected, and no filter is left
+    assert "Nothing selected" in texts(app) and not app.exception
+
+
+def test_what_is_left_of_filtered_rows_is_never_the_whole_pool(project, mapped_root, monkeypatch):
+    steps = [Step("replace", "rows", "10,11,12"), filter_step(Between("length", 0, 9e9), "within")]
+    app = open_link(mapped_root.parent, monkeypatch, sel=write_steps(steps), panel="Filters")
+    assert "3 rows selected" in texts(app)
+    decide(project, 240, "drop", np.array([10, 11, 12]), "another window")
+    app.run()
+    assert "Nothing selected" in texts(app)
+    next(one for one in app.button if one.label == "Clear filters").click().run()
+    assert "Nothing selected" in texts(app) and not app.exception

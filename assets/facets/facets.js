@@ -59,7 +59,10 @@ class Facet {
     const most = Math.max(1, ...bars.map((bar) => bar.total));
     const found = Math.max(0, ...bars.map((bar) => bar.left));
     const times = found && found < LOW * most ? (ENLARGED * most) / found : 1;
-    if (times > 1) this.root.title = "The coloured bars are enlarged: few rows are found.";
+    if (times > 1) {
+      const enlarged = make("p", "note", this.root, `Blue is drawn ${Math.round(times)} times as high.`);
+      enlarged.title = "Few rows are found.";
+    }
     const plot = (this.plot = make("div", "plot", this.root));
     plot.tabIndex = 0;
     plot.setAttribute("role", "slider");
@@ -179,6 +182,8 @@ export default function ({ data, parentElement, setStateValue }) {
   const state = states.get(parentElement) ?? { at: null, scrolled: new Map() };
   states.set(parentElement, state);
   state.send = setStateValue;
+  // The focus comes back to where it was, and is not taken from where it went meanwhile.
+  if (!root.contains(root.getRootNode().activeElement)) state.at = null;
   root.replaceChildren();
   for (const facet of data.facets) new Facet(root, facet, state);
 }

@@ -1,6 +1,7 @@
 """One cluster on the map page: what is in it, and how it is renamed, split or merged."""
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -77,7 +78,8 @@ def _render_rename(view: ProjectView, number: int) -> None:
     ):
         title = st.text_input("Title", clusters.titles[number], max_chars=80, key=key)
         if st.form_submit_button("Save", type="primary", key=f"{key}-save", disabled=errand.busy()):
-            _edit(view, "Renaming", lambda: rename_cluster(view.project, number, title))
+            rename = partial(rename_cluster, view.project, number, title)
+            _edit(view, "Renaming", rename, numbers_stay=True)
 
 
 def _render_split(view: ProjectView, number: int) -> None:
@@ -93,7 +95,9 @@ def _render_split(view: ProjectView, number: int) -> None:
             _edit(view, what, lambda: split_cluster(view.project, number, k=int(parts)))
 
 
-def _edit(view: ProjectView, what: str, edit: Callable[[], EditReport]) -> None:
+def _edit(
+    view: ProjectView, what: str, edit: Callable[[], EditReport], *, numbers_stay: bool = False
+) -> None:
     assert view.clusters is not None
     now = view.project.pointer(f"clusters:{view.features_id}")
     if now != view.clusters.fingerprint:
@@ -104,8 +108,11 @@ def _edit(view: ProjectView, what: str, edit: Callable[[], EditReport]) -> None:
         report = edit()
         return f"Taken back: {report.edit}." if report.action == "undo" else ""
 
-    # Afterwards numbers and titles may be those of other clusters.
-    errand.start(what, change, then=lambda: clear_selection("cluster"))
+    def settle() -> None:
+        if not numbers_stay:  # else they may be those of other clusters now
+            clear_selection("cluster")
+
+    errand.start(what, change, then=settle)
 
 
 def _render_card(view: ProjectView, number: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import InputError, WinnowError
+from core.errors import WinnowError
 from core.facet_columns import Column
 from core.facets import Facets
 from pages.ui.background import Task, desk, follow, result_of, session_id
@@ -81,7 +81,7 @@ def _read(view: ProjectView, facets: Facets, names: list[str]) -> list[str]:
     for name in tasks.keys() - waiting.keys():
         try:
             result_of(tasks[name])
-        except InputError as error:
+        except WinnowError as error:
             st.error(as_text(error))
             _remove(view, name)
             refused.add(name)

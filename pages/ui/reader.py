@@ -152,8 +152,9 @@ def render_difference(view: ProjectView, first: int, second: int) -> None:
     assert view.pool is not None
     one, two = (view.pool.texts(row, row + 1)[0] for row in (first, second))
     pieces = brief_diff(one, two)
-    if not any(piece.kind in _MARKS for piece in pieces):
-        st.caption("Both rows have the same text.")
+    if not any(piece.kind in _MARKS and piece.text.strip() for piece in pieces):
+        other = "They differ only in spaces and line breaks."
+        st.caption("Both rows have the same text." if one == two else other)
         return
     told = {"first": f"only in row {first:,}", "second": f"only in row {second:,}"}
     st.caption(" ".join(mark.format(told[kind]) for kind, mark in _MARKS.items()))

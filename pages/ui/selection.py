@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.facets import Facets, Filter
 from core.lasso import Op, combine
 from core.search import Found, find_rows
@@ -32,6 +33,7 @@ class RowSelection:
     base : what was selected before them; None where they filter all rows.
     cosines : float32, of each row to what it should be like; NaN where it was not found so.
     dropped : whether these are dropped rows, to be read or restored.
+    made : by which decisions and clusters filters were applied; with others they are once more.
     """
 
     project: str
@@ -42,6 +44,7 @@ class RowSelection:
     base: "RowSelection | None" = None
     cosines: NDArray[np.float32] | None = None
     dropped: bool = False
+    made: tuple[str, ...] = ()
 
 
 def selected(view: ProjectView) -> RowSelection | None:
@@ -50,16 +53,22 @@ def selected(view: ProjectView) -> RowSelection | None:
     Of a selection of dropped rows, those that are still dropped.
     """
     found = stored(view)
-    return _kept(view, found) if found else None
+    if found is None:
+        return None
+    kept = _without_dropped(view, found)
+    return kept if len(kept.rows) else None
 
 
 def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | None]:
-    """The filters in use, though no row may meet them, and what they narrow: None for all rows."""
+    """The filters in use, though no row may meet them, and what they narrow: None for all rows.
+
+    What they narrow may have no row that is kept.
+    """
     found = stored(view)
     if found is None or not found.filters:
         now = selected(view)
         return (), None if now and now.dropped else now
-    return found.filters, _kept(view, found.base) if found.base else None
+    return found.filters, _without_dropped(view, found.base) if found.base else None
 
 
 def set_filters(view: ProjectView, facets: Facets, filters: Sequence[Filter]) -> None:
@@ -74,7 +83,7 @@ def set_filters(view: ProjectView, facets: Facets, filters: Sequence[Filter]) ->
     st.session_state.pop("picked", None)
     if filters:
         put_selection(filtered(view, facets, base, tuple(filters)))
-    elif base:
+    elif base and len(base.rows):
         put_selection(base)
     else:
         clear_selection()
@@ -133,15 +142,38 @@ def select_rows(
 def stored(view: ProjectView) -> RowSelection | None:
     """The selection as it was made: none of its rows may be kept."""
     found = st.session_state.get(_KEY)
-    here = isinstance(found, RowSelection) and found.project == str(view.project.root)
-    return found if here else None
+    if not isinstance(found, RowSelection) or found.project != str(view.project.root):
+        return None
+    if found.filters and found.made != _made(view):
+        found = _filtered_again(view, found)
+        put_selection(found)
+    return found
 
 
-def _kept(view: ProjectView, found: RowSelection) -> RowSelection | None:
-    """A selection without the rows that are dropped; None if no others are left."""
+def _filtered_again(view: ProjectView, found: RowSelection) -> RowSelection:
+    """A filtered selection by the decisions and clusters of now: tags and titles may be others."""
+    base = _without_dropped(view, found.base) if found.base else None
+    valid = []
+    for one in found.filters:
+        try:
+            view.facets.mask(one)
+        except InputError:  # its cluster or tag is gone
+            continue
+        valid.append(one)
+    if valid:
+        return filtered(view, view.facets, base, tuple(valid))
+    return base or RowSelection(found.project, np.empty(0, np.int64), found.origin)
+
+
+def _made(view: ProjectView) -> tuple[str, ...]:
+    return (view.log_id, view.clusters.fingerprint if view.clusters else "")
+
+
+def _without_dropped(view: ProjectView, found: RowSelection) -> RowSelection:
+    """A selection without the rows that are dropped; of dropped rows, those that still are."""
     kept = view.decisions.dropped[found.rows] == found.dropped
     cosines = None if found.cosines is None else found.cosines[kept]
-    return replace(found, rows=found.rows[kept], cosines=cosines) if kept.any() else None
+    return replace(found, rows=found.rows[kept], cosines=cosines)
 
 
 def _combined(
@@ -186,7 +218,7 @@ def _narrowed(
         origin = f"{base.origin} and {origin}"
         cosines = merge_cosines(rows, Found(base.rows, base.cosines))
     root = str(view.project.root)
-    return RowSelection(root, rows, origin[:120], steps, filters, base, cosines)
+    return RowSelection(root, rows, origin[:120], steps, filters, base, cosines, made=_made(view))
 
 
 def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:

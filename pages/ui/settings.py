@@ -107,7 +107,9 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         missing = "" if options["target"] else "a target set"
     kept = len(view.decisions.candidates)
     budget = _choose_budget(view.pool.rows)
-    st.caption(f"{budget:,} of {kept:,} rows that are kept")
+    rows = view.pool.rows
+    left = f"; {kept:,} are kept" if kept < rows else ""
+    st.caption(f"{budget:,} of {rows:,} rows{left}")
     if budget > kept:
         st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
         missing = missing or "fewer rows"
