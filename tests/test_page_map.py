@@ -122,10 +122,11 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     find_duplicates(project)
     groups = duplicate_groups(project, COSINE)
     app = open_app(mapped_root.parent, monkeypatch, "map")
-    app.session_state["duplicate-pairs"] = True
     panel(app, "Duplicates")
     app.slider(key="duplicate-line").set_value(COSINE).run()
-    assert f"**{len(groups)} groups**" in texts(app) and "Just above" in texts(app)
+    assert f"**{len(groups)} groups**" in texts(app)
+    button(app, "Pairs at the line").click().run()
+    assert "Just above" in texts(app) and "Just below" in texts(app)
     button(app, "Select them").click().run()
     assert f"{groups.extra} rows selected" in texts(app)
     # The button of the panel; that of the selection says the same.

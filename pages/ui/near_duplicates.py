@@ -65,13 +65,8 @@ def render(view: ProjectView) -> None:
             "one of each"
         )
         _render_drop(view, groups)
-    pairs = st.popover(
-        "Pairs at the line", icon=":material/compare_arrows:", width="stretch",
-        on_change="rerun", key="duplicate-pairs",
-    )  # fmt: skip
-    if pairs.open:
-        with pairs:
-            _render_pairs(view, view.forest, cosine)
+    if st.button("Pairs at the line", icon=":material/compare_arrows:", width="stretch"):
+        _show_pairs(view, view.forest, cosine)
     if len(groups):
         _render_list(view, groups)
 
@@ -125,16 +120,21 @@ def _drop(view: ProjectView, cosine: float, keep: Keep, quality: str | None) -> 
     st.rerun()
 
 
-def _render_pairs(view: ProjectView, forest: Forest, cosine: float) -> None:
+@st.dialog("Pairs at the line", width="large")
+def _show_pairs(view: ProjectView, forest: Forest, cosine: float) -> None:
+    """The pairs just above and just below the line, side by side; dropped rows are named."""
     above, below = forest.around(cosine, _PAIRS)
-    for title, places in (("Just above: one group", above), ("Just below: apart", below)):
-        if not len(places):
-            continue
-        st.markdown(f"**{title}**")
-        for place in places.tolist():
-            first, second = forest.edges[place].tolist()
-            st.caption(f"cosine {forest.cosines[place]:.3f}")
-            render_difference(view, first, second)
+    sides = (("Just above: one group", above), ("Just below: apart", below))
+    for column, (title, places) in zip(st.columns(2, gap="medium"), sides, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            for place in places.tolist():
+                pair = forest.edges[place].tolist()
+                gone = [f"row {row:,} is dropped" for row in pair if view.decisions.dropped[row]]
+                st.caption(" · ".join([f"cosine {forest.cosines[place]:.3f}", *gone]))
+                render_difference(view, *pair)
+            if not len(places):
+                st.caption("None.")
 
 
 def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:

@@ -20,7 +20,11 @@ def test_bars_select_rows_and_a_reload_keeps_them(serve, open_page, mapped_root)
     selected = page.get_by_text(re.compile(r"^\d+ rows selected$"))
     page.locator(".facets .value", has_text="astronomy").click()
     expect(selected).to_have_text("60 rows selected")
+    # The histograms are drawn anew with the new counts: a drag must not begin before.
+    expect(page.locator(".facets section.picked")).to_have_count(1)
+    wait_idle(page)
     plot = page.locator('[data-column="length"] .plot')
+    expect(plot).to_be_visible()
     box = plot.bounding_box()
     assert box is not None
     bars, wide = len(column.lows), box["width"]
