@@ -36,7 +36,7 @@ $(DEMO)/demo.json: | $(VENV)/.installed
 	@$(PY) -m core demo $(DEMO)
 
 # Two at a time: a browser leaves half of the machine idle. tests/conftest.py says what stays
-# together, and in which order.
+# together; the browser's tests come first, since they take longest.
 test: $(VENV)/.installed-dev
 	@$(PY) -m pytest -n 2 --no-loadscope-reorder
 

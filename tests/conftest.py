@@ -14,29 +14,17 @@ from planted import build_project, planted_rows, planted_vectors
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
-def _browser_part(nodeid):
-    """Of the browser's tests, those of the map component are one part, those of the app another."""
-    if not nodeid.startswith("tests/browser/"):
-        return None
-    return "component" if nodeid.startswith("tests/browser/test_pointmap") else "app"
-
-
-def pytest_collection_modifyitems(items):
-    """The browser's tests first and last: of two workers only one drives a browser at a time."""
-    rank = {"component": 0, None: 1, "app": 2}
-    items.sort(key=lambda item: rank[_browser_part(item.nodeid)])
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With several workers, each part of the browser's tests stays on one, as does each file."""
+    """With several workers, one has all that needs a browser, and no other file is split."""
     from xdist.scheduler import LoadFileScheduling
 
-    class BrowserParts(LoadFileScheduling):
+    class OneBrowser(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return _browser_part(nodeid) or super()._split_scope(nodeid)
+            of_browser = nodeid.startswith("tests/browser/")
+            return "browser" if of_browser else super()._split_scope(nodeid)
 
-    return BrowserParts(config, log)
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")
