@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from playwright.sync_api import TimeoutError as NoAnswer
 
 from tests.browser.driver import MapOnPage, Server, echo, launch, serving, wait_idle
@@ -123,6 +123,23 @@ def spread(times: list[float]) -> str:
     return f"{statistics.median(ordered):.2f} s ({worst:.2f} s)"
 
 
+def opened(
+    browser: Browser, server: Server, drawn: str, paints: list[tuple[float, float]]
+) -> tuple[Page, CDPSession, Traffic]:
+    """A page with something `drawn`; adds how long that took, from request and load event."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    cdp, traffic = page.context.new_cdp_session(page), Traffic()
+    traffic.listen(cdp)
+    begun = time.perf_counter()
+    page.goto(server.url)
+    loaded = time.perf_counter()
+    page.wait_for_selector(drawn, timeout=PATIENCE)
+    page.evaluate(TWO_FRAMES)
+    now = time.perf_counter()
+    paints.append((now - begun, now - loaded))
+    return page, cdp, traffic
+
+
 def resident_small() -> float:
     """Memory of a server that has served a small map."""
     with serving(MAP, env=_env(SMALL)) as server, sync_playwright() as playwright:
@@ -139,19 +156,11 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
     """One row of the table for the map component."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        painted, opened = [], []
+        paints: list[tuple[float, float]] = []
         # The first opening also builds the data; it is not counted.
         for number in range(4):
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
-            cdp, traffic = page.context.new_cdp_session(page), Traffic()
-            traffic.listen(cdp)
-            begun = time.perf_counter()
-            page.goto(server.url)
-            loaded = time.perf_counter()
-            chart = MapOnPage(page).ready(PATIENCE)
-            page.evaluate(TWO_FRAMES)
-            painted.append(time.perf_counter() - begun)
-            opened.append(time.perf_counter() - loaded)
+            page, cdp, traffic = opened(browser, server, ".pointmap[data-frames]", paints)
+            chart = MapOnPage(page)
             wait_idle(page, PATIENCE)
             if number < 3:
                 page.close()
@@ -185,7 +194,7 @@ def measure_map(server: Server, points: int, base: float) -> list[str]:
         browser.close()
     over = resident - base - points * ROW_BYTES / MIB
     return [
-        f"{points:,}", _paint(painted, opened), spread(times),
+        f"{points:,}", _paint(paints), spread(times),
         # The first time of each colour it is also computed.
         f"{statistics.median(colored[2:]):.2f} s", f"{down / points:.1f}", f"{up:,.0f} B",
         f"{frames:.0f}", f"{over:,.0f} MB", f"{grown:+.1f} MB", f"{heap_grown:+.1f} MB",
@@ -196,18 +205,9 @@ def measure_plotly(server: Server, points: int) -> list[str]:
     """One row of the table for Plotly's chart."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        painted, opened = [], []
+        paints: list[tuple[float, float]] = []
         for _ in range(3):
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
-            cdp, traffic = page.context.new_cdp_session(page), Traffic()
-            traffic.listen(cdp)
-            begun = time.perf_counter()
-            page.goto(server.url)
-            loaded = time.perf_counter()
-            page.wait_for_selector(".js-plotly-plot .nsewdrag", timeout=PATIENCE)
-            page.evaluate(TWO_FRAMES)
-            painted.append(time.perf_counter() - begun)
-            opened.append(time.perf_counter() - loaded)
+            page, _, traffic = opened(browser, server, ".js-plotly-plot .nsewdrag", paints)
         wait_idle(page, PATIENCE)
         down, before = traffic.down, traffic.up
         box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
@@ -228,14 +228,15 @@ def measure_plotly(server: Server, points: int) -> list[str]:
         up = traffic.up - before
         browser.close()
     return [
-        f"{points:,} (Plotly)", _paint(painted, opened), answered, "",
+        f"{points:,} (Plotly)", _paint(paints), answered, "",
         f"{down / points:.1f}", f"{up:,.0f} B", *[""] * 4,
     ]  # fmt: skip
 
 
-def _paint(painted: list[float], opened: list[float]) -> str:
+def _paint(paints: list[tuple[float, float]]) -> str:
     # The first opening also builds the data.
-    return f"{statistics.median(painted[1:]):.2f} s ({statistics.median(opened[1:]):.2f} s)"
+    typed, loaded = (statistics.median(times) for times in zip(*paints[1:], strict=True))
+    return f"{typed:.2f} s ({loaded:.2f} s)"
 
 
 def _env(points: int) -> dict[str, str]:

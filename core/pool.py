@@ -18,7 +18,7 @@ from core.part_reader import PartReader
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, rows_path
 from core.project import Project
 from core.records import Record, join_text, parse
-from core.word_search import sql_test, terms
+from core.word_search import sql_tests
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +148,8 @@ class Pool:
         InputError
             `where` cannot be used.
         """
-        tests: list[str] = []
-        values: list[Any] = []
-        for term in terms(text):
-            test, parameters = sql_test(term, ("prompt", "answer"))
-            tests.append(test)
-            values += parameters
+        values: list[Any]
+        tests, values = sql_tests(text, ("prompt", "answer"))
         if sources:
             tests.append("source IN (SELECT unnest(?))")
             values.append(list(sources))

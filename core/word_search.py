@@ -59,6 +59,12 @@ def sql_test(term: Term, columns: tuple[str, ...]) -> tuple[str, list[str]]:
     return f"(({') OR ('.join(tests)}))", patterns * len(columns)
 
 
+def sql_tests(text: str, columns: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Tests in DuckDB's SQL, all of which hold where every term is found, and their parameters."""
+    found = [sql_test(term, columns) for term in terms(text)]
+    return [test for test, _ in found], [value for _, values in found for value in values]
+
+
 def places(text: str, wanted: list[Term]) -> list[tuple[int, int]]:
     """Where terms stand in a text: start and end, ascending, apart from one another."""
     found = []
