@@ -5,7 +5,8 @@ from pathlib import Path
 
 import driver
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
+from pointmaps import MAP_APP
 
 # A page that opens beside other work on two cores may take longer than the 5 s it is given else.
 expect.set_options(timeout=30_000)
@@ -93,3 +94,73 @@ def open_page(_contexts):
 def wait_idle():
     """The function that waits until no script of a page runs."""
     return driver.wait_idle
+
+
+# --- the map component alone ---------------------------------------------------------------------
+
+SIZE = {"width": 1400, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def map_url():
+    """Address of the app that is only the map."""
+    with driver.serving(MAP_APP) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def _kept_page(browser, map_url):
+    """Gives the one page on which map after map is shown: opening one costs seconds."""
+    kept = []
+
+    def fresh():
+        if kept:
+            with contextlib.suppress(Error):
+                return _begin_again(kept[-1])
+            kept.pop().close()
+        kept.append(browser.new_page(viewport=SIZE, color_scheme="light"))
+        kept[-1].goto(map_url)
+        driver.wait_idle(kept[-1])
+        return kept[-1]
+
+    yield fresh
+    for page in kept:
+        page.close()
+
+
+def _begin_again(page):
+    page.mouse.move(0, 0)
+    page.set_viewport_size(SIZE)
+    page.emulate_media(color_scheme="light")
+    # Tool and view are remembered, the view in the address too.
+    chart = driver.MapOnPage(page)
+    chart.tool("pan")
+    chart.act("fit")
+    chart.settle()
+    chart.root.evaluate("root => { root.dataset.old = true; }")
+    age = driver.echo(page)["age"]
+    page.get_by_role("button", name="Begin again").click(timeout=5_000)
+    driver.wait_echo(page, 5_000, age=age + 1)
+    page.locator(".pointmap[data-old]").wait_for(state="detached", timeout=5_000)
+    driver.wait_idle(page)
+    return page
+
+
+@pytest.fixture
+def page(_kept_page):
+    """A page with a map as it is when it was just opened; for what needs no options."""
+    page, errors = _kept_page(), []
+
+    def note(error):
+        errors.append(str(error))
+
+    page.on("pageerror", note)
+    yield page
+    page.remove_listener("pageerror", note)
+    assert not errors, errors
+
+
+@pytest.fixture
+def chart(page):
+    """The map on that page."""
+    return driver.MapOnPage(page).ready()

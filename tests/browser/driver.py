@@ -148,7 +148,7 @@ class MapOnPage:
         assert value is not None
         return value
 
-    def drag(self, *places: tuple[float, float], hold: str | None = None, steps: int = 6) -> None:
+    def drag(self, *places: tuple[float, float], hold: str | None = None, steps: int = 3) -> None:
         """Drag through places given in shares of the map."""
         self.page.mouse.move(*self.at(*places[0]))
         if hold:

@@ -14,22 +14,29 @@ from core.mapplaces import anchors
 from core.mapsections import Places
 from pages.ui.pointmap import show_map
 
-N = int(os.environ.get("MAP_POINTS", "3000"))
-K = int(os.environ.get("MAP_CLUSTERS", "12"))
-GROUPS = int(os.environ.get("MAP_GROUPS", "0"))
 st.set_page_config(layout="wide")
+
+
+def setting(name, default):
+    """From the address (`?clusters=240`), else the environment (MAP_CLUSTERS)."""
+    return st.query_params.get(name) or os.environ.get(f"MAP_{name.upper()}", default)
+
+
+N = int(setting("points", "3000"))
+K = int(setting("clusters", "12"))
+GROUPS = int(setting("groups", "0"))
 
 
 points, labels, names = world(N, K)
 
 
 @st.cache_resource
-def packed_places():
+def packed_places(n, k):
     return Places(points)
 
 
 @st.cache_resource
-def coloring_by(colour):
+def coloring_by(k, colour):
     if colour == "length":
         lengths = np.random.default_rng(1).gamma(2, 300, N)
         return by_number(lengths, label="length", logarithmic=True)
@@ -38,17 +45,17 @@ def coloring_by(colour):
 
 
 @st.cache_resource
-def payload(n, k, colour, lit, chosen):
+def payload(n, k, coarse_of, colour, lit, chosen):
     rng = np.random.default_rng(1)
-    coloring = coloring_by(colour)
+    coloring = coloring_by(k, colour)
     spots = anchors(points, labels, k)
     sizes = np.bincount(labels, minlength=k)
     titles = [
         Title(names[c], tuple(spots.at[c]), int(sizes[c]), c, tuple(spots.boxes[c]))
         for c in range(k)
     ]
-    groups = np.arange(k) % max(GROUPS, 1)
-    places = anchors(points, groups[labels], GROUPS)
+    groups = np.arange(k) % max(coarse_of, 1)
+    places = anchors(points, groups[labels], coarse_of)
     coarse = [
         Title(
             f"group {g}",
@@ -57,7 +64,7 @@ def payload(n, k, colour, lit, chosen):
             box=places.box(g),
             clusters=tuple(np.flatnonzero(groups == g).tolist()),
         )
-        for g in range(GROUPS)
+        for g in range(coarse_of)
     ]
     marks = None
     if lit == "run":
@@ -66,7 +73,7 @@ def payload(n, k, colour, lit, chosen):
         marks = np.zeros(n, bool)
         marks[list(chosen)] = True
     return pack(
-        packed_places(),
+        packed_places(n, k),
         coloring,
         titles=titles,
         coarse=coarse,
@@ -86,6 +93,7 @@ state = st.session_state
 state.setdefault("selected", np.zeros(0, np.int64))
 state.setdefault("events", 0)
 state.setdefault("runs", 0)
+state.setdefault("age", 0)
 state.setdefault("asked", [])
 state.runs += 1
 
@@ -100,7 +108,7 @@ def on_event(event):
     if event.kind == "group":
         state.selected = np.flatnonzero(np.isin(labels, event.clusters))
     if event.kind == "range":
-        found = rows_in_range(coloring_by(state.colour), event.low, event.high)
+        found = rows_in_range(coloring_by(K, state.colour), event.low, event.high)
         state.selected = combine(state.selected, found, event.op)
     if event.kind == "clear":
         state.selected = np.zeros(0, np.int64)
@@ -120,40 +128,50 @@ def focus():
     return Focus(tuple(map(float, box)), wanted)
 
 
+def begin_again():
+    """What opening the page anew would do, without opening it."""
+    age = state.age + 1
+    state.clear()
+    state.age = age
+
+
 def go(cluster):
     st.query_params["focus"] = cluster
 
 
-if os.environ.get("MAP_TOGGLE") and not st.checkbox("Show the map", value=True):
+if setting("toggle", "") and not st.checkbox("Show the map", value=True):
     st.stop()
-bar = st.columns([2, 2, 1, 3], vertical_alignment="center")
+bar = st.columns([2, 2, 1, 1, 2], vertical_alignment="center")
 colour = bar[0].segmented_control(
     "Colour",
     ["cluster", "source", "length"],
     default="cluster",
     label_visibility="collapsed",
-    key="colour",
+    key=f"colour {state.age}",
 )
+state.colour = colour
 lit = bar[1].segmented_control(
     "Lit",
     ["none", "run", "selection", "dropped"],
-    default=os.environ.get("MAP_LIT", "none"),
+    default=setting("lit", "none"),
     label_visibility="collapsed",
+    key=f"lit {state.age}",
 )
 bar[2].button("Re-run")
 if "focus" in st.query_params:
     bar[2].button("Go to 1", on_click=go, args=(1,))
-bar[3].markdown(f"**{len(state.selected):,} selected**")
+bar[3].button("Begin again", on_click=begin_again)
+bar[4].markdown(f"**{len(state.selected):,} selected**")
 event = show_map(
-    payload(N, K, colour, lit, tuple(state.selected) if lit == "selection" else ()),
-    key="map",
-    height=int(os.environ["MAP_HEIGHT"]) if "MAP_HEIGHT" in os.environ else "fill",
+    payload(N, K, GROUPS, colour, lit, tuple(state.selected) if lit == "selection" else ()),
+    key=f"map {state.age}",
+    height=int(setting("height", "0")) or "fill",
     on_event=on_event,
     first_line=first_line,
     focus=focus(),
     opened=int(st.query_params["opened"]) if "opened" in st.query_params else None,
 )
-if os.environ.get("MAP_ECHO", "1") == "1":
+if setting("echo", "1") == "1":
     shown = {
         "selected": len(state.selected),
         "events": state.events,
@@ -165,6 +183,7 @@ if os.environ.get("MAP_ECHO", "1") == "1":
         "low": event.low if event else 0,
         "high": event.high if event else 0,
         "runs": state.runs,
+        "age": state.age,
         "asked": state.asked,
     }
     st.html(f"<output data-echo='{json.dumps(shown)}'></output>")
