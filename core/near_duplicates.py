@@ -59,6 +59,11 @@ class DuplicateGroups:
         return self.rows[self.starts[number] : self.starts[number + 1]]
 
     @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Rows of each group, falling."""
+        return np.diff(self.starts)
+
+    @property
     def extra(self) -> int:
         """How many rows are more than one of each group."""
         return len(self.rows) - len(self)

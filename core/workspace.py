@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.decisions import Decisions
     from core.facets import Histogram
     from core.features import Features
+    from core.group_spread import GroupSpread
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
     from core.runs import Run
@@ -96,6 +97,12 @@ class Workspace:
 
         self._run("duplicates")
         return duplicate_groups(self.project, cosine)
+
+    def duplicate_spread(self, cosine: float = 0.95) -> "GroupSpread":
+        """How unlike the rows of each near-duplicate group are; see `core.group_spread`."""
+        from core.group_spread import spread_of
+
+        return spread_of(self.project, self.duplicates(cosine))
 
     def drop_duplicates(self, cosine: float = 0.95, **options: Any) -> "Decisions":
         """Drop all rows but one of each group; see `core.near_duplicates.drop_duplicates`."""
