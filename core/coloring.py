@@ -92,6 +92,24 @@ def by_category(
     return Coloring(narrow, colors["light"], colors["dark"], kept_names, legend)
 
 
+def legend_of(coloring: Coloring, seen: NDArray[np.bool_]) -> dict[str, Any]:
+    """The legend of a part of the rows: the same entries, counting what is seen of them.
+
+    Parameters
+    ----------
+    seen : bool ndarray of shape (n,)
+    """
+    legend, codes = coloring.legend, coloring.codes[seen]
+    counts = np.bincount(codes, minlength=len(coloring.light)).tolist()
+    if legend["kind"] == "number":
+        return {**legend, "none": counts[0]}
+    entries = [{**entry, "count": counts[entry["group"]]} for entry in legend["entries"]]
+    # The smallest of very many categories are as grey as rows without one.
+    none = min(legend["none"], sum(counts[len(coloring.names) :]))
+    other = len(codes) - none - sum(entry["count"] for entry in entries)
+    return {**legend, "entries": entries, "other": other, "none": none}
+
+
 def some_rows(rows: int) -> slice:
     """The rows by which it is seen who is whose neighbour."""
     return slice(None, None, max(1, rows // _LOOKED_AT))

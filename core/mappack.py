@@ -29,7 +29,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.coloring import Coloring
+from core.coloring import Coloring, legend_of
 from core.errors import InputError
 from core.mapsections import Places, Section, flag_section, golden_stride, group_section, in_unit
 
@@ -142,9 +142,9 @@ def pack(
     ]
     # Each row counts once: those that are lit first, then those that were dropped.
     chosen = 0 if lit is None else int(np.count_nonzero(lit))
-    gone = (
-        0 if dropped is None else int(np.count_nonzero(dropped if lit is None else dropped & ~lit))
-    )
+    faint = None if dropped is None else dropped if lit is None else dropped & ~lit
+    gone = 0 if faint is None else int(np.count_nonzero(faint))
+    said = coloring.legend if faint is None or not gone else legend_of(coloring, ~faint)
     header = {
         "n": n,
         "stride": golden_stride(n),
@@ -154,7 +154,7 @@ def pack(
         "light": coloring.light.tobytes().hex(),
         "dark": coloring.dark.tobytes().hex(),
         "names": coloring.names,
-        "legend": coloring.legend if legend else None,
+        "legend": said if legend else None,
         "context": context if lit is not None else None,
         "lit": chosen,
         "litLabel": lit_label,

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import coloring as coloring_module
 from core.coloring import by_category, by_number
+from core.column_coloring import by_difference
 from core.errors import InputError
 from core.mappack import MAGIC, PREAMBLE, Focus, Title, pack, split
 from core.mapsections import Places, golden_stride
@@ -69,6 +71,50 @@ def test_a_map_comes_back_as_it_went():
     # Each row counts once in the legend.
     assert (both["lit"], both["dropped"]) == (lit.sum(), dropped.sum())
     assert both["lit"] + both["dropped"] + both["others"] == len(points)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    codes=st.lists(st.integers(-1, 13), min_size=1, max_size=80),
+    marks=st.lists(st.integers(0, 3), min_size=80, max_size=80),
+    most=st.sampled_from([3, 4096]),
+)
+def test_every_row_counts_once_in_the_legend_of_categories(codes, marks, most):
+    labels, marks = np.array(codes), np.array(marks[: len(codes)])
+    lit, dropped = marks % 2 == 1, marks >= 2
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    names = [f"name {number}" for number in range(14)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coloring_module, "MAX_GROUPS", most)
+        coloring = by_category(labels, names, points=points)
+    before = json.dumps(coloring.legend)
+    header = read_header(pack(points, coloring, lit=lit, dropped=dropped))
+    legend, seen = header["legend"], ~(dropped & ~lit)
+    for entry in legend["entries"]:
+        assert entry["count"] == np.count_nonzero(seen & (labels == names.index(entry["name"])))
+    named = sum(entry["count"] for entry in legend["entries"])
+    assert legend["none"] >= 0 and legend["other"] >= 0
+    assert named + legend["other"] + legend["none"] + header["dropped"] == len(labels)
+    if most > 14:
+        assert legend["none"] == np.count_nonzero(seen & (labels < 0))
+    # What is dropped moves no entry, and the colours are shared by many maps.
+    assert [one["name"] for one in legend["entries"]] == [
+        one["name"] for one in coloring.legend["entries"]
+    ]
+    assert json.dumps(coloring.legend) == before
+
+
+def test_dropped_rows_count_once_beside_numbers_and_two_runs():
+    rng = np.random.default_rng(0)
+    points, dropped = rng.normal(size=(60, 2)), np.arange(60) % 3 == 0
+    values = np.where(np.arange(60) % 4 == 0, np.nan, rng.random(60))
+    header = read_header(pack(points, by_number(values), dropped=dropped))
+    assert (header["legend"]["none"], header["dropped"]) == (10, 20)
+    runs = by_difference(np.arange(30), np.arange(20, 40), 60)
+    header = read_header(pack(points, runs, dropped=dropped))
+    said = {one["name"]: one["count"] for one in header["legend"]["entries"]}
+    assert said == {"in both": 7, "only first": 13, "only second": 6, "in neither": 14}
+    assert sum(said.values()) + header["dropped"] == 60
 
 
 @pytest.mark.parametrize("k", [5, 300])
