@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.errors import InputError
+from core.scales import quantiles
 
 LEGEND_ENTRIES = 8
 # More hues than this say nothing, and names of thousands of values would outweigh the points.
@@ -138,7 +139,7 @@ def by_number(
     """
     value = np.asarray(values, np.float64)
     finite = np.isfinite(value) & ((value > 0) | (not logarithmic))
-    ends = np.quantile(value[finite], [0.01, 0.99]) if finite.any() else np.zeros(2)
+    ends = quantiles(value[finite], [0.01, 0.99]) if finite.any() else np.zeros(2)
     bottom = float(ends[0]) if low is None else float(low)
     top = float(ends[1]) if high is None else float(high)
     levels = _level(np.where(finite, value, bottom), bottom, top, logarithmic)
@@ -194,8 +195,10 @@ def rows_in_range(coloring: Coloring, low: float, high: float) -> NDArray[np.int
 
 def _level(values: np.ndarray, low: float, high: float, logarithmic: bool) -> np.ndarray:
     """Levels 1 to 255 of finite values on a scale, as float64."""
-    start, stop = low, high
+    values, start, stop = np.clip(values, low, high), low, high
     if logarithmic and low > 0:
         values, start, stop = np.log(values), math.log(low), math.log(high)
-    span = stop - start if stop > start else 1.0
-    return 1 + np.round(np.clip((values - start) / span, 0, 1) * (_LEVELS - 1))
+    # Halved: the whole range of floats is wider than the largest of them.
+    span = stop / 2 - start / 2
+    shares = (values / 2 - start / 2) / span if span > 0 else np.zeros(len(values))
+    return 1 + np.round(np.clip(shares, 0, 1) * (_LEVELS - 1))

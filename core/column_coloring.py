@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.coloring import Coloring, by_category, by_number
-from core.column_values import distinct, spreads_by_ratio
 from core.decision_state import Tags
 from core.errors import InputError
 from core.facet_columns import CategoryColumn, TagColumn
 from core.facets import Facets
+from core.scales import distinct, spreads_by_ratio
 
 # Categories with a colour of their own; there are twelve hues, so that more would only repeat.
 MOST_CATEGORIES = 30

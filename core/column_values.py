@@ -38,38 +38,6 @@ def column_values(pool: Pool, name: str) -> NDArray[np.float64] | Categories:
     return Categories(codes.astype(np.int32), names)
 
 
-def distinct(values: NDArray[np.float64], most: int) -> NDArray[np.float64] | None:
-    """The different values of a float64 array, ascending, if there are at most `most`."""
-    # A column of many values shows it in its first rows: no need to sort all of it.
-    if len(np.unique(values[:1000])) > most:
-        return None
-    import pandas as pd
-
-    found = np.sort(pd.unique(values))
-    return found if len(found) <= most else None
-
-
-def spreads_by_ratio(values: NDArray[np.float64]) -> bool:
-    """Whether equal ratios share out the rows over a scale more evenly than equal steps."""
-    if not len(values) or values.min() <= 0:
-        return False
-    sample = values[:: max(1, len(values) // 50_000)]
-    low, high = np.quantile(sample, [0.01, 0.99])
-    if high <= low:
-        return False
-    inside = np.clip(sample, low, high)
-    steps = (inside - low) / (high - low)
-    ratios = np.log(inside / low) / np.log(high / low)
-    return _entropy(ratios) > _entropy(steps) + 0.1
-
-
-def _entropy(shares: NDArray[np.float64]) -> float:
-    """How evenly numbers of [0, 1] fall into 16 bins, in nats."""
-    counts = np.histogram(shares, 16, (0, 1))[0]
-    part = counts[counts > 0] / len(shares)
-    return float(-(part * np.log(part)).sum())
-
-
 def _floats(values: NDArray[np.object_]) -> NDArray[np.float64]:
     """Numbers and None as float64, None as NaN; whole numbers too large for it too."""
     try:

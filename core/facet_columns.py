@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.column_values import distinct, spreads_by_ratio
 from core.decision_state import Tags
 from core.errors import InputError
 from core.pool import Categories
+from core.scales import distinct, quantiles, spreads_by_ratio
 
 BARS = 24  # of numbers, at most
 _FEW = 12  # different numbers that have a bar each
 _NAMED = 10  # values that a message names
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _RATIO_DIGITS = 2  # of the edges of bars of equal ratio
+_LEAST_STEP = 1e-300  # from one bar to the next; below, floats are too coarse for round numbers
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -171,7 +172,7 @@ def bars(values: Values) -> tuple[Values, Values]:
     few = distinct(values, _FEW)
     if few is not None:
         return few, few
-    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = quantiles(values, [0.005, 0.995])
     least, most = float(values.min()), float(values.max())
     whole = bool((values == np.floor(values)).all()) and abs(least) + abs(most) < 2**53
     inner = _ratios(low, high) if spreads_by_ratio(values) else _steps(low, high)
@@ -190,8 +191,11 @@ def _steps(low: float, high: float) -> Values:
     """Round numbers, equally far apart, from `low` to `high`."""
     if high <= low:  # nearly all are one number, which has a bar of its own
         return np.array([high, np.nextafter(high, np.inf)])
-    rough = (high - low) / (BARS - 2)
-    power = 10.0 ** math.floor(math.log10(rough)) if rough >= 1e-300 else rough
+    # Divided first: numbers that are far apart have no difference.
+    rough = high / (BARS - 2) - low / (BARS - 2)
+    if rough < _LEAST_STEP:
+        return np.array([high])
+    power = 10.0 ** math.floor(math.log10(rough))
     step = next((power * one for one in _STEPS if power * one >= rough), 10 * power)
     edges = np.arange(math.floor(low / step) + 1, math.floor(high / step) + 1) * step
     if not len(edges):

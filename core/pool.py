@@ -148,8 +148,8 @@ class Pool:
         InputError
             `where` cannot be used.
         """
-        values: list[Any]
-        tests, values = sql_tests(text, ("prompt", "answer"))
+        tests, terms = sql_tests(text, ("prompt", "answer"))
+        values: list[Any] = [*terms]
         if sources:
             tests.append("source IN (SELECT unnest(?))")
             values.append(list(sources))

@@ -16,7 +16,9 @@ export function valueOf(level, { low, high, logarithmic }) {
   const share = (level - 1) / (LEVELS - 1);
   // No rounding error at the ends.
   if (share === 0 || share === 1) return share ? high : low;
-  return logarithmic ? low * (high / low) ** share : low + (high - low) * share;
+  // Ends that are as far apart as numbers can be have neither difference nor ratio.
+  if (logarithmic) return low ** (1 - share) * high ** share;
+  return low * (1 - share) + high * share;
 }
 
 export class Brush {

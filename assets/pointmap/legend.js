@@ -2,10 +2,15 @@
 
 import { Brush, valueOf } from "./brush.js";
 
+// Numbers from which on, and below which, digits say less than a power of ten.
+const LONG = 1e15;
+const SHORT = 1e-3;
+
 const count = (number) => number.toLocaleString("en");
 
 function short(number) {
   const size = Math.abs(number);
+  if (size >= LONG || (size && size < SHORT)) return number.toExponential(1);
   const digits = size >= 100 || Number.isInteger(number) ? 0 : size >= 1 ? 1 : 3;
   return number.toLocaleString("en", { maximumFractionDigits: digits });
 }

@@ -12,6 +12,7 @@ from core.facets import AnyOf, Between, Filter, Histogram
 
 _FOLDER = Path(__file__).parents[2] / "assets" / "facets"
 _MOST_VALUES = 60  # of a column of names
+_LONG = 1e15  # numbers from which on digits say less than a power of ten
 _COMPONENT = st.components.v2.component(
     "winnow_facets",
     html=(_FOLDER / "facets.html").read_text("utf-8"),
@@ -137,4 +138,4 @@ def _range(low: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < _LONG else f"{value:.3g}"
