@@ -13,6 +13,10 @@ from core.pool import Categories, Pool
 MOST_VALUES = 1000
 
 
+class TooManyValuesError(InputError):
+    """A column of text has more than `MOST_VALUES` different values."""
+
+
 def column_values(pool: Pool, name: str) -> NDArray[np.float64] | Categories:
     """Read an original column as numbers, NaN where a row has none, or as names, code -1 for none.
 
@@ -20,8 +24,10 @@ def column_values(pool: Pool, name: str) -> NDArray[np.float64] | Categories:
 
     Raises
     ------
+    TooManyValuesError
+        Its text has more than `MOST_VALUES` different values.
     InputError
-        There is no such column, or its text has more than `MOST_VALUES` different values.
+        There is no such column.
     """
     values = pool.column(name)
     if values.dtype.kind not in "Ob":
@@ -31,7 +37,7 @@ def column_values(pool: Pool, name: str) -> NDArray[np.float64] | Categories:
         return _floats(values)
     codes, names = _texts(values, kinds)
     if len(names) > MOST_VALUES:
-        raise InputError(
+        raise TooManyValuesError(
             f"Column {name!r} has {len(names):,} different values, too many to tell apart; choose "
             f"a column of numbers, or one of up to {MOST_VALUES:,} values."
         )

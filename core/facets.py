@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters import require_clusters
-from core.column_values import column_values
+from core.column_values import TooManyValuesError, column_values
 from core.decisions import Decisions, load_decisions
-from core.errors import InputError, command
+from core.errors import InputError, WinnowError, command
 from core.facet_columns import CategoryColumn, Column, NumberColumn, TagColumn
 from core.layout import load_layout
 from core.map_density import map_density
 from core.pool import Categories, Pool
 from core.project import Project
+from core.usable_columns import note_useless, usable_columns
 
 # What every pool has beside its original columns; one of these names means this.
 OWN = {
@@ -32,6 +33,12 @@ OWN = {
 }
 ORIGINAL = "column:"  # before the name of an original column that is also one of these
 _NAMED = 30  # columns that a message names
+
+
+def label_of(name: str) -> str:
+    """A column for people to choose it by its name."""
+    original = name.removeprefix(ORIGINAL)
+    return OWN.get(name, original if original not in OWN else f"{original} (original column)")
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,13 @@ class Facets:
         others = [ORIGINAL * (name in OWN) + name for name in self.pool.columns()]
         return [*own, *others]
 
+    def offered(self) -> list[str]:
+        """Those of `names` to choose from: they can be used, and no two of them are the same."""
+        usable = {*usable_columns(self.pool)} - {self.pool.quality_column()}
+        return [
+            name for name in self.names() if name in OWN or name.removeprefix(ORIGINAL) in usable
+        ]
+
     def ready(self, name: str) -> bool:
         """Whether a column needs no reading any more."""
         known = self._known.get(name)
@@ -144,14 +158,21 @@ class Facets:
         Raises
         ------
         InputError
-            There is no such column, or it has more than 1,000 different texts.
+            There is no such column, or it has more than 1,000 different texts, or its values
+            cannot be read.
         """
         if name == "tag":
             return TagColumn(name, OWN[name], self.decisions.tags, self.pool.rows)
         made_by = self._made_by(name)
         known = self._known.get(name)
         if known is None or known[0] != made_by:
-            known = self._known[name] = made_by, self._read(name)
+            try:
+                known = self._known[name] = made_by, self._read(name)
+            except WinnowError:
+                raise
+            except Exception as error:  # whatever its values are, all else goes on without it
+                what = type(error).__name__
+                raise InputError(f"Column {name!r} cannot be read ({what}: {error}).") from error
         return known[1]
 
     def mask(self, rule: Filter) -> NDArray[np.bool_]:
@@ -266,8 +287,12 @@ class Facets:
             known = ", ".join(self.names()[:_NAMED])
             raise InputError(f"There is no column {name!r}; some are: {known}.")
         if name == "quality":
-            return NumberColumn.of(name, original, pool.numbers(original))
-        values = column_values(pool, original)
+            return NumberColumn.of(name, original, pool.numbers(original, gaps=True))
+        try:
+            values = column_values(pool, original)
+        except TooManyValuesError:
+            note_useless(pool, original)
+            raise
         if isinstance(values, Categories):
             return CategoryColumn.of(name, original, values)
         return NumberColumn.of(name, original, values)

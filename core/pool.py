@@ -257,8 +257,12 @@ class Pool:
         found: str | None = self.meta["columns"].get("quality")
         return found
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str, *, gaps: bool = False) -> NDArray[np.float64]:
         """Return n_chars, n_turns or an original column as float64 of shape (rows,); text is read.
+
+        Parameters
+        ----------
+        gaps : whether rows may have no finite number; they are not finite then.
 
         Raises
         ------
@@ -275,7 +279,7 @@ class Pool:
         values = self.column(name)
         numbers = np.fromiter(map(_number, values), np.float64, len(values))
         bad = np.flatnonzero(~np.isfinite(numbers))
-        if len(bad):
+        if len(bad) and not gaps:
             first = values[bad[0]]
             shown = "empty" if first is None else repr(str(first)[:40])
             others = f", and {len(bad) - 1:,} rows more have none" if len(bad) > 1 else ""

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.decisions import decide
 from core.errors import InputError, WinnowError
-from core.facets import ORIGINAL, OWN
+from core.facets import label_of
 from core.mapevent import MapEvent
 from core.pool import Pool
 from core.runs import list_runs
@@ -68,7 +68,6 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
 def _choose_color(view: ProjectView, runs: list[str]) -> str:
     """What the map is coloured by: one of `COLORS`, tags, a run, two runs, or a column."""
     assert view.pool is not None
-    columns = _columns(view)
     colors = [
         *COLORS,
         *([TAG] if view.decisions.tags else []),
@@ -92,12 +91,13 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
                 return DIFFERENCE + " ".join(_choose_runs(runs))
         if color != _COLUMN:
             return str(color)
+        columns = [name for name in view.facets.offered() if name not in _BUTTONS]
         if st.session_state.get("map-column") not in columns:
             st.session_state["map-column"] = _telling_column(view.pool, columns)
         column = st.selectbox(
             "Column",
             columns,
-            format_func=lambda name: OWN.get(name, name.removeprefix(ORIGINAL)),
+            format_func=label_of,
             label_visibility="collapsed",
             key="map-column",
             persist_state="session",
@@ -116,11 +116,6 @@ def _choose_runs(runs: list[str]) -> list[str]:
         run = st.selectbox(label, others, key=key)
         chosen.append(str(run))
     return chosen
-
-
-def _columns(view: ProjectView) -> list[str]:
-    """What there is to colour by besides what has a button of its own."""
-    return [name for name in view.facets.names() if name not in _BUTTONS]
 
 
 def _telling_column(pool: Pool, columns: list[str]) -> str:
@@ -314,7 +309,7 @@ def render() -> None:
     runs = tuple(run.id for run in list_runs(view.project))
     choices = {
         "color": (*COLORS, TAG, LAST_RUN, TWO_RUNS, _COLUMN),
-        "column": tuple(_columns(view)),
+        "column": tuple(view.facets.names()),
         "first": runs,
         "second": runs,
         "panel": tuple(_PANELS),

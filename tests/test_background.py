@@ -74,3 +74,23 @@ def test_an_error_is_the_answer_and_the_desk_goes_on():
     with pytest.raises(InputError, match="No rows"):
         result_of(task)
     assert result_of(desk.ask("a", 2, lambda task: 3, wait=SECONDS)) == 3
+
+
+@pytest.mark.parametrize("error", [InputError("The disk is gone."), OSError("gone")])
+def test_what_failed_is_done_again_some_time_later(monkeypatch, error):
+    desk, tries = Desk(), []
+
+    def work(task):
+        tries.append(1)
+        if len(tries) == 1:
+            raise error
+        return "read"
+
+    for _ in range(2):  # a page that runs again meets the same answer, and no work
+        with pytest.raises(type(error), match="gone"):
+            result_of(desk.ask("a", 1, work, wait=SECONDS))
+    assert tries == [1]
+    monkeypatch.setattr("pages.ui.background._TRIED_AGAIN", 0.0)
+    for _ in range(2):
+        assert result_of(desk.ask("a", 1, work, wait=SECONDS)) == "read"
+    assert tries == [1, 1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_page_map import panel, search
@@ -89,8 +90,21 @@ def test_select_nothing_takes_filters_off(mapped_root, monkeypatch):
     assert "Nothing selected" in texts(app) and "selection" not in app.session_state
 
 
-def test_columns_are_added_and_those_that_cannot_be_are_said(mapped_root, monkeypatch):
+def test_columns_that_can_only_be_refused_are_not_offered(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Filters")
+    offered = app.selectbox(key="facet-add").options
+    assert "score" in offered and "Turns" in offered
+    # Each instruction is another one; the source is a histogram of its own.
+    assert not {"instruction", "source", "source (original column)"} & set(offered)
+    app.segmented_control(key="map-color").set_value("Column").run()
+    options = app.selectbox(key="map-column").options
+    assert "score" in options and not {"instruction", "source (original column)"} & set(options)
+
+
+def test_columns_are_added_and_one_that_is_refused_is_not_offered_again(mapped_root, monkeypatch):
     monkeypatch.setattr("core.column_values.MOST_VALUES", 100)
+    monkeypatch.setattr("core.usable_columns._look", lambda pool: [])
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "Filters")
     for name in ("score", "instruction"):
@@ -99,6 +113,25 @@ def test_columns_are_added_and_those_that_cannot_be_are_said(mapped_root, monkey
     assert any("different values" in str(error.value) for error in app.error)
     app.run()
     assert not app.error
+    assert app.session_state["facet-columns"][str(mapped_root)] == ["score"]
+    assert not {"score", "instruction"} & set(app.selectbox(key="facet-add").options)
+
+
+def test_a_column_that_cannot_be_read_is_said_and_can_be_added_later(mapped_root, monkeypatch):
+    st.cache_resource.clear()  # colours of the same pool that another test asked for
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Filters")
+    with monkeypatch.context() as patch:
+        patch.setattr("core.facets.column_values", lambda *_: 1 / 0)
+        app.selectbox(key="facet-add").set_value("score").run()
+        assert not app.exception
+        assert any("cannot be read" in str(error.value) for error in app.error)
+        app.segmented_control(key="map-color").set_value("Column").run()
+        app.selectbox(key="map-column").set_value("score").run()
+        assert not app.exception and "cannot be read" in texts(app)
+    monkeypatch.setattr("pages.ui.background._TRIED_AGAIN", 0.0)
+    app.selectbox(key="facet-add").set_value("score").run()
+    assert not app.error and not app.exception and "cannot be read" not in texts(app)
     assert app.session_state["facet-columns"][str(mapped_root)] == ["score"]
 
 

@@ -13,6 +13,7 @@ from core.errors import WinnowError
 
 _KEPT = 48  # results; those of a preview are some MB at a million rows
 _POLL_SECONDS = 0.5
+_TRIED_AGAIN = 20.0  # seconds after which what failed may succeed: a disk came back, memory is free
 _FORGOTTEN = 10.0  # seconds without a poll after which nobody waits: the window was closed
 
 
@@ -34,7 +35,13 @@ class Task:
     urgent: bool = False
     unwanted: bool = False
     asked: float = field(default_factory=time.monotonic)
+    failed: float | None = None  # when
     finished: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it failed so long ago that it is worth another try."""
+        return self.failed is not None and time.monotonic() - self.failed > _TRIED_AGAIN
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Take note of how far the work is, and end it when nobody waits for it any more."""
@@ -65,6 +72,8 @@ class Desk:
     ) -> Task:
         """Have `work` done, unless it was done before, and wait for it for at most `wait` seconds.
 
+        What failed is done again when it is asked for some time later.
+
         Parameters
         ----------
         slot : whose wish it is; an earlier one of the same slot that is not done yet is dropped.
@@ -73,7 +82,7 @@ class Desk:
         """
         with self._change:
             task = self._tasks.get(key)
-            if task is None or task.unwanted:
+            if task is None or task.unwanted or task.outdated:
                 task = self._tasks[key] = Task(key, urgent=urgent)
                 if urgent:
                     for other in self._tasks.values():
@@ -107,9 +116,9 @@ class Desk:
         except UnwantedError:
             return
         except WinnowError as error:
-            task.error = error
+            task.error, task.failed = error, time.monotonic()
         except Exception as error:  # for the page to say; it must not end the thread
-            task.crash = error
+            task.crash, task.failed = error, time.monotonic()
         task.finished.set()
 
 

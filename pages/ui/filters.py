@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import WinnowError
 from core.facet_columns import Column
-from core.facets import Facets
+from core.facets import Facets, label_of
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.facet_charts import chosen_filter, show_facets
 from pages.ui.selection import filters_of, set_filters
@@ -32,8 +32,9 @@ def render(view: ProjectView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.selectbox(
             "Add a column",
-            [name for name in names if name not in wanted],
+            [name for name in facets.offered() if name not in wanted],
             index=None,
+            format_func=label_of,
             key="facet-add",
             placeholder="Add a column",
             label_visibility="collapsed",
