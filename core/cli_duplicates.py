@@ -54,7 +54,11 @@ def duplicates(
         "groups": len(groups),
         "rows": len(groups.rows),
         "extra": groups.extra,
-        "least_alike": _least_alike(groups, spread, spread.worst) if len(groups) else None,
+        "least_alike": (
+            {**_least_alike(groups, spread, spread.worst), "exact": bool(spread.exact.all())}
+            if len(groups)
+            else None
+        ),
         "largest": [
             {
                 **_least_alike(groups, spread, number),

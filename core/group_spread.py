@@ -44,9 +44,11 @@ class GroupSpread:
         """The group in which the two least alike rows of all were found."""
         return int(np.argmin(self.cosines))
 
-    def said(self, number: int) -> str:
-        """The lowest cosine of a group for people: behind "≤" if only some were looked at."""
-        return f"{'' if self.exact[number] else '≤ '}{self.cosines[number]:.3f}"
+    def said(self, number: int | None = None) -> str:
+        """The lowest cosine of a group, or of all, for people: behind "≤" if it may be lower."""
+        exact = self.exact.all() if number is None else self.exact[number]
+        lowest = self.cosines.min() if number is None else self.cosines[number]
+        return f"{'' if exact else '≤ '}{lowest:.3f}"
 
 
 def group_spread(groups: "DuplicateGroups", vectors: NDArray[np.floating[Any]]) -> GroupSpread:

@@ -7,7 +7,7 @@ from typing import Literal
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _WORD = re.compile(r"\w+")
-_MOST = 1_500  # words and spaces of a text that are compared; beyond, time grows with their square
+MOST = 1_500  # words and spaces of a text that are compared; beyond, time grows with their square
 
 _AROUND = 6  # words beside a difference that show where it is
 _FOLDED = 10  # words that are worth folding; fewer are read as fast as their number
@@ -28,7 +28,12 @@ class Piece:
     @property
     def words(self) -> int:
         """How many words it has."""
-        return len(_words(self.text))
+        return len(words_of(self.text))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, without spaces and marks."""
+    return _WORD.findall(text)
 
 
 def word_diff(first: str, second: str) -> list[Piece]:
@@ -38,12 +43,11 @@ def word_diff(first: str, second: str) -> list[Piece]:
     the first 1,500 or so of a text count as its own.
     """
     a, b = _WORDS.findall(first), _WORDS.findall(second)
-    begin = _common(a, b)
-    end = _common(a[begin:][::-1], b[begin:][::-1])
+    begin, end = _common_ends(a, b)
     pieces = [Piece("same", "".join(a[:begin]))] if begin else []
     tail = [Piece("same", "".join(a[len(a) - end :]))] if end else []
     a, b = a[begin : len(a) - end], b[begin : len(b) - end]
-    matcher = SequenceMatcher(None, a[:_MOST], b[:_MOST], autojunk=False)
+    matcher = SequenceMatcher(None, a[:MOST], b[:MOST], autojunk=False)
     for tag, a0, a1, b0, b1 in matcher.get_opcodes():
         if tag == "equal":
             pieces.append(Piece("same", "".join(a[a0:a1])))
@@ -52,10 +56,19 @@ def word_diff(first: str, second: str) -> list[Piece]:
             pieces.append(Piece("first", "".join(a[a0:a1])))
         if b1 > b0:
             pieces.append(Piece("second", "".join(b[b0:b1])))
-    for kind, rest in (("first", a[_MOST:]), ("second", b[_MOST:])):
+    for kind, rest in (("first", a[MOST:]), ("second", b[MOST:])):
         if rest:
             pieces.append(Piece(kind, "".join(rest)))  # type: ignore[arg-type]
     return pieces + tail
+
+
+def compared(first: str, second: str) -> int:
+    """How many words and spaces `word_diff` has to compare: more than `MOST` it does not.
+
+    Those of the longer text, without what both begin and end with.
+    """
+    a, b = _WORDS.findall(first), _WORDS.findall(second)
+    return max(len(a), len(b)) - sum(_common_ends(a, b))
 
 
 def brief_diff(first: str, second: str) -> list[Piece]:
@@ -111,6 +124,12 @@ def _fold(piece: Piece, after: bool, before: bool) -> list[Piece]:
 
 def _words(text: str) -> list[re.Match[str]]:
     return list(_WORD.finditer(text))
+
+
+def _common_ends(a: list[str], b: list[str]) -> tuple[int, int]:
+    """How many words both begin with, and how many others both end with."""
+    begin = _common(a, b)
+    return begin, _common(a[begin:][::-1], b[begin:][::-1])
 
 
 def _common(a: list[str], b: list[str]) -> int:

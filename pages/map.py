@@ -313,6 +313,7 @@ def render() -> None:
         "first": runs,
         "second": runs,
         "panel": tuple(_PANELS),
+        "line": near_duplicates.LINES,
     }
     links.restore(view, choices)
     canvas, panel = st.columns([0.69, 0.31], gap="medium")
@@ -334,7 +335,8 @@ def render() -> None:
         _render_rows(view, chosen)
     parts = {_COLUMN: ("column",), TWO_RUNS: ("first", "second")}
     colored = dict.fromkeys(parts.get(st.session_state["map-color"], ()), "")
-    links.write(view, {"color": COLORS[0], "panel": "Clusters", **colored})
+    lined = {"line": near_duplicates.LINE} if shown == "Duplicates" else {}
+    links.write(view, {"color": COLORS[0], "panel": "Clusters", **colored, **lined})
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

@@ -76,6 +76,7 @@ def test_of_a_large_group_a_sample_is_looked_at_and_that_is_said(monkeypatch):
         assert spread.cosines[number] == pytest.approx(plain(vectors, looked).min(), abs=1e-6)
         assert set(spread.pairs[number]) <= set(looked)
     assert [spread.said(number)[:2] == "≤ " for number in range(4)] == [True, True, False, False]
+    assert spread.said() == f"≤ {spread.cosines.min():.3f}"  # a sampled group may hold a lower one
 
 
 def test_ends_of_a_chain_are_far_apart_though_each_link_is_close():

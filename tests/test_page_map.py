@@ -9,6 +9,8 @@ from test_pages import APP, button, finish, open_app, texts
 from core.cluster_stats import cluster_stats
 from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
+from core.features import load_features
+from core.group_spread import group_spread
 from core.near_duplicates import duplicate_groups, find_duplicates
 from core.pool import Pool
 from core.project import Project
@@ -107,9 +109,14 @@ def test_nearest_rows_are_listed_and_set_against_the_row(app, mapped_root):
     assert app.dataframe[0].value["row"].tolist() == found.rows.tolist()
     app.session_state["nearest-20"] = {"selection": {"rows": [0], "columns": []}}
     app.run()
-    assert f"only in row {found.rows[0]}" in texts(app)
+    assert f"**Row {found.rows[0]}**" in texts(app) and "of the words differ" in texts(app)
     app.button(key=f"to-{found.rows[0]}").click().run()
     assert f"**Row {found.rows[0]}**" in texts(app)
+
+
+def set_line(app, cosine):
+    app.select_slider(key="map-line").set_value(f"{cosine:.3f}").run()
+    assert not app.exception
 
 
 def test_near_duplicates_are_looked_for_by_a_job(app):
@@ -123,10 +130,27 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     groups = duplicate_groups(project, COSINE)
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "Duplicates")
-    app.slider(key="duplicate-line").set_value(COSINE).run()
+    set_line(app, COSINE)
     assert f"**{len(groups)} groups**" in texts(app)
-    button(app, "Pairs at the line").click().run()
-    assert "Just above" in texts(app) and "Just below" in texts(app)
+    spread = group_spread(groups, load_features(project).vectors)
+    lowest = spread.said()
+    told = f"Largest: {groups.sizes[0]} rows. Lowest cosine in a group: **{lowest}**"
+    assert told in texts(app)
+    listed = next(one.value for one in app.dataframe if "lowest" in one.value)
+    assert listed["rows"].tolist() == groups.sizes.tolist()
+    assert listed["lowest"].tolist() == [spread.said(place) for place in range(len(groups))]
+    first, second = spread.pairs[spread.worst]
+    for kind, said in (
+        ("Just above the line", "They are in one group"),
+        ("Just below the line", "Nothing joins them"),
+        (
+            "Least alike in one group",
+            f"**Rows {first} and {second}** · cosine {lowest} · in a group of",
+        ),
+    ):
+        app.session_state["pairs"] = kind
+        button(app, "Look at pairs").click().run()
+        assert said in texts(app) and not app.exception
     button(app, "Select them").click().run()
     assert f"{groups.extra} rows selected" in texts(app)
     # The button of the panel; that of the selection says the same.
@@ -143,8 +167,55 @@ def test_a_pinned_row_is_not_dropped_as_a_duplicate(mapped_root, monkeypatch):
     decide(project, Pool.open(project).rows, "pin", np.arange(240), "test")
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "Duplicates")
-    app.slider(key="duplicate-line").set_value(COSINE).run()
+    set_line(app, COSINE)
     assert button(app, "Drop 0").disabled
+
+
+def test_the_two_least_alike_rows_of_a_group_that_is_picked(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    find_duplicates(project)
+    groups = duplicate_groups(project, COSINE)
+    spread = group_spread(groups, load_features(project).vectors)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Duplicates")
+    set_line(app, COSINE)
+    key = next(one.key for one in app.dataframe if str(one.key).startswith("groups-"))
+    app.session_state[key] = {"selection": {"rows": [1], "columns": []}}
+    app.run()
+    assert f"{groups.sizes[1]} rows selected" in texts(app)
+    button(app, "Its least alike rows").click().run()
+    assert "Rows {:,} and {:,}".format(*spread.pairs[1]) in texts(app)
+    app.run()
+    button(app, "Keep its first row only").click().run()
+    assert np.flatnonzero(load_decisions(project, 240).dropped).tolist() == groups[1][1:].tolist()
+
+
+def test_the_line_is_in_the_address_and_stays_after_a_drop(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    find_duplicates(project)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Duplicates")
+    assert "line" not in app.query_params
+    set_line(app, COSINE)
+    assert app.query_params["line"] == "0.850"
+    [one for one in app.button if one.label.startswith("Drop ")][-1].click().run()
+    assert load_decisions(project, 240).dropped.any()
+    assert app.query_params["line"] == "0.850"
+    assert app.select_slider(key="map-line").value == "0.850"
+    panel(app, "Clusters")
+    assert "line" not in app.query_params
+    panel(app, "Duplicates")
+    assert app.select_slider(key="map-line").value == app.query_params["line"] == "0.850"
+    for line, restored in (("0.850", "0.850"), ("0.8501", "0.950"), ("2", "0.950"), ("x", "0.950")):
+        again = AppTest.from_file(str(APP), default_timeout=60)
+        told = {"project": "planted", "panel": "Duplicates", "line": line}
+        for name, value in told.items():
+            again.query_params[name] = value
+        again.run()
+        again._page_hash = calc_hash("map")
+        again.run()
+        assert not again.exception
+        assert again.select_slider(key="map-line").value == restored
 
 
 def test_an_address_shows_the_same_again(app, mapped_root, monkeypatch):

@@ -60,6 +60,6 @@ def test_words_are_what_differs():
 
 
 def test_the_end_of_a_long_text_is_its_own(monkeypatch):
-    monkeypatch.setattr(module, "_MOST", 4)
+    monkeypatch.setattr(module, "MOST", 4)
     pieces = word_diff("a b c d x", "z b c d y")
     assert [one.kind for one in pieces] == ["first", "second", "same", "first", "second"]

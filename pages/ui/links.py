@@ -13,7 +13,7 @@ from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _READ = "link-read"
-_CHOICES = {"color", "column", "first", "second", "panel"}
+_CHOICES = {"color", "column", "first", "second", "panel", "line"}
 _WAIT_SECONDS = 0.8  # for a selection by meaning, which may have to load the encoder
 
 

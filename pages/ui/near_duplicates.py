@@ -1,5 +1,6 @@
 """Near-duplicates on the map page: groups at a cosine, pairs at the line, all but one dropped."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,7 @@ import streamlit as st
 
 from core.decisions import decide
 from core.errors import WinnowError
+from core.group_spread import LOOKED_AT, GroupSpread, group_spread
 from core.jobs import Step
 from core.near_duplicates import (
     COSINE,
@@ -19,8 +21,9 @@ from core.near_duplicates import (
     group_rows,
     worth_of,
 )
+from core.pool import Pool
 from core.spanning_forest import LOOSEST, Forest
-from pages.ui.reader import render_difference
+from pages.ui.difference import render_difference
 from pages.ui.selection import clear_selection, newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.strip import busy, start_job
@@ -28,7 +31,20 @@ from pages.ui.text import as_text
 
 _LISTED = 200  # groups
 _PAIRS = 2  # on each side of the line
-_LABELS = {"first": "The first row", "longest": "The longest row", "best": "The best row"}
+_STEPS = 200  # of the slider, from 0 to 1
+LINES = tuple(f"{step / _STEPS:.3f}" for step in range(round(LOOSEST * _STEPS), _STEPS + 1))
+LINE = f"{COSINE:.3f}"
+_ABOVE, _BELOW, _ENDS = "Just above the line", "Just below the line", "Least alike in one group"
+_SAMPLED = (
+    f"Rows that are joined through others may be unlike each other. In groups of up to {LOOKED_AT} "
+    f"rows all pairs were looked at; ≤: of a larger one an even sample of {LOOKED_AT} rows was."
+)
+_NO_BREAK = "\u00a0"
+_LABELS = {
+    "first": "Keep the first row of each",
+    "longest": "Keep the longest row of each",
+    "best": "Keep the best row of each",
+}
 
 
 def render(view: ProjectView) -> None:
@@ -45,18 +61,21 @@ def render(view: ProjectView) -> None:
         ) and start_job(view, "Find near-duplicates", [Step("duplicates", {})]):
             st.rerun()
         return
-    cosine = st.slider(
-        "Cosine of near-duplicates",
-        LOOSEST,
-        1.0,
-        COSINE,
-        0.005,
-        format="%.3f",
-        key="duplicate-line",
-        help="Rows are joined when their cosine is at least this; a group is all that is joined, "
-        "if only through others.",
+    if st.session_state.get("map-line") not in LINES:
+        st.session_state["map-line"] = LINE
+    cosine = float(
+        st.select_slider(
+            "Cosine of near-duplicates",
+            LINES,
+            key="map-line",
+            persist_state="session",
+            help="Rows are joined when their cosine is at least this; a group is all that is "
+            "joined, if only through others.",
+        )
     )
-    groups = _groups(str(view.project.root), str(view.features_id), cosine, view.log_id, view)
+    groups, spread = _groups(
+        str(view.project.root), str(view.features_id), cosine, view.log_id, view
+    )
     if not len(groups):
         st.caption("No two kept rows are that much alike.")
     else:
@@ -64,54 +83,80 @@ def render(view: ProjectView) -> None:
             f"**{len(groups):,} groups** of {len(groups.rows):,} rows: {groups.extra:,} more than "
             "one of each"
         )
-        _render_drop(view, groups)
-    if st.button("Pairs at the line", icon=":material/compare_arrows:", width="stretch"):
-        _show_pairs(view, view.forest, cosine)
+        st.caption(_told(groups, spread), help=_SAMPLED)
+    way = _choose_keep(view.pool) if len(groups) else None
+    with st.container(horizontal=True):
+        if way:
+            _render_drop(view, groups, way)
+        if st.button("Look at pairs"):
+            _show_pairs(view, view.forest, groups, spread)
     if len(groups):
-        _render_list(view, groups)
+        _render_list(view, groups, spread)
+
+
+def _told(groups: DuplicateGroups, spread: GroupSpread) -> str:
+    """How large the groups are, and how unlike rows of one are, in a few words."""
+    lowest = spread.said().replace(" ", _NO_BREAK)
+    return f"Largest: {groups.sizes[0]:,} rows. Lowest cosine in a group: **{lowest}**"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _groups(
     root: str, features: str, cosine: float, decided: str, _view: ProjectView
-) -> DuplicateGroups:
-    assert _view.forest is not None
-    return group_rows(_view.forest, cosine, _view.decisions.dropped)
+) -> tuple[DuplicateGroups, GroupSpread]:
+    assert _view.forest is not None and _view.features is not None
+    groups = group_rows(_view.forest, cosine, _view.decisions.dropped)
+    return groups, group_spread(groups, _view.features.vectors)
 
 
-def _render_drop(view: ProjectView, groups: DuplicateGroups) -> None:
-    pool = view.pool
-    assert pool is not None
+@dataclass(frozen=True)
+class _Way:
+    """Which row of each group is kept."""
+
+    keep: Keep
+    quality: str | None
+
+
+def _choose_keep(pool: Pool) -> _Way:
     columns = [name for name in [pool.quality_column()] if name] or pool.number_columns()
     ways = [way for way in KEEPS if way != "best" or columns]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        keep = st.selectbox("Keep of each", ways, format_func=_LABELS.__getitem__)
+    with st.container(horizontal=True):
+        keep = st.selectbox(
+            "Keep of each", ways, format_func=_LABELS.__getitem__, label_visibility="collapsed"
+        )
         quality = None
         if keep == "best":
-            quality = st.selectbox("Best by", columns)
+            quality = st.selectbox("Best by", columns, label_visibility="collapsed")
+    return _Way(keep, quality)
+
+
+def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way) -> None:
+    """What can be done with all rows but one of each group."""
+    assert view.pool is not None
     try:
-        worth = worth_of(pool, keep, quality)
+        worth = worth_of(view.pool, way.keep, way.quality)
     except WinnowError as error:
         st.error(as_text(error))
         return
     rows = extra_rows(groups, worth, view.decisions.pinned)
-    with st.container(horizontal=True):
-        if st.button(
-            f"Drop {len(rows):,}",
-            type="primary",
-            disabled=not len(rows),
-            help="Drop all but one of each group; pinned rows stay. Ctrl+Z brings them back.",
-        ):
-            _drop(view, groups.cosine, keep, quality)
-        if st.button("Select them", disabled=not len(rows), help="See on the map what would go."):
-            select_rows(view, rows, f"near-duplicates at {groups.cosine:g}")
-            st.rerun()
+    if st.button(
+        f"Drop {len(rows):,}",
+        type="primary",
+        disabled=not len(rows),
+        help="Drop all but one of each group; pinned rows stay. Ctrl+Z brings them back.",
+    ):
+        _drop(view, groups.cosine, way)
+    if st.button("Select them", disabled=not len(rows), help="See on the map what would go."):
+        select_rows(view, rows, f"near-duplicates at {groups.cosine:g}")
+        st.rerun()
 
 
-def _drop(view: ProjectView, cosine: float, keep: Keep, quality: str | None) -> None:
+def _drop(view: ProjectView, cosine: float, way: _Way) -> None:
     try:
-        forest = view.forest  # the one that was counted by, whatever a job puts in use meanwhile
-        state = drop_duplicates(view.project, cosine, keep=keep, quality=quality, forest=forest)
+        # By the forest that was counted by, whatever a job puts in use meanwhile.
+        state = drop_duplicates(
+            view.project, cosine, keep=way.keep, quality=way.quality, forest=view.forest
+        )
     except WinnowError as error:
         st.toast(as_text(error), icon=":material/error:")
         return
@@ -120,24 +165,56 @@ def _drop(view: ProjectView, cosine: float, keep: Keep, quality: str | None) -> 
     st.rerun()
 
 
-@st.dialog("Pairs at the line", width="large")
-def _show_pairs(view: ProjectView, forest: Forest, cosine: float) -> None:
-    """The pairs just above and just below the line, side by side; dropped rows are named."""
-    above, below = forest.around(cosine, _PAIRS)
-    sides = (("Just above: one group", above), ("Just below: apart", below))
-    for column, (title, places) in zip(st.columns(2, gap="medium"), sides, strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            for place in places.tolist():
-                pair = forest.edges[place].tolist()
-                gone = [f"row {row:,} is dropped" for row in pair if view.decisions.dropped[row]]
-                st.caption(" · ".join([f"cosine {forest.cosines[place]:.3f}", *gone]))
-                render_difference(view, *pair)
-            if not len(places):
-                st.caption("None.")
+@st.dialog("Pairs of rows", width="large")
+def _show_pairs(
+    view: ProjectView, forest: Forest, groups: DuplicateGroups, spread: GroupSpread
+) -> None:
+    """Pairs just above the line, just below it, and the least alike of a group; one kind each."""
+    kinds = [_ABOVE, _BELOW, *([_ENDS] if len(groups) else [])]
+    if st.session_state.get("pairs") not in kinds:
+        st.session_state["pairs"] = _ABOVE
+    shown = st.segmented_control(
+        "Pairs", kinds, required=True, key="pairs", label_visibility="collapsed"
+    )
+    if shown == _ENDS:
+        st.caption("Both are in one group, joined through others.")
+        _render_ends(view, groups, spread, spread.worst)
+        return
+    above, below = forest.around(groups.cosine, _PAIRS)
+    places = above if shown == _ABOVE else below
+    st.caption("They are in one group." if shown == _ABOVE else "Nothing joins them any more.")
+    for place in places.tolist():
+        first, second = forest.edges[place].tolist()
+        _render_pair(view, first, second, float(forest.cosines[place]))
+    if not len(places):
+        st.caption("None.")
 
 
-def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
+@st.dialog("Least alike rows of the group", width="large")
+def _show_ends(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread, place: int) -> None:
+    _render_ends(view, groups, spread, place)
+
+
+def _render_ends(
+    view: ProjectView, groups: DuplicateGroups, spread: GroupSpread, place: int
+) -> None:
+    """The two rows of a group that are least alike."""
+    first, second = spread.pairs[place].tolist()
+    size = groups.sizes[place]
+    of = "" if spread.exact[place] else f", of which {LOOKED_AT} were looked at"
+    more = f"in a group of {size:,} rows{of}"
+    _render_pair(view, first, second, float(spread.cosines[place]), more)
+
+
+def _render_pair(view: ProjectView, first: int, second: int, cosine: float, more: str = "") -> None:
+    """Two rows with their cosine, set against each other; dropped ones are named."""
+    gone = [f"row {row:,} is dropped" for row in (first, second) if view.decisions.dropped[row]]
+    facts = [f"Rows {first:,} and {second:,}", f"cosine {cosine:.3f}", *([more] if more else [])]
+    st.markdown(f"**{facts[0]}** · " + " · ".join([*facts[1:], *gone]))
+    render_difference(view, first, second)
+
+
+def _render_list(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread) -> None:
     """The largest groups; a click selects one."""
     assert view.pool is not None
     count = min(len(groups), _LISTED)
@@ -146,7 +223,8 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
     page = view.pool.page(ascending).set_index("row")["prompt"]
     table = pd.DataFrame(
         {
-            "rows": np.diff(groups.starts)[:count],
+            "rows": groups.sizes[:count],
+            "lowest": [spread.said(number) for number in range(count)],
             "begins": [" ".join(str(page[row]).split())[:120] for row in firsts.tolist()],
         }
     )
@@ -159,7 +237,10 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "rows": st.column_config.NumberColumn("rows", width=55),
+            "rows": st.column_config.NumberColumn("rows", width=60, format="localized"),
+            "lowest": st.column_config.TextColumn(
+                "lowest", width=75, help="The lowest cosine of two rows.", alignment="right"
+            ),
             "begins": st.column_config.TextColumn("first row", width=270),
         },
         height=260,
@@ -170,22 +251,27 @@ def _render_list(view: ProjectView, groups: DuplicateGroups) -> None:
         select_rows(view, groups[place], f"near-duplicate group {place + 1}")
         st.rerun()
     for place in st.session_state[f"{key}-picked"][:1]:
-        _render_drop_of_one(view, groups, place)
+        _render_one(view, groups, spread, place)
     if len(groups) > count:
         st.caption(f"The {count} largest of {len(groups):,} groups.")
 
 
-def _render_drop_of_one(view: ProjectView, groups: DuplicateGroups, place: int) -> None:
-    """Drop all but the first of the group that is picked; pinned rows stay."""
+def _render_one(
+    view: ProjectView, groups: DuplicateGroups, spread: GroupSpread, place: int
+) -> None:
+    """What can be done with the group that is picked."""
     assert view.pool is not None
     one = DuplicateGroups(groups.cosine, groups[place], np.array([0, len(groups[place])]))
     rows = extra_rows(one, np.zeros(view.pool.rows), view.decisions.pinned)
-    if st.button(
-        "Keep only the first row of this group",
-        disabled=not len(rows),
-        help=f"Drop the other {len(rows):,}; Ctrl+Z brings them back.",
-    ):
-        origin = f"near-duplicate group at cosine {groups.cosine:g}, the first kept"
-        decide(view.project, view.pool.rows, "drop", rows, origin)
-        clear_selection()
-        st.rerun()
+    with st.container(horizontal=True):
+        if st.button("Its least alike rows", help="The two of this group, side by side."):
+            _show_ends(view, groups, spread, place)
+        if st.button(
+            "Keep its first row only",
+            disabled=not len(rows),
+            help=f"Drop the other {len(rows):,}; pinned rows stay. Ctrl+Z brings them back.",
+        ):
+            origin = f"near-duplicate group at cosine {groups.cosine:g}, the first kept"
+            decide(view.project, view.pool.rows, "drop", rows, origin)
+            clear_selection()
+            st.rerun()

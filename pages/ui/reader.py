@@ -7,19 +7,15 @@ import streamlit as st
 from core.decisions import decide
 from core.search import LIKE, find_rows
 from core.view_link import with_itself
-from core.word_diff import Piece, brief_diff
+from pages.ui.difference import render_difference
 from pages.ui.rows import render_row
 from pages.ui.selection import select_rows, selected
 from pages.ui.state import ProjectView
-from pages.ui.text import as_text
 
 PANEL = "Rows"  # of the map page, where rows are read
 _HEIGHT = 480
 _NEAREST = 8
 _DIFFER = 0.8  # cosine from which on two rows are set against each other
-_LONG = 900  # characters of a comparison that are shown without a scroll bar
-# Struck out or bold, so that the two are told apart without colours, too.
-_MARKS = {"first": " :orange-background[~~{}~~] ", "second": " :blue-background[**{}**] "}
 
 
 def render(view: ProjectView, row: int) -> None:
@@ -145,28 +141,3 @@ def _render_nearest(view: ProjectView, row: int) -> None:
             st.caption(f"A cosine of {cosine:.3f}: too different to be set side by side.")
             continue
         render_difference(view, row, other)
-
-
-def render_difference(view: ProjectView, first: int, second: int) -> None:
-    """Draw two rows as one text: what only one has is marked, and much that both have is folded."""
-    assert view.pool is not None
-    one, two = (view.pool.texts(row, row + 1)[0] for row in (first, second))
-    pieces = brief_diff(one, two)
-    if not any(piece.kind in _MARKS and piece.text.strip() for piece in pieces):
-        other = "They differ only in spaces and line breaks."
-        st.caption("Both rows have the same text." if one == two else other)
-        return
-    told = {"first": f"only in row {first:,}", "second": f"only in row {second:,}"}
-    st.caption(" ".join(mark.format(told[kind]) for kind, mark in _MARKS.items()))
-    shown = sum(len(piece.text) for piece in pieces if piece.kind != "folded")
-    with st.container(height=260 if shown > _LONG else "content", border=True):
-        st.markdown("".join(map(_marked, pieces)))
-
-
-def _marked(piece: Piece) -> str:
-    if piece.kind == "folded":
-        return f" :gray[… {piece.words:,} words alike …] "
-    # A line break ends a mark, and markup must not begin or end with a space.
-    lines = (as_text(line) for line in piece.text.split("\n"))
-    mark = _MARKS.get(piece.kind, " {} ")
-    return "  \n".join(mark.format(line) if line else "" for line in lines)

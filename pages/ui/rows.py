@@ -12,7 +12,7 @@ from pages.ui.text import as_text
 _LONG = 1_200  # characters after which a turn scrolls in a box of its own
 # A line that begins or ends code in Markdown: three or more backticks or tildes, and a language.
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *([\w+#.-]{0,20})")
-_ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
+ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
 def render_row(view: ProjectView, row: int) -> None:
@@ -36,7 +36,7 @@ def render_row(view: ProjectView, row: int) -> None:
             st.badge(as_text(fact), color="gray")
     (record,) = pool.records([row])
     for turn in record.turns:
-        _render_text(_ROLES.get(turn.role, turn.role), turn.content)
+        _render_text(ROLES.get(turn.role, turn.role), turn.content)
     if record.body:
         _render_text("Text", record.body)
     original = st.expander("Original fields", on_change="rerun", key=f"original-{row}")
