@@ -358,6 +358,24 @@ def test_what_is_not_found_within_a_selection_leaves_it(app):
     assert "Nothing selected" in texts(app)
 
 
+def test_within_the_selection_is_off_when_nothing_is_selected(app, mapped_root):
+    within = app.checkbox(key="find-within")
+    assert within.disabled and not within.value
+    search(app, "Words", "galaxy")
+    app.checkbox(key="find-within").check().run()
+    assert app.checkbox(key="find-within").value
+    app.button(key="clear-selection").click().run()
+    within = app.checkbox(key="find-within")
+    assert within.disabled and not within.value
+    search(app, "Words", "galaxy")
+    within = app.checkbox(key="find-within")
+    assert not within.disabled and not within.value
+    within.check().run()
+    decide(Project.open(mapped_root), 240, "drop", np.arange(60, 120), "another window")
+    app.run()  # all that was selected is dropped
+    assert "Nothing selected" in texts(app) and not app.checkbox(key="find-within").value
+
+
 def test_the_row_that_is_read_is_dropped_and_gives_way_to_the_next(app, mapped_root):
     app.session_state["picked"] = 20
     panel(app, "Rows")

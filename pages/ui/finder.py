@@ -50,12 +50,16 @@ def render(view: ProjectView) -> None:
         f"Search by {how.lower()}", placeholder=_EXAMPLES[how], type="search", key=key,
         help=_HELP, label_visibility="collapsed", on_change=_ask, args=(how, key),
     )  # fmt: skip
+    chosen = selected(view)
+    nothing = chosen is None or chosen.dropped  # a search finds kept rows
+    if nothing:
+        st.session_state["find-within"] = False
     # Always there: what stands below must not move under the pointer.
     st.checkbox(
         "Within the selection",
         key="find-within",
         help="Of what is selected, keep what is found.",
-        disabled=selected(view) is None,
+        disabled=nothing,
     )
     asked = st.session_state.get(_ASKED)
     if asked is None:
