@@ -2,10 +2,16 @@
 // and answers each choice with one state change, `chosen`. Text from data is only ever set as text.
 
 const LOW = 0.2; // found bars that are all lower than this share of the plot …
-const ENLARGED = 0.6; // … are drawn larger, the highest at this share
+const ENLARGED = 0.6; // … are drawn larger, the highest up to this share
 
 const states = new WeakMap();
 let seq = Date.now();
+
+/** The largest of 1, 2, 5, 10, 20 … that is not larger: what is said is what is drawn. */
+function rounded(times) {
+  const power = 10 ** Math.floor(Math.log10(times));
+  return power * [5, 2, 1].find((step) => power * step <= times);
+}
 
 const count = (value) => value.toLocaleString("en-US");
 
@@ -58,10 +64,9 @@ class Facet {
     const { bars, ends, label, column } = this.facet;
     const most = Math.max(1, ...bars.map((bar) => bar.total));
     const found = Math.max(0, ...bars.map((bar) => bar.left));
-    const times = found && found < LOW * most ? (ENLARGED * most) / found : 1;
+    const times = found && found < LOW * most ? rounded((ENLARGED * most) / found) : 1;
     if (times > 1) {
-      const enlarged = make("p", "note", this.root, `Blue is drawn ${Math.round(times)} times as high.`);
-      enlarged.title = "Few rows are found.";
+      make("p", "note", this.root, `Blue bars enlarged ×${count(times)}, so that they can be seen`);
     }
     const plot = (this.plot = make("div", "plot", this.root));
     plot.tabIndex = 0;

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 from driver import APP, MapOnPage, wait_idle
 from playwright.sync_api import expect
 
@@ -47,3 +48,37 @@ def test_bars_select_rows_and_a_reload_keeps_them(serve, open_page, mapped_root)
     expect(page.locator(".facets section.picked")).to_have_count(2)
     page.get_by_role("button", name="Take this filter off: Source").click()
     expect(page.locator(".facets section.picked")).to_have_count(1)
+
+
+@pytest.mark.parametrize("count", [3, 120])
+def test_bars_are_as_high_as_they_say(serve, open_page, mapped_root, count):
+    project = Project.open(mapped_root)
+    rows = np.arange(0, 240, 240 // count)[:count]
+    column = Facets(project).column("length")
+    total, left = (column.counts(np.isin(np.arange(240), some)) for some in (np.arange(240), rows))
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    chosen = "=r" + ",".join(map(str, rows))
+    page = open_page(f"{server.url}/map?project=planted&panel=Filters&sel={chosen}")
+    facet = page.locator('[data-column="length"]')
+    expect(facet.locator(".bar")).to_have_count(len(total))
+    grey, blue = (
+        facet.locator(f".bar i:nth-child({place})").evaluate_all(
+            "nodes => nodes.map((node) => node.getBoundingClientRect().height)"
+        )
+        for place in (1, 2)
+    )
+    note = facet.locator(".note")
+    times = 1
+    if left.max() < 0.2 * total.max():
+        said = re.fullmatch(
+            r"Blue bars enlarged ×(\d+), so that they can be seen", note.inner_text()
+        )
+        assert said
+        times = int(said[1])
+        assert times > 1 and left.max() * times <= total.max()
+    else:
+        expect(note).to_have_count(0)
+    high = max(grey) / total.max()
+    for drawn, true in ((grey, total), (blue, left * times)):
+        wanted = np.where(true > 0, np.maximum(true * high, 2), 0)
+        np.testing.assert_allclose(drawn, wanted, atol=0.1)
