@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.errors import InputError
-from core.scales import quantiles
+from core.scales import main_range, quantiles
 
 LEGEND_ENTRIES = 8
 # More hues than this say nothing, and names of thousands of values would outweigh the points.
@@ -133,13 +133,17 @@ def by_number(
         What the number is, for the legend.
     low, high : float, optional
         Ends of the scale, values beyond take the end's colour; by default the 1st and the
-        99th percentile, so that one extreme row does not grey the rest.
+        99th percentile, or nearer ones (`core.scales.main_range`), so that a few extreme rows do
+        not grey the rest.
     logarithmic : bool, default=False
         Equal ratios get equal steps of colour; values that are not positive are grey.
     """
     value = np.asarray(values, np.float64)
     finite = np.isfinite(value) & ((value > 0) | (not logarithmic))
-    ends = quantiles(value[finite], [0.01, 0.99]) if finite.any() else np.zeros(2)
+    ends = np.zeros(2)
+    if finite.any():
+        shown = value[finite]
+        ends = quantiles(shown, [0.01, 0.99]) if logarithmic else main_range(shown, 0.01)
     bottom = float(ends[0]) if low is None else float(low)
     top = float(ends[1]) if high is None else float(high)
     levels = _level(np.where(finite, value, bottom), bottom, top, logarithmic)

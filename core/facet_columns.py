@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.decision_state import Tags
 from core.errors import InputError
 from core.pool import Categories
-from core.scales import distinct, quantiles, spreads_by_ratio
+from core.scales import distinct, main_range, quantiles, spreads_by_ratio
 
 BARS = 24  # of numbers, at most
 _FEW = 12  # different numbers that have a bar each
@@ -172,10 +172,12 @@ def bars(values: Values) -> tuple[Values, Values]:
     few = distinct(values, _FEW)
     if few is not None:
         return few, few
-    low, high = quantiles(values, [0.005, 0.995])
     least, most = float(values.min()), float(values.max())
     whole = bool((values == np.floor(values)).all()) and abs(least) + abs(most) < 2**53
-    inner = _ratios(low, high) if spreads_by_ratio(values) else _steps(low, high)
+    if spreads_by_ratio(values):
+        inner = _ratios(*quantiles(values, [0.005, 0.995]))
+    else:
+        inner = _steps(*main_range(values, 0.005))
     inner = np.unique(np.ceil(inner) if whole else inner)
     lows = np.r_[least, inner[(inner > least) & (inner <= most)]]
     ends = lows[1:] - 1 if whole else np.nextafter(lows[1:], -np.inf)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LARGE = 1e307  # numbers beyond it may have no difference
+_MOST = 0.05  # share of the numbers below most of them, and above
+_FAR = 100.0  # times as far as most numbers reach, where some would push them into a bar or two
 _NO_RATIO = 1e-9  # logarithms that are no farther apart tell no ratio from a step
 
 
@@ -33,6 +35,26 @@ def quantiles(values: NDArray[np.float64], shares: Sequence[float]) -> NDArray[n
     room = 0.25 if max(-least, most) > _LARGE else 1.0
     found: NDArray[np.float64] = np.quantile(values * room, shares) / room
     return np.clip(found, least, most)
+
+
+def main_range(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """From where to where most numbers reach on a scale of equal steps.
+
+    A few extreme ones do not count: they would push all others together.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), finite, n at least 1
+    share : of the numbers that are left out at each end; `_MOST` of them where the others still
+        reach `_FAR` times as far as most.
+
+    Returns
+    -------
+    ndarray of shape (2,)
+    """
+    low, first, last, high = quantiles(values, [share, _MOST, 1 - _MOST, 1 - share])
+    far = (high / 2 - low / 2) / _FAR > last / 2 - first / 2
+    return np.array([first, last] if far and last > first else [low, high])
 
 
 def spreads_by_ratio(values: NDArray[np.float64]) -> bool:

@@ -82,6 +82,15 @@ def test_one_huge_number_takes_no_bar_and_no_colour_from_the_others():
     assert 95 < coloring.legend["high"] < 100 and coloring.legend["none"] == 2
 
 
+@pytest.mark.parametrize("far", [1e308, -1e308, -1e6])
+def test_some_huge_numbers_take_neither(far):
+    values = np.append(np.random.default_rng(0).uniform(0, 100, 1000), np.full(20, far))
+    counts = NumberColumn.of("x", "x", values).counts(np.ones(len(values), bool))
+    assert len(counts) >= 15 and counts.max() < 200
+    codes = by_number(values).codes[:-20]
+    assert len(np.unique(codes)) > 200
+
+
 def test_numbers_over_the_whole_range_are_parted_evenly():
     values = np.linspace(-1, 1, 999) * 1.7e308
     counts = NumberColumn.of("x", "x", values).counts(np.ones(999, bool))

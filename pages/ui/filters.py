@@ -102,7 +102,8 @@ def _added(view: ProjectView) -> list[str]:
 
 
 def _add(view: ProjectView) -> None:
-    name = st.session_state.pop("facet-add", None)
+    name = st.session_state["facet-add"]
+    st.session_state["facet-add"] = None  # it is free for the next one
     if name and name not in _added(view):
         _added(view).append(name)
 

@@ -50,6 +50,16 @@ def test_bars_select_rows_and_a_reload_keeps_them(serve, open_page, mapped_root)
     expect(page.locator(".facets section.picked")).to_have_count(1)
 
 
+def test_one_column_after_the_other_is_added(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/map?project=planted&panel=Filters")
+    for name, column in (("score", "score"), ("Turns", "turns")):
+        page.get_by_role("combobox", name="Add a column").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(page.locator(f'.facets [data-column="{column}"]')).to_be_visible()
+        expect(page.get_by_role("combobox", name="Add a column")).to_have_value("")
+
+
 @pytest.mark.parametrize("count", [3, 120])
 def test_bars_are_as_high_as_they_say(serve, open_page, mapped_root, count):
     project = Project.open(mapped_root)
