@@ -134,7 +134,7 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     assert f"**{len(groups)} groups**" in texts(app)
     spread = group_spread(groups, load_features(project).vectors)
     lowest = spread.said()
-    told = f"Largest: {groups.sizes[0]} rows. Lowest cosine in a group: **{lowest}**"
+    told = f"Largest: {groups.sizes[0]}. Lowest cosine in a group: **{lowest}**"
     assert told in texts(app)
     listed = next(one.value for one in app.dataframe if "lowest" in one.value)
     assert listed["rows"].tolist() == groups.sizes.tolist()

@@ -97,7 +97,7 @@ def render(view: ProjectView) -> None:
 def _told(groups: DuplicateGroups, spread: GroupSpread) -> str:
     """How large the groups are, and how unlike rows of one are, in a few words."""
     lowest = spread.said().replace(" ", _NO_BREAK)
-    return f"Largest: {groups.sizes[0]:,} rows. Lowest cosine in a group: **{lowest}**"
+    return f"Largest: {groups.sizes[0]:,}. Lowest cosine in a group: **{lowest}**"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
