@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cluster_log import ClusterEdit
+from core.cluster_log import TITLE_CHARS, ClusterEdit
 from core.clusters import (
     Clusters,
     best_rows,
@@ -30,9 +30,9 @@ from core.kmeans import assign, kmeans, one_thread
 from core.pool import Pool
 from core.progress import silent
 from core.project import Project, fingerprint
-from core.titles import title_some
+from core.titles import merged_title, title_some
 
-_VERSION = 1  # another number makes all edits anew
+_VERSION = 2  # another number makes all edits anew
 _BLOCK = 16_384
 _NO_DIRECTION = 1e-9  # norm of a mean of unit vectors that point nowhere together
 
@@ -102,7 +102,8 @@ def merge_clusters(
 
     Parameters
     ----------
-    title : default: the words of its rows, as for any cluster.
+    title : default: words of the titles of its parts, those of the largest first; see
+        `default_title`.
 
     Raises
     ------
@@ -113,6 +114,14 @@ def merge_clusters(
         The clusters were changed elsewhere in the meantime.
     """
     return edit_clusters(project, ClusterEdit("merge", tuple(numbers), title=title))
+
+
+def default_title(clusters: Clusters, numbers: Sequence[int]) -> str:
+    """What these clusters are called as one, unless a title is given."""
+    wanted = {int(one) for one in numbers}
+    largest = sorted(wanted, key=lambda one: (-clusters.sizes[one], one))
+    others = [title for one, title in enumerate(clusters.titles) if one not in wanted]
+    return merged_title([clusters.titles[one] for one in largest], others, TITLE_CHARS)
 
 
 def edit_clusters(project: Project, edit: ClusterEdit) -> EditReport:
@@ -222,7 +231,8 @@ def _merge(project: Project, before: Clusters, edit: ClusterEdit) -> Clusters:
     numbers = np.full(len(before.sizes), lowest, np.int32)
     numbers[kept] = np.arange(len(kept))
     origins: list[int | None] = [None if one == lowest else one for one in kept]
-    return _regrouped(project, before, numbers[before.labels], origins, edit.title)
+    title = edit.title or default_title(before, edit.clusters)
+    return _regrouped(project, before, numbers[before.labels], origins, title)
 
 
 _EDITS = {"rename": _rename, "split": _split, "merge": _merge}

@@ -8,9 +8,9 @@ together are taken as one.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ _NEAREST = 6  # clusters that a title must tell apart first
 _CONTEXT, _CONTEXT_ROWS = 16, 40  # other clusters that a few new titles are set against
 _KEYWORDS = 8
 _TITLE_TERMS, _TITLE_WORDS, _TITLE_CHARS = 3, 4, 32
+_BETWEEN = " · "  # the terms of a title
 _MIN_SHARES = (0.05, 0.02, 0.0)  # of the rows that hold a word; the lower where words are few
 _PHRASE = 0.5  # share of its rarer word's rows in which two words must go together
 _PHRASE_WORTH = 1.25
@@ -290,13 +291,54 @@ def join_titles(keywords: list[list[str]], taken: Iterable[str] = ()) -> list[st
     return titles
 
 
+def merged_title(titles: Sequence[str], taken: Iterable[str] = (), longest: int = 80) -> str:
+    """Name several groups as one by their titles, so that the larger ones are named first.
+
+    Each title in turn gives a word, and the two largest are named whatever room that takes; the
+    words of one stay together.
+
+    Parameters
+    ----------
+    titles : of the groups, the largest first.
+    taken : titles that the new one must not be.
+    longest : characters that it may have.
+    """
+    left: list[list[str]] = []
+    for title in titles:  # a word of a larger one says nothing new
+        known = [term.casefold() for terms in left for term in terms]
+        terms = title.split(_BETWEEN)
+        left.append([one for one in terms if not any(same(one.casefold(), it) for it in known)])
+    chosen: list[list[str]] = [[] for _ in titles]
+
+    def fits(term: str, part: int) -> bool:
+        terms = [*chain.from_iterable(chosen), term]
+        if part < 2 and not chosen[part]:
+            return len(_BETWEEN.join(terms)) <= longest
+        return len(terms) <= _TITLE_TERMS and _is_short(terms)
+
+    while any(left):
+        for part, terms in enumerate(left):
+            while terms:
+                term = terms.pop(0)
+                if fits(term, part):
+                    chosen[part].append(term)
+                    break
+    name = _BETWEEN.join(chain.from_iterable(chosen)) or titles[0]
+    taken = {title.casefold() for title in taken}
+    title, number = name, 2
+    while title.casefold() in taken:
+        title, number = f"{name[: longest - 4]} {number}", number + 1
+    return title
+
+
+def _is_short(terms: list[str]) -> bool:
+    words = len(" ".join(terms).split())
+    return words <= _TITLE_WORDS and len(_BETWEEN.join(terms)) <= _TITLE_CHARS
+
+
 def _join(terms: list[str]) -> str:
     chosen = terms[:1]
     for term in terms[1:_TITLE_TERMS]:
-        longer = [*chosen, term]
-        if (
-            len(" ".join(longer).split()) <= _TITLE_WORDS
-            and len(" · ".join(longer)) <= _TITLE_CHARS
-        ):
-            chosen = longer
-    return " · ".join(chosen) or "untitled"
+        if _is_short([*chosen, term]):
+            chosen = [*chosen, term]
+    return _BETWEEN.join(chosen) or "untitled"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core import cluster_edits as module
 from core import cluster_log, cluster_stats
 from core.cluster_edits import (
+    default_title,
     edit_clusters,
     merge_clusters,
     rename_cluster,
@@ -179,6 +180,18 @@ def test_parts_of_a_split_are_nearer_to_themselves_and_the_same_each_time(projec
     assert load_clusters(project).labels.tobytes() == made.labels.tobytes()
     undo_cluster_edit(project)
     assert split_cluster(project, number, 2, seed=6).fingerprint != report.fingerprint
+
+
+def test_merged_clusters_are_called_by_their_parts_the_larger_one_first(project):
+    sizes = load_clusters(project).sizes
+    small, large = int(np.argmin(sizes)), int(np.argmax(sizes))
+    rename_cluster(project, large, "much")
+    rename_cluster(project, small, "little")
+    named = default_title(load_clusters(project), [small, large])
+    assert merge_clusters(project, [small, large]).titles == (named,) == ("much · little",)
+    undo_cluster_edit(project)
+    rename_cluster(project, next(one for one in range(K) if one not in (small, large)), named)
+    assert merge_clusters(project, [small, large]).titles == ("much · little 2",)
 
 
 def test_border_rows_nearly_belong_elsewhere(project):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.titles import name_groups, title_clusters
+from core.titles import merged_title, name_groups, title_clusters
 from core.words import same, stop_words, words
 
 SUBJECTS = {
@@ -178,3 +178,27 @@ def test_title_clusters_reads_a_seeded_sample():
     assert pool.asked == 600
     assert first == title_clusters(Pool(), rows, 3, centroids)
     assert title_clusters(Pool(), [], 3).titles == []
+
+
+@pytest.mark.parametrize(
+    ("titles", "name"),
+    [
+        (["life · story · world", "series · founder · films"], "life · story · series"),
+        (["cost · money · buys", "cost · pay · money"], "cost · money · pay"),
+        (["a1 · a2 · a3", "bb · b2 · b3", "cc · c2", "dd"], "a1 · bb · cc"),
+        (["files", "tea · fruit · drink"], "files · tea · fruit"),
+        (["Questions about flights of a customer", "tea · fruit"],
+         "Questions about flights of a customer · tea"),
+        (["x" * 80, "tea"], "x" * 80),
+        (["Files", "file"], "Files"),
+        (["same · thing", "same · thing 2"], "same · thing"),
+    ],
+)  # fmt: skip
+def test_a_merged_title_names_the_larger_parts_first(titles, name):
+    assert merged_title(titles) == name
+
+
+def test_a_merged_title_that_is_taken_gets_a_number():
+    taken = ["Tea · Milk", "tea · milk 2"]
+    assert merged_title(["tea", "milk"], taken) == "tea · milk 3"
+    assert merged_title(["x" * 80, "tea"], ["x" * 80]) == "x" * 76 + " 2"
