@@ -29,8 +29,8 @@ _SAID = {
     "unpin": "unpinned {rows}",
     "tag": "tagged {rows} “{label}”",
     "untag": "took the tag “{label}” off {rows}",
-    "undo": "undo",
-    "redo": "redo",
+    "undo": "undo: {what}",
+    "redo": "redo: {what}",
     "back": "went back to entry {about}",
     "note": "a note on entry {about}",
 }
@@ -51,7 +51,8 @@ class Entry:
     uid: str  # the same in every project that the decision was imported into
     label: str | None = None  # of "tag" and "untag"
     note: str | None = None  # as it reads now
-    about: int | None = None  # the entry that "back" goes to, or that "note" is on
+    about: int | None = None  # the entry that "back" goes to, or the other three are of
+    what: str | None = None  # of "undo" and "redo": the sentence of that entry
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
@@ -63,7 +64,8 @@ class Entry:
         rows = f"{self.row_count:,} row{'s' * (self.row_count != 1)}"
         if self.action == "back" and not self.about:
             return "went back to before all decisions"
-        return _SAID[self.action].format(rows=rows, label=self.label, about=self.about)
+        about, what = self.about, self.what
+        return _SAID[self.action].format(rows=rows, label=self.label, about=about, what=what)
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,26 @@ class Decisions:
         Labels that a row has. `tags.counts` has the number of rows of each.
     log : tuple of Entry
         Oldest first, undone entries included.
+    to_undo, to_redo : Entry or None
+        What undo would take back now, and redo put back: a decision, or a going back.
     """
 
     dropped: NDArray[np.bool_]
     pinned: NDArray[np.bool_]
     tags: Tags
     log: tuple[Entry, ...]
-    can_undo: bool
-    can_redo: bool
+    to_undo: Entry | None
+    to_redo: Entry | None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self.to_undo is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to put back."""
+        return self.to_redo is not None
 
     @property
     def candidates(self) -> NDArray[np.int64]:
@@ -107,6 +121,14 @@ class Point:
     depth: int
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A step that can be taken back or put back: what made it, and what stands after that."""
+
+    entry: int
+    to: Point
+
+
 class Log:
     """The log of a project of `rows` rows.
 
@@ -124,8 +146,9 @@ class Log:
         self.now = Point(0, None, 0)
         self._stored: list[tuple[Any, ...]] = []
         self._after = {0: self.now}
-        self._past: list[Point] = []
-        self._future: list[Point] = []
+        self._past: list[_Step] = []
+        self._future: list[_Step] = []
+        self._about: dict[int, int] = {}
         self._notes: dict[int, str] = {}
         self._states: OrderedDict[Point, State] = OrderedDict()
         self._decisions: Decisions | None = None
@@ -181,17 +204,19 @@ class Log:
         note: str | None,
         about: int | None,
     ) -> None:
-        if action == "undo":
-            self._future.append(self.now)
-            self.now = self._past.pop()
-        elif action == "redo":
-            self._past.append(self.now)
-            self.now = self._future.pop()
+        if action in ("undo", "redo"):
+            come, go = self._past, self._future
+            if action == "redo":
+                come, go = go, come
+            step = come.pop()
+            go.append(_Step(step.entry, self.now))
+            self.now = step.to
+            self._about[entry_id] = step.entry
         elif action == "note":
             assert about is not None
             self._notes[about] = note or ""
         else:
-            self._past.append(self.now)
+            self._past.append(_Step(entry_id, self.now))
             self._future.clear()
             if action == "back":
                 assert about is not None
@@ -221,22 +246,26 @@ class Log:
     def decisions(self, db: sqlite3.Connection) -> Decisions:
         """What stands now, and the log."""
         if self._decisions is None:
-            state, rows = self.state(db), self._rows
+            state, rows, entries = self.state(db), self._rows, self.entries()
+            by_id = {entry.id: entry for entry in entries}
             self._decisions = Decisions(
                 unpack(state.dropped, rows),
                 unpack(state.pinned, rows),
                 Tags(state.tags, rows),
-                self.entries(),
-                self.can_undo,
-                self.can_redo,
+                entries,
+                by_id[self._past[-1].entry] if self._past else None,
+                by_id[self._future[-1].entry] if self._future else None,
             )
         return self._decisions
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, oldest first, with the notes as they read now."""
         standing = set(self._standing())
-        return tuple(
-            Entry(
+        found: dict[int, Entry] = {}
+        for stored in self._stored:
+            entry_id, created, action, count, origin, _, label, note, about = stored
+            of = self._about.get(entry_id)
+            found[entry_id] = Entry(
                 entry_id,
                 created,
                 action,
@@ -246,11 +275,10 @@ class Log:
                 _uid(stored),
                 label,
                 self._notes.get(entry_id, note) or None,
-                about,
+                about if of is None else of,
+                None if of is None else found[of].sentence,
             )
-            for stored in self._stored
-            for entry_id, created, action, count, origin, _, label, note, about in (stored,)
-        )
+        return tuple(found.values())
 
 
 _logs: OrderedDict[tuple[Path, int], Log] = OrderedDict()

@@ -179,7 +179,10 @@ def test_a_person_reads_aligned_lines_without_empty_values(winnow, mapped_root):
         "count",
         "origin",
         "active",
+        "about",
+        "what",
     ]
+    assert lines[5].split()[3:] == ["undo", "0", "no", "1", "pinned", "2", "rows"]
     assert re.search(r"  1   \d{4}-\d\d-\d\d \d\d:\d\d  pin     2 ", lines[4])
     none = winnow("runs", mapped_root, check=0).stdout
     assert none.startswith("No runs yet; `python -m core select ")

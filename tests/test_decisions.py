@@ -56,6 +56,8 @@ class Log(RuleBasedStateMachine):
         self.project = Project.create(self.folder.name + "/p")
         self.now = Model(None, frozenset(), frozenset(), {})
         self.past, self.future, self.after, self.notes = [], [], [self.now], {}
+        # Entries of the steps that stand and of those taken back; of each undo or redo, its step.
+        self.done, self.undone, self.steps = [], [], {}
 
     def teardown(self):
         if hasattr(self, "folder"):
@@ -69,8 +71,14 @@ class Log(RuleBasedStateMachine):
     def _go(self, state):
         self.past.append(self.now)
         self.future.clear()
+        self.done.append(len(self.after))
+        self.undone.clear()
         self.now = state
         self.after.append(state)
+
+    def _step(self, come, go):
+        go.append(come.pop())
+        self.steps[len(self.after)] = go[-1]
 
     @rule(rows=some_rows)
     def drop(self, rows):
@@ -109,6 +117,7 @@ class Log(RuleBasedStateMachine):
     @rule()
     def undo(self):
         undo(self.project, ROWS)
+        self._step(self.done, self.undone)
         self.future.append(self.now)
         self.now = self.past.pop()
         self.after.append(self.now)
@@ -117,6 +126,7 @@ class Log(RuleBasedStateMachine):
     @rule()
     def redo(self):
         redo(self.project, ROWS)
+        self._step(self.undone, self.done)
         self.past.append(self.now)
         self.now = self.future.pop()
         self.after.append(self.now)
@@ -161,6 +171,11 @@ class Log(RuleBasedStateMachine):
         assert state.tags.counts == {label: len(rows) for label, rows in tags.items()}
         assert state.can_undo == bool(self.past)
         assert state.can_redo == bool(self.future)
+        for entry, steps in ((state.to_undo, self.done), (state.to_redo, self.undone)):
+            assert entry == (state.log[steps[-1] - 1] if steps else None)
+        for entry, of in self.steps.items():
+            undid, step = state.log[of - 1], state.log[entry - 1]
+            assert step.about == of and step.sentence == f"{step.action}: {undid.sentence}"
         assert len(state.log) == len(self.after) - 1 == decisions_version(self.project)
         for entry, note in self.notes.items():
             assert state.log[entry - 1].note == note
@@ -264,7 +279,7 @@ def test_a_decision_as_a_person_says_it(project):
         "restored 2 rows",
         "tagged 1 row “a {rows}”",
         "took the tag “a {rows}” off 1 row",
-        "undo",
+        "undo: took the tag “a {rows}” off 1 row",
         "went back to entry 1",
         "went back to before all decisions",
         "a note on entry 1",
