@@ -25,6 +25,21 @@ def test_the_line_with_the_word_is_shown_and_the_word_marked():
     assert line.startswith("…") and line.endswith("…") and len(plain(line)) < 120
 
 
+def test_a_line_begins_and_ends_with_a_whole_word():
+    words = "gravitational attraction between enormously distant astronomical bodies "
+    line = words * 3 + "a galaxy " + words * 3
+    shown = plain(excerpt([line], terms("galaxy")))
+    assert shown.startswith("…") and shown.endswith("…") and "galaxy" in shown
+    first, *_, last = shown.strip("…").split()
+    assert first in words.split() and last in words.split()
+    assert len(shown.split("galaxy")[0]) <= 41 and len(shown) <= 112
+    # Without a word that was looked for; and where nothing parts the words.
+    assert plain(excerpt([words * 3], [])).strip("…").split()[-1] in words.split()
+    assert plain(excerpt(["字" * 300 + "銀河" + "字" * 300], terms("銀河"))) == (
+        "…" + "字" * 40 + "銀河" + "字" * 68 + "…"
+    )
+
+
 def test_without_a_word_the_beginning_is_shown():
     assert plain(excerpt(["one\n two", "three"], [])) == "one two"
     assert plain(excerpt(["", "three"], terms("absent"))) == ""
