@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters import Clusters
+from core.decisions import entry_rows, load_decisions
 from core.encoders.base import Encoder
 from core.errors import InputError
 from core.facets import AnyOf, Between, Facets, Filter
@@ -24,7 +25,16 @@ from core.search import Found, find_rows
 from core.values import different
 
 Kind = Literal[
-    "lasso", "clusters", "rows", "words", "meaning", "condition", "like", "between", "values"
+    "lasso",
+    "clusters",
+    "rows",
+    "words",
+    "meaning",
+    "condition",
+    "like",
+    "between",
+    "values",
+    "entry",
 ]
 _LETTERS: dict[str, Kind] = {
     "l": "lasso",
@@ -36,6 +46,7 @@ _LETTERS: dict[str, Kind] = {
     "k": "like",
     "b": "between",
     "v": "values",
+    "e": "entry",
 }
 _SIGNS: dict[str, Op] = {"=": "replace", "+": "add", "-": "subtract", "*": "within"}
 # A corner of a lasso is one of so many places on each axis, in a frame three times as wide as the
@@ -58,7 +69,8 @@ class Step:
     kind : how they are found.
     value : a lasso's corners as `pack_polygon` writes them; numbers of clusters or rows, parted by
         commas, those of clusters behind the clustering's `grouping` and a colon; a text; for
-        "like", the row that others should be like; a filter as `filter_step` writes it.
+        "like", the row that others should be like; a filter as `filter_step` writes it; the id of
+        an entry of the log of decisions, for its rows.
     """
 
     op: Op
@@ -200,8 +212,10 @@ def selected_rows(
     clusters: Clusters,
     **options: Any,
 ) -> NDArray[np.int64]:
-    """The kept rows that the steps select, ascending; see `follow_steps`."""
-    return follow_steps(project, steps, points, clusters, **options).rows
+    """The kept rows that the steps select, ascending, or the dropped ones; see `follow_steps`."""
+    rows = follow_steps(project, steps, points, clusters, **options).rows
+    gone = load_decisions(project, len(points)).dropped[rows]
+    return rows[gone == options.get("dropped", False)]
 
 
 def follow_steps(
@@ -210,16 +224,21 @@ def follow_steps(
     points: NDArray[np.floating],
     clusters: Clusters,
     *,
+    dropped: bool = False,
     pool: Pool | None = None,
     facets: Facets | None = None,
     encoder: Encoder | None = None,
     progress: Progress = silent,
 ) -> Found:
-    """The kept rows that the steps select, ascending, with the cosines by which they were found.
+    """The rows that the steps select, ascending, with the cosines by which they were found.
+
+    What is looked for is found among the kept rows, or among the dropped ones; lassos, clusters,
+    row numbers and entries of the log name rows of both kinds.
 
     Parameters
     ----------
     points : map coordinates of all rows, shape (rows, 2).
+    dropped : whether the steps are to select dropped rows.
     pool, facets, encoder : the project's, if they are loaded already.
 
     Returns
@@ -233,12 +252,19 @@ def follow_steps(
         A step cannot be read, or names what is not there.
     """
     find = partial(find_rows, project, pool=pool, facets=facets, encoder=encoder, progress=progress)
+    among = None
+    if dropped:
+        among = np.flatnonzero(load_decisions(project, len(points)).dropped)
+        find = partial(find, dropped=True, among=among)
     current = Found(np.empty(0, np.int64))
     for done, step in enumerate(steps):
         progress(done, len(steps), "selecting rows")
         # What is nearest within a selection is not what of the nearest lies in it.
-        looked = partial(find, among=current.rows) if step.op == "within" else find
-        found = _found(step, points, clusters, looked)
+        looked = find
+        if step.op == "within":
+            rows = current.rows if among is None else np.intersect1d(current.rows, among)
+            looked = partial(find, among=rows)
+        found = _found(project, step, points, clusters, looked)
         rows = combine(current.rows, found.rows, step.op)
         current = Found(rows, merge_cosines(rows, current, found))
     return current
@@ -269,6 +295,7 @@ def merge_cosines(rows: NDArray[np.int64], *found: Found) -> NDArray[np.float32]
 
 
 def _found(
+    project: Project,
     step: Step,
     points: NDArray[np.floating],
     clusters: Clusters,
@@ -284,6 +311,9 @@ def _found(
         return Found(np.flatnonzero(np.isin(clusters.labels, wanted)))
     if step.kind == "rows":
         return Found(different(_numbers(step.value, len(points))))
+    if step.kind == "entry":
+        entry = int(_numbers(step.value, 10**12)[0])
+        return Found(entry_rows(project, len(points), entry))
     rule = step_filter(step)
     if rule is not None:
         return find(filters=[rule])

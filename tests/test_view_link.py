@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.clusters import load_clusters
+from core.decisions import decide
 from core.errors import InputError
 from core.lasso import inside
 from core.layout import load_layout
@@ -115,6 +116,9 @@ def test_steps_select_what_they_say(scene):
         "=l*$%",
         "=l" + "A" * 3000,
         "=cother:1",
+        "=e",
+        "=e0",
+        "=e7",
         "=qn_chars >",
         "=r" + "1," * LONGEST + "1",
         "~".join(["+r1"] * 21),
@@ -131,6 +135,31 @@ def test_a_cluster_that_is_not_there(scene):
     with pytest.raises(InputError, match="does not have"):
         steps = [Step("replace", "clusters", f"{clusters.grouping}:4")]
         selected_rows(project, steps, points, clusters)
+
+
+def test_steps_select_dropped_rows(scene):
+    project, points, clusters = scene
+    decide(project, 240, "drop", np.arange(55, 70), "test")
+    decide(project, 240, "drop", np.arange(100, 110), "test")
+    decide(project, 240, "restore", np.arange(55, 58), "test")
+    around = np.array([(-0.5, -0.5), (1.5, -0.5), (1.5, 1.5), (-0.5, 1.5)])
+    everywhere = pack_polygon(points.min(0) + around * np.ptp(points), points)
+
+    def rows(*steps, dropped=True):
+        text = write_steps([Step(*step) for step in steps])
+        return selected_rows(project, read_steps(text), points, clusters, dropped=dropped).tolist()
+
+    gone = [*range(58, 70), *range(100, 110)]
+    assert rows(("replace", "lasso", everywhere)) == gone
+    assert rows(("replace", "condition", "row >= 0")) == gone
+    assert rows(("replace", "entry", "1")) == gone[:12]
+    assert rows(("replace", "entry", "1"), dropped=False) == [55, 56, 57]
+    words = set(find_rows(project, "galaxy", dropped=True).rows.tolist()) & set(gone)
+    assert rows(("replace", "words", "galaxy")) == sorted(words) != []
+    near = rows(("replace", "lasso", everywhere), ("within", "like", "101"))
+    assert near == gone  # fewer than likeness gives, and no kept row among them
+    kept = rows(("replace", "lasso", everywhere), dropped=False)
+    assert kept == sorted(set(range(240)) - set(gone))
 
 
 def test_too_much_for_an_address_is_not_written():

@@ -13,8 +13,10 @@ from core.decision_exchange import export_decisions, import_decisions
 from core.decisions import ACTIONS, LONGEST_NOTE, Entry, annotate, entry_rows, go_back
 from core.errors import InputError, WinnowError
 from core.project import Project
+from core.view_link import Kind
 from pages.ui import errand
-from pages.ui.selection import newly_picked, select_dropped, select_rows
+from pages.ui.notice import tell
+from pages.ui.selection import newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
@@ -110,21 +112,21 @@ def _select_rows_of(view: ProjectView, entry: Entry) -> None:
     assert view.pool is not None
     rows = entry_rows(view.project, view.pool.rows, entry.id)
     gone = view.decisions.dropped[rows]
-    if gone.all() or (entry.action == "drop" and gone.any()):
-        select_dropped(view, rows[gone], f"entry {entry.id} of the log")
-    else:
-        select_rows(view, rows[~gone], f"entry {entry.id} of the log")
+    dropped = bool(gone.all() or (entry.action == "drop" and gone.any()))
+    by: tuple[Kind, str] = ("entry", str(entry.id))
+    select_rows(view, rows, f"entry {entry.id} of the log", by=by, dropped=dropped)
 
 
 def _select_dropped(view: ProjectView) -> None:
-    select_dropped(view, np.flatnonzero(view.decisions.dropped), "all that is dropped")
+    rows = np.flatnonzero(view.decisions.dropped)
+    select_rows(view, rows, "all that is dropped", by=("condition", "row >= 0"), dropped=True)
 
 
 def _note(view: ProjectView, entry: Entry, key: str) -> None:
     try:
         annotate(view.project, entry.id, str(st.session_state[key] or ""))
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        tell(error, failed=True)
 
 
 def _try(step: object, view: ProjectView, *arguments: object) -> None:
@@ -132,7 +134,7 @@ def _try(step: object, view: ProjectView, *arguments: object) -> None:
     try:
         step(view.project, view.pool.rows, *arguments)
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        tell(error, failed=True)
 
 
 def _render_tags(view: ProjectView) -> None:
@@ -176,7 +178,8 @@ def _render_exchange(view: ProjectView) -> None:
     idle = upload is not None and not errand.busy()
     if st.button("Add them", disabled=not idle) and upload is not None:
         name, content = upload.name, upload.getvalue()
-        errand.start(f"Reading {name}", lambda: _imported(view.project, name, content))
+        read = partial(_imported, view.project, name, content)
+        errand.start(f"Reading {name}", read, tell)
 
 
 def _imported(project: Project, name: str, content: bytes) -> str:

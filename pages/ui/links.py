@@ -7,10 +7,10 @@ from core.view_link import follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
+from pages.ui.notice import tell
 from pages.ui.reader import open_row
 from pages.ui.selection import RowSelection, filtered, put_selection, selected, stored
 from pages.ui.state import ProjectView
-from pages.ui.text import as_text
 
 _READ = "link-read"
 _CHOICES = {"color", "column", "first", "second", "panel", "line"}
@@ -34,14 +34,14 @@ def restore(view: ProjectView, choices: dict[str, tuple[str, ...]]) -> None:
     try:
         text = params.get("sel")
         if text is not None and selected(view) is None:
-            done = _select(view, text)
+            done = _select(view, text, params.get("of") == "dropped")
         row = params.get("row", "")
         if row.isascii() and row.isdecimal() and len(row) < 12 and view.pool is not None:
             if int(row) >= view.pool.rows:
                 raise InputError(f"There is no row {int(row):,} in this project.")
             open_row(int(row))
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/link_off:", duration="long")
+        tell(error, failed=True)
     finally:
         # Whatever went wrong would go wrong again.
         if done:
@@ -54,8 +54,10 @@ def write(view: ProjectView, defaults: dict[str, str]) -> None:
         return
     chosen = stored(view)
     picked = st.session_state.get("picked")
+    said = write_steps(chosen.steps) if chosen and chosen.steps else None
     wanted = {
-        "sel": write_steps(chosen.steps) if chosen and chosen.steps else None,
+        "sel": said,
+        "of": "dropped" if said and chosen and chosen.dropped else None,
         "row": str(picked) if isinstance(picked, int) else None,
     }
     for name in st.query_params.keys() & _CHOICES - defaults.keys():
@@ -70,12 +72,12 @@ def write(view: ProjectView, defaults: dict[str, str]) -> None:
             st.query_params[name] = value
 
 
-def _select(view: ProjectView, text: str) -> bool:
+def _select(view: ProjectView, text: str, dropped: bool) -> bool:
     """Select what the address names; False while that is worked out."""
     steps, clusters, features = read_steps(text), view.clusters, view.features
     assert clusters is not None and features is not None
     points, seen, pool = ground(view).points, view.seen, view.pool
-    first, filters = split_filters(steps)
+    first, filters = (steps, ()) if dropped else split_filters(steps)
     facets = view.facets
 
     def work(task: Task) -> RowSelection:
@@ -83,7 +85,7 @@ def _select(view: ProjectView, text: str) -> bool:
         encoder = loaded_encoder(features, task) if by_meaning else None
         found = follow_steps(
             seen, first, points, clusters,
-            pool=pool, facets=facets, encoder=encoder, progress=task.progress,
+            dropped=dropped, pool=pool, facets=facets, encoder=encoder, progress=task.progress,
         )  # fmt: skip
         base = RowSelection(
             str(view.project.root),
@@ -91,11 +93,12 @@ def _select(view: ProjectView, text: str) -> bool:
             "the selection of a link",
             first,
             cosines=found.cosines,
+            dropped=dropped,
         )
         return filtered(view, facets, base if first else None, filters) if filters else base
 
     made = (features.fingerprint, clusters.fingerprint, view.layout_id, view.log_id)
-    key = ("link", str(view.project.root), *made, text)
+    key = ("link", str(view.project.root), *made, text, dropped)
     task = desk().ask((session_id(), "link"), key, work, wait=_WAIT_SECONDS)
     found: RowSelection | None = result_of(task)
     if found is None:

@@ -212,9 +212,8 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         # As the address of the page can say it.
         drawn = pack_polygon(polygon, points)
         found = inside(points, unpack_polygon(drawn, points) if drawn else polygon)
-        kept = found[~view.decisions.dropped[found]]
         by: tuple[Kind, str] | None = ("lasso", drawn) if drawn else None
-        select_rows(view, kept, "map lasso", event.op, by=by)
+        select_rows(view, found, "map lasso", event.op, by=by)
     elif event.kind == "cluster" and event.cluster is not None:
         assert view.clusters is not None
         _select_clusters(view, (event.cluster,), view.clusters.titles[event.cluster])
@@ -224,9 +223,8 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
         if event.clusters in coarse:
             _select_clusters(view, event.clusters, coarse[event.clusters])
     elif event.kind == "range":
-        found = _in_range(view, event)
         origin = f"map range {event.low:,.4g} to {event.high:,.4g}"
-        select_rows(view, found[~view.decisions.dropped[found]], origin, event.op)
+        select_rows(view, _in_range(view, event), origin, event.op)
     elif event.kind == "clear":
         clear_selection()
 

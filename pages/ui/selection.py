@@ -26,13 +26,14 @@ class RowSelection:
 
     Attributes
     ----------
-    rows : int64, ascending.
+    rows : int64, ascending. What was drawn around or named may hold dropped rows and kept ones:
+        `selected` gives those of one kind.
     origin : in words, for the log of decisions.
     steps : that select the same rows again; none where that is unknown.
     filters : on columns, which narrowed `base` to these rows; see `pages.ui.filters`.
     base : what was selected before them; None where they filter all rows.
     cosines : float32, of each row to what it should be like; NaN where it was not found so.
-    dropped : whether these are dropped rows, to be read or restored.
+    dropped : whether its dropped rows are meant, to be read or restored, and not the kept ones.
     made : by which decisions and clusters filters were applied; with others they are once more.
     """
 
@@ -48,15 +49,29 @@ class RowSelection:
 
 
 def selected(view: ProjectView) -> RowSelection | None:
-    """Return the selection in this project, without rows that have been dropped since.
+    """Return the selection in this project: its rows that are kept now.
 
-    Of a selection of dropped rows, those that are still dropped.
+    Of a selection of dropped rows, those that are dropped now.
     """
     found = stored(view)
     if found is None:
         return None
-    kept = _without_dropped(view, found)
-    return kept if len(kept.rows) else None
+    meant = _meant(view, found)
+    return meant if len(meant.rows) else None
+
+
+def beside(view: ProjectView) -> int:
+    """How many rows of the other kind lie in the selection: dropped ones, or kept ones."""
+    found = stored(view)
+    return len(found.rows) - len(_meant(view, found).rows) if found else 0
+
+
+def turn_round(view: ProjectView) -> None:
+    """Select the dropped rows of the selection instead of the kept ones, or the other way."""
+    found = stored(view)
+    if found is not None:
+        st.session_state.pop("picked", None)
+        put_selection(replace(found, dropped=not found.dropped))
 
 
 def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | None]:
@@ -68,7 +83,7 @@ def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | No
     if found is None or not found.filters:
         now = selected(view)
         return (), None if now and now.dropped else now
-    return found.filters, _without_dropped(view, found.base) if found.base else None
+    return found.filters, _meant(view, found.base) if found.base else None
 
 
 def set_filters(view: ProjectView, facets: Facets, filters: Sequence[Filter]) -> None:
@@ -104,12 +119,6 @@ def selection_steps(view: ProjectView) -> tuple[Step, ...]:
     return found.steps if found else ()
 
 
-def select_dropped(view: ProjectView, rows: NDArray[np.int64], origin: str) -> None:
-    """Select dropped rows; no address can name them."""
-    st.session_state.pop("picked", None)
-    put_selection(RowSelection(str(view.project.root), rows, origin[:120], dropped=True))
-
-
 def select_rows(
     view: ProjectView,
     rows: NDArray[np.int64],
@@ -118,25 +127,30 @@ def select_rows(
     *,
     by: tuple[Kind, str] | None = None,
     cosines: NDArray[np.float32] | None = None,
+    dropped: bool | None = None,
 ) -> None:
     """Replace the selection by `rows`, add them, take them away, or keep only what is in them.
 
     `by` says how they were found, for an address that shows the same; it can name a few rows.
-    `cosines` are those of `rows`, which then need not be ascending.
+    `cosines` are those of `rows`, which then need not be ascending. `dropped` says which of the
+    rows are meant; unless told, what is added to dropped rows is dropped as well, and of what is
+    new the kept rows are meant if there are any.
     """
     st.session_state.pop("picked", None)  # an open row gives way to the selection
     found = Found(rows, cosines)
     if by is None and 0 < len(rows) <= _NAMED:
         by = ("rows", ",".join(map(str, np.sort(rows).tolist())))
-    now = selected(view)
-    if now is not None and now.dropped:  # which nothing is added to, nor taken from
-        now = None
+    now = stored(view)
+    if dropped is None and now and op != "replace":
+        dropped = now.dropped
+    elif dropped is None:
+        dropped = bool(len(rows) and view.decisions.dropped[rows].all())
     if now and now.filters and op == "within" and (by is None or by[0] not in _RANKED):
         # The filters stay in use: it is the same to look within what they narrow.
         base = _combined(view, now.base, found, origin, "within" if now.base else "replace", by)
         put_selection(_narrowed(view, base, now.filters, combine(now.rows, base.rows, "within")))
         return
-    put_selection(_combined(view, now, found, origin, op, by))
+    put_selection(replace(_combined(view, now, found, origin, op, by), dropped=dropped))
 
 
 def stored(view: ProjectView) -> RowSelection | None:
@@ -152,7 +166,7 @@ def stored(view: ProjectView) -> RowSelection | None:
 
 def _filtered_again(view: ProjectView, found: RowSelection) -> RowSelection:
     """A filtered selection by the decisions and clusters of now: tags and titles may be others."""
-    base = _without_dropped(view, found.base) if found.base else None
+    base = _meant(view, found.base) if found.base else None
     valid = []
     for one in found.filters:
         try:
@@ -169,11 +183,11 @@ def _made(view: ProjectView) -> tuple[str, ...]:
     return (view.log_id, view.clusters.fingerprint if view.clusters else "")
 
 
-def _without_dropped(view: ProjectView, found: RowSelection) -> RowSelection:
-    """A selection without the rows that are dropped; of dropped rows, those that still are."""
-    kept = view.decisions.dropped[found.rows] == found.dropped
-    cosines = None if found.cosines is None else found.cosines[kept]
-    return replace(found, rows=found.rows[kept], cosines=cosines)
+def _meant(view: ProjectView, found: RowSelection) -> RowSelection:
+    """A selection without the rows that are dropped; of dropped rows, without the others."""
+    meant = view.decisions.dropped[found.rows] == found.dropped
+    cosines = None if found.cosines is None else found.cosines[meant]
+    return replace(found, rows=found.rows[meant], cosines=cosines)
 
 
 def _combined(
