@@ -5,8 +5,9 @@ import logging
 import streamlit as st
 
 from core.errors import WinnowError
-from pages.ui import strip
+from pages.ui import notice, strip
 from pages.ui.places import lead_on, places
+from pages.ui.state import current_view
 from pages.ui.text import as_text
 
 
@@ -24,6 +25,7 @@ def main() -> None:
         lead_on(page)
         strip.render()
         page.run()
+        notice.render(current_view())
     except WinnowError as error:
         st.error(as_text(error), icon=":material/error:")
     except Exception as error:

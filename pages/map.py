@@ -23,8 +23,9 @@ from pages.ui.mapview import (
     cluster_focus,
     render_map,
 )
+from pages.ui.notice import tell, tell_decision
 from pages.ui.rows import render_table
-from pages.ui.selection import RowSelection, clear_selection, selected
+from pages.ui.selection import RowSelection, beside, clear_selection, selected, turn_round
 from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
@@ -143,9 +144,20 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         kind = "dropped row" if chosen.dropped else "row"
         st.markdown(f"**{count:,} {kind}{'s' * (count != 1)} selected**", width="stretch")
+        if others := beside(view):
+            other = "kept" if chosen.dropped else "dropped"
+            st.button(
+                f"{others:,} {other}",
+                key="turn-round",
+                icon=":material/swap_horiz:",
+                type="tertiary",
+                help=f"{others:,} {other} rows lie there, too. Select those instead.",
+                on_click=turn_round,
+                args=(view,),
+            )
         with st.popover(
-            "Tag", type="tertiary", help="Put a label on these rows.",
-            on_change="rerun", key=_TAGGING,
+            "" if others else "Tag", icon=":material/sell:", type="tertiary",
+            help="Tag: put a label on these rows.", on_change="rerun", key=_TAGGING,
         ):  # fmt: skip
             _render_tagging(view, chosen)
         st.button(
@@ -251,14 +263,14 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | N
         rows, origin = chosen.rows, chosen.origin
         state = decide(view.project, view.pool.rows, action, rows, origin, label=label)
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        tell(error, failed=True)
         return
     if action in ("drop", "keep", "restore"):  # the others leave more to be done with these rows
         clear_selection()
     else:
         st.session_state[_TAGGING] = False  # the popover closes
     said = state.log[-1].sentence
-    st.toast(as_text(f"{said[0].upper()}{said[1:]}. Ctrl+Z takes it back."))
+    tell_decision(state, f"{said[0].upper()}{said[1:]}.")
 
 
 def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
@@ -324,7 +336,8 @@ def render() -> None:
         # Always of one height: what stands below must not move under the pointer.
         with st.container(border=True, height=_BAR_HEIGHT):
             _render_bar(view, chosen)
-        finder.render(view)
+        with st.container(gap="xsmall"):
+            finder.render(view)
         st.session_state.setdefault("map-panel", "Clusters")
         shown = st.segmented_control(
             "Panel", list(_PANELS), required=True, key="map-panel", persist_state="session",

@@ -11,6 +11,7 @@ from pages.ui.background import follow
 from pages.ui.empty import stop_with
 from pages.ui.live import Live, Preview
 from pages.ui.mapview import render_run_map
+from pages.ui.notice import tell
 from pages.ui.parameters import show_automatic
 from pages.ui.places import place
 from pages.ui.settings import Settings, render_settings
@@ -92,12 +93,12 @@ def _save(view: ProjectView, preview: Preview, name: str) -> None:
             preview.setup, preview.selection, preview.settings.parameters, name=name or None
         )
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        tell(error, failed=True)
         return
     st.session_state["shown"] = st.session_state["newest_run"] = report.run
     st.session_state["run"] = report.run  # the Export page begins with it
     st.session_state["run_name"] = ""
-    st.toast(f"Saved as {as_text(report.run)}.", icon=":material/check:")
+    tell(f"Saved as {report.run}.")
 
 
 def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run | None:

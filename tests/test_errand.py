@@ -10,7 +10,7 @@ from test_pages import finish, texts
 from core.clusters import load_clusters
 from core.errors import InputError
 from core.project import Project
-from pages.ui import cluster_card
+from pages.ui import cluster_actions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 app = _app
@@ -25,13 +25,13 @@ def click_split(app):
 @pytest.fixture
 def held(monkeypatch):
     """Splits wait until the test lets them go."""
-    gate, split = threading.Event(), cluster_card.split_cluster
+    gate, split = threading.Event(), cluster_actions.split_cluster
 
     def slow(*arguments, **options):
         assert gate.wait(20)
         return split(*arguments, **options)
 
-    monkeypatch.setattr(cluster_card, "split_cluster", slow)
+    monkeypatch.setattr(cluster_actions, "split_cluster", slow)
     yield gate
     gate.set()
 
@@ -53,10 +53,10 @@ def test_a_change_that_is_refused_says_why(app, monkeypatch, mapped_root):
     def refuse(*arguments, **options):
         raise InputError("The clusters *cannot* be split.")
 
-    monkeypatch.setattr(cluster_card, "split_cluster", refuse)
+    monkeypatch.setattr(cluster_actions, "split_cluster", refuse)
     click_split(app)
     finish(app)
-    assert any("cannot" in one.value for one in app.toast)
+    assert "cannot" in app.session_state["notice"].text
     panel(app, "History")
     assert "Splitting" not in texts(app)
 
@@ -65,7 +65,7 @@ def test_a_fault_of_ours_is_the_pages_fault_once(app, monkeypatch):
     def fail(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cluster_card, "split_cluster", fail)
+    monkeypatch.setattr(cluster_actions, "split_cluster", fail)
     click_split(app)
     finish(app)
     assert any("ZeroDivisionError" in one.value for one in app.error)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-from test_pages import APP, button, finish, open_app, texts
+from test_pages import APP, button, finish, open_app, said, texts
 
 from core.cluster_stats import cluster_stats
 from core.clusters import load_clusters
@@ -80,7 +80,7 @@ def test_a_condition_that_cannot_be_used_is_said(app):
     search(app, "Condition", "n_chars >")
     assert any("condition" in str(error.value) for error in app.error)
     search(app, "Words", "nosuchword")
-    assert any("nosuchword" in str(toast.value) for toast in app.toast)
+    assert "nosuchword" in said(app)
 
 
 def test_meaning_without_an_encoder_says_what_to_do(app):
@@ -245,7 +245,7 @@ def test_an_address_that_names_nothing_is_said(mapped_root, monkeypatch, link):
     app.query_params["project"], app.query_params["sel"] = "planted", link
     app.run()
     assert not app.exception
-    assert any("address" in str(toast.value) for toast in app.toast)
+    assert "address" in said(app)
     assert "Nothing selected" in texts(app)
 
 
@@ -274,7 +274,7 @@ def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
     finish(app)
     assert len(load_clusters(project).titles) == 4
     for _ in range(3):
-        button(app, "Undo edit").click().run()
+        app.button(key="undo-edit").click().run()
         finish(app)
     assert "My rows" not in load_clusters(project).titles and not load_clusters(project).edits
 
@@ -337,7 +337,7 @@ def test_a_dropped_row_that_is_read_is_restored(app, mapped_root):
     app.button(key="restore-row").click().run()
     assert np.flatnonzero(load_decisions(project, 240).dropped).tolist() == [0, 1, 2, 4]
     assert app.session_state["picked"] == 3 and app.button(key="drop-row")
-    assert any("Restored row 3" in str(toast.value) for toast in app.toast)
+    assert said(app) == "Restored row 3."
 
 
 def test_the_card_of_a_cluster(app, mapped_root):

@@ -168,7 +168,7 @@ def test_a_taken_name_is_said_and_nothing_is_stored(app, mapped_root):
     app.selectbox(key="shown").set_value("").run()
     app.text_input(key="run_name").set_value("mine").run()
     button(app, "Save run").click().run()
-    assert "exists already" in " ".join(toast.value for toast in app.toast)
+    assert "exists already" in app.session_state["notice"].text
     assert [run.id for run in list_runs(Project.open(mapped_root))] == ["mine"]
 
 

@@ -46,6 +46,11 @@ def texts(app):
     return re.sub(r"\\(.)", r"\1", "\n".join(str(part.value) for part in parts))
 
 
+def said(app):
+    """The notice at the foot of the window."""
+    return app.session_state["notice"].text
+
+
 def button(app, label):
     return next(b for b in app.button if b.label == label)
 
@@ -164,7 +169,7 @@ def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypa
     state = load_decisions(Project.open(mapped_root), 240)
     assert state.pinned_rows.tolist() == list(range(60, 120))
     app.text_input(key="map-search-words").set_value("no such word").run()
-    assert any("No row that is kept fits" in str(toast.value) for toast in app.toast)
+    assert "No row that is kept fits" in said(app)
 
 
 def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):

@@ -9,13 +9,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.cluster_stats import ClusterStats, cluster_stats
-from pages.ui import cluster_card
+from pages.ui import cluster_actions, cluster_card
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows, selection_steps
 from pages.ui.state import ProjectView
 
 _FEW = 12  # clusters among which nobody needs to look for one
-_HEIGHT = 330
+_HEIGHT = 292
 _ORIGIN = "clusters"
 _TABLE = "cluster-table"
 _BY = ("Rows", "Kept", "Length", "Alike", "Duplicates")
@@ -37,6 +37,11 @@ class _Table:
 
 def render(view: ProjectView) -> None:
     """Draw the list, and what can be done with the clusters that are ticked in it."""
+    with st.container(gap="xsmall"):  # so that all of it is in sight beside the map
+        _render(view)
+
+
+def _render(view: ProjectView) -> None:
     clusters = view.clusters
     assert clusters is not None
     assert view.pool is not None
@@ -69,7 +74,9 @@ def render(view: ProjectView) -> None:
         hidden = sorted(set(ticked) - set(order.tolist()))
         _select(view, [*(int(order[place]) for place in picked), *hidden])
         st.rerun()
-    cluster_card.render(view, ticked)
+    cluster_actions.render(view, ticked)
+    if len(ticked) == 1:
+        cluster_card.render(view, ticked[0])
 
 
 def _ticked(view: ProjectView) -> list[int]:
@@ -113,12 +120,10 @@ def _column(view: ProjectView, name: str) -> tuple[NDArray[Any], Any]:
     assert clusters is not None
     sizes = np.asarray(clusters.sizes)
     if name == "Rows":
-        most = int(sizes.max())
-        config = st.column_config.ProgressColumn("rows", format="%d", max_value=most, width=75)
-        return sizes, config
+        return sizes, number("rows", format="localized", width=52)
     if name == "Kept":
         kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(sizes))
-        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=50)
+        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=54)
     stats = _stats(view)  # which takes a moment: the list as it opens does without
     if name == "Quality" and stats.mean_quality is not None:
         return stats.mean_quality, number("quality", format="%.3g", width=60)
@@ -165,13 +170,20 @@ def _draw(
     }
     columns = {name: _column(view, name) for name in names}
     table |= {name: values[order] for name, (values, _) in columns.items()}
+    bars: dict[str, Any] = {}
+    if len(names) == 1:  # there is room for bars
+        most = int(max(clusters.sizes))
+        bars = {
+            "Rows": st.column_config.ProgressColumn("rows", format="%d", max_value=most, width=75)
+        }
     colors = iter(cluster_colors(view)[order])
     return st.dataframe(
         pd.DataFrame(table).style.map(lambda _: f"color: {next(colors)}", subset=["color"]),
         column_config={
             "color": st.column_config.TextColumn("", width=26, help="Its colour on the map."),
-            "title": st.column_config.TextColumn("title", width=140 if len(names) > 1 else 184),
+            "title": st.column_config.TextColumn("title", width=202 if len(names) > 1 else 184),
             **{name: config for name, (_, config) in columns.items()},
+            **bars,
         },
         hide_index=True,
         on_select="rerun",
@@ -190,6 +202,6 @@ def _select(view: ProjectView, ticked: list[int]) -> None:
     if not ticked:
         clear_selection()
         return
-    rows = np.flatnonzero(np.isin(clusters.labels, ticked) & ~view.decisions.dropped)
+    rows = np.flatnonzero(np.isin(clusters.labels, ticked))
     origin = f"{_ORIGIN} " + ", ".join(clusters.titles[number] for number in ticked)
     select_rows(view, rows, origin, by=cluster_step(view, ticked))

@@ -7,12 +7,15 @@ change, once begun, is made to its end, also when the window is closed meanwhile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from core.errors import WinnowError
+from pages.ui.notice import tell
 from pages.ui.text import as_text
 
+T = TypeVar("T")
 _KEY = "errand"
 _AT_ONCE = 0.4  # seconds in which a quick change is made without a word
 _POLL_SECONDS = 0.3
@@ -23,16 +26,16 @@ class _Errand:
     """One change: what a person reads while it is made, and what came of it."""
 
     what: str
-    change: Callable[[], str]
-    then: Callable[[], None]
-    said: str = ""
+    change: Callable[[], Any]
+    then: Callable[[Any], None]
+    result: Any = None
     error: WinnowError | None = None
     crash: Exception | None = None
     finished: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         try:
-            self.said = self.change()
+            self.result = self.change()
         except WinnowError as error:
             self.error = error
         except Exception as error:  # for the page to say; a thread has nobody to tell
@@ -40,14 +43,14 @@ class _Errand:
         self.finished.set()
 
 
-def start(what: str, change: Callable[[], str], then: Callable[[], None] = lambda: None) -> None:
+def start(what: str, change: Callable[[], T], then: Callable[[T], None]) -> None:
     """Begin a change and run the page anew; nothing while another one is made.
 
     Parameters
     ----------
     what : what is being done, for the strip: "Splitting a cluster".
-    change : makes it, without Streamlit, and returns a sentence to show or "".
-    then : is called on the page when it was made, before the page is drawn.
+    change : makes it, without Streamlit.
+    then : is called with what `change` returned, on the page, before the page is drawn.
     """
     if not busy():
         errand = st.session_state[_KEY] = _Errand(what, change, then)
@@ -70,11 +73,9 @@ def settle() -> None:
     if errand.crash is not None:
         raise errand.crash
     if errand.error is not None:
-        st.toast(as_text(errand.error), icon=":material/error:", duration="infinite")
+        tell(errand.error, failed=True)
         return
-    errand.then()
-    if errand.said:
-        st.toast(as_text(errand.said))
+    errand.then(errand.result)
 
 
 def render() -> None:

@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.encoders.base import Encoder
 from core.errors import WinnowError
@@ -15,7 +14,8 @@ from core.pool_encoder import pool_encoder
 from core.search import LIKE, Found, find_rows
 from core.view_link import Kind
 from pages.ui.background import Task, desk, follow, result_of, session_id
-from pages.ui.selection import clear_selection, select_rows, selected
+from pages.ui.notice import tell
+from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
@@ -67,7 +67,7 @@ def render(view: ProjectView) -> None:
     how, text, op = asked
     now = selected(view)
     try:
-        found = _find(view, how, text, now.rows if op == "within" and now else None)
+        found = _find(view, how, text, now if op == "within" else None)
     except WinnowError as error:
         del st.session_state[_ASKED]
         st.error(as_text(error))
@@ -78,7 +78,8 @@ def render(view: ProjectView) -> None:
     within = op == "within" and now is not None
     fits = np.isin(found.rows, now.rows).any() if within and now else len(found.rows)
     if not fits:
-        st.toast(f"No row that is kept fits “{as_text(text)}”.", icon=":material/search_off:")
+        kind = "dropped" if within and now and now.dropped else "kept"
+        tell(f"No row that is {kind} fits “{text}”.")
         if within:  # what it was looked for in is not lost
             st.rerun()
     origin = f"{_ORIGIN} {how.lower()} for {text!r}"
@@ -106,12 +107,14 @@ def _ask(how: str, key: str) -> None:
     st.session_state[_ASKED] = (how, text, op)
 
 
-def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | None) -> Found | None:
+def _find(view: ProjectView, how: str, text: str, within: RowSelection | None) -> Found | None:
     """What is found; None while that is worked out.
 
-    Of some rows the nearest are looked for `among` them; all else that is found may lie elsewhere.
+    Of a selection the nearest are looked for in it; all else that is found may lie elsewhere.
     """
-    find = partial(find_rows, view.seen, pool=view.pool)
+    among = within.rows if within else None
+    gone = within is not None and within.dropped
+    find = partial(find_rows, view.seen, pool=view.pool, dropped=gone)
     features = view.features
     assert features is not None
 
@@ -126,7 +129,7 @@ def _find(view: ProjectView, how: str, text: str, among: NDArray[np.int64] | Non
 
     of = "" if among is None else hashlib.sha256(among.tobytes()).hexdigest()
     made = (view.project.pointer("pool"), features.fingerprint, view.log_id)
-    key = ("search", str(view.project.root), *made, how, text, of)
+    key = ("search", str(view.project.root), *made, how, text, of, gone)
     task = desk().ask((session_id(), "search"), key, work, wait=_WAIT_SECONDS, urgent=True)
     found: Found | None = result_of(task)
     if found is None:

@@ -24,6 +24,7 @@ from core.near_duplicates import (
 from core.pool import Pool
 from core.spanning_forest import LOOSEST, Forest
 from pages.ui.difference import render_difference
+from pages.ui.notice import tell, tell_decision
 from pages.ui.selection import clear_selection, newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.strip import busy, start_job
@@ -158,10 +159,10 @@ def _drop(view: ProjectView, cosine: float, way: _Way) -> None:
             view.project, cosine, keep=way.keep, quality=way.quality, forest=view.forest
         )
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        tell(error, failed=True)
         return
     clear_selection()
-    st.toast(f"Dropped {state.log[-1].row_count:,} rows. Ctrl+Z takes it back.")
+    tell_decision(state, f"Dropped {state.log[-1].row_count:,} rows.")
     st.rerun()
 
 

@@ -8,6 +8,7 @@ from core.decisions import decide
 from core.search import LIKE, find_rows
 from core.view_link import with_itself
 from pages.ui.difference import render_difference
+from pages.ui.notice import tell_decision
 from pages.ui.rows import render_row
 from pages.ui.selection import select_rows, selected
 from pages.ui.state import ProjectView
@@ -97,9 +98,9 @@ def open_row(row: int | None) -> None:
 def _decide(view: ProjectView, row: int, action: str, after: int | None) -> None:
     """Drop, restore or pin the row that is read; a dropped one gives way to the next."""
     assert view.pool is not None
-    decide(view.project, view.pool.rows, action, np.array([row]), f"reading row {row}")
+    state = decide(view.project, view.pool.rows, action, np.array([row]), f"reading row {row}")
     did = {"drop": "Dropped", "restore": "Restored", "pin": "Pinned"}[action]
-    st.toast(f"{did} row {row:,}. Ctrl+Z takes it back.")
+    tell_decision(state, f"{did} row {row:,}.")
     if action == "drop":
         open_row(after)
 

@@ -1,14 +1,15 @@
 """The strip on top of every page: project, what is kept, undo and redo, the running job."""
 
 import math
+from typing import Literal, cast
 
 import streamlit as st
 
 from core import jobs
-from core.decisions import decisions_version, redo, undo
+from core.decisions import Entry, decisions_version, redo, undo
 from core.errors import InputError, WinnowError
 from core.jobs import Job
-from pages.ui import errand
+from pages.ui import errand, notice
 from pages.ui.keys import spare_fields
 from pages.ui.places import place
 from pages.ui.state import (
@@ -78,7 +79,7 @@ def render() -> None:
             width=220,
         )
         _follow(st.session_state["project"])
-        view = current_view()
+        view = _take_back(current_view())
         if view and st.button("New pool", icon=":material/add:", help="Read other rows."):
             open_project(NEW_PROJECT)
             st.switch_page(place("pool"))
@@ -108,6 +109,7 @@ def _follow(project: str) -> None:
         st.query_params["project"] = project
     if st.session_state.setdefault("followed", project) != project:
         st.session_state["followed"] = project
+        notice.forget()
         for key in _OF_ONE_PROJECT:
             st.session_state.pop(key, None)
 
@@ -138,26 +140,32 @@ def _render_kept(view: ProjectView) -> None:
     st.markdown(
         f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
     )
+    back, again = decisions.to_undo, decisions.to_redo
     st.button(
         "Undo",
         key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
-        disabled=not decisions.can_undo,
-        on_click=_undo,
-        args=(view,),
-        help="Take back the last decision on rows.",
+        disabled=back is None,
+        on_click=_step,
+        args=(view, "undo"),
+        help=f"Take back: {_told(back)}." if back else "Take back the last decision on rows.",
     )
-    if decisions.can_redo:  # else it only takes the room that a job needs
+    if again:  # else it only takes the room that a job needs
         st.button(
             "Redo",
             key="redo",
             icon=":material/redo:",
             shortcut="Ctrl+Shift+Z",
-            on_click=_redo,
-            args=(view,),
-            help="Put back the decision that was undone last.",
+            on_click=_step,
+            args=(view, "redo"),
+            help=f"Put back: {_told(again)}.",
         )
+
+
+def _told(entry: Entry) -> str:
+    """A decision in Markdown, and where it was made."""
+    return as_text(f"{entry.sentence} ({entry.origin})" if entry.origin else entry.sentence)
 
 
 def _share(kept: int, rows: int) -> str:
@@ -166,23 +174,33 @@ def _share(kept: int, rows: int) -> str:
     return f"{math.floor(10 * share) / 10:.1f}%" if 99 < share < 100 else f"{share:.0f}%"
 
 
-def _undo(view: ProjectView) -> None:
-    standing = [entry for entry in view.decisions.log if entry.active]
-    _try(undo, view)
-    if standing and (rows := standing[-1].row_count):
-        st.toast(f"Took back: {standing[-1].action} {rows:,} rows ({as_text(standing[-1].origin)})")
-
-
-def _redo(view: ProjectView) -> None:
-    _try(redo, view)
-
-
-def _try(step: object, view: ProjectView) -> None:
-    assert callable(step) and view.pool is not None
+def _step(view: ProjectView, way: Literal["undo", "redo"]) -> None:
+    """Undo or redo, and say what that was."""
+    assert view.pool is not None
+    decided = view.decisions
+    entry = decided.to_undo if way == "undo" else decided.to_redo
     try:
-        step(view.project, view.pool.rows)
+        state = (undo if way == "undo" else redo)(view.project, view.pool.rows)
     except InputError as error:  # another window was faster
-        st.toast(as_text(error))
+        notice.tell(error, failed=True)
+        return
+    said, other = ("Taken back", "redo") if way == "undo" else ("Put back", "undo")
+    what = f": {entry.sentence}" if entry else ""
+    notice.tell_decision(state, f"{said}{what}.", cast(notice.Way, other))
+
+
+def _take_back(view: ProjectView | None) -> ProjectView | None:
+    """Do what the button of the notice was pressed for; return the project as it is then."""
+    way = notice.pressed(view) if view else None
+    if view is None or way is None:
+        return view
+    if way == "edit":
+        from pages.ui.cluster_actions import undo_edit  # of the Map page; the others do without
+
+        undo_edit(view)
+    else:
+        _step(view, way)
+    return current_view()
 
 
 def _watch(view: ProjectView) -> Job | None:
@@ -261,7 +279,7 @@ def _resume(view: ProjectView, job: Job) -> None:
     try:
         jobs.resume(view.project, job)
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        notice.tell(error, failed=True)
 
 
 def busy(view: ProjectView, stage: str | None = None) -> bool:
@@ -275,7 +293,7 @@ def start_job(view: ProjectView, title: str, steps: list[jobs.Step]) -> Job | No
     try:
         return jobs.start(view.project, title, steps)
     except WinnowError as error:
-        st.toast(as_text(error), icon=":material/error:")
+        notice.tell(error, failed=True)
         return None
 
 

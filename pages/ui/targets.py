@@ -10,6 +10,7 @@ from core.errors import InputError, WinnowError
 from core.project import atomic_file
 from core.targets import add_target, add_target_from_rows, check_name, list_targets
 from core.values import decode_ranges
+from pages.ui.notice import tell
 from pages.ui.selection import selected
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -122,5 +123,5 @@ def _add_file(view: ProjectView, name: str, file: str, data: bytes) -> None:
 
 def _done(rows: int, name: str) -> None:
     st.session_state["target_added"] = name
-    st.toast(f"Target set {name}: {rows} rows.")
+    tell(f"Target set {name}: {rows:,} rows.")
     st.rerun()

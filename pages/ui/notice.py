@@ -1,0 +1,105 @@
+"""What was just done, said at the foot of the window with a way to take it back.
+
+Toasts would lie over the card of the selection, and outlive what they speak of.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import streamlit as st
+
+from core.decisions import Decisions
+from pages.ui.state import ProjectView
+
+Way = Literal["undo", "redo", "edit"]  # of decisions, or of an edit of clusters
+
+_FOLDER = Path(__file__).parents[2] / "assets" / "notice"
+_COMPONENT = st.components.v2.component(
+    "winnow_notice",
+    html=(_FOLDER / "notice.html").read_text("utf-8"),
+    css=(_FOLDER / "notice.css").read_text("utf-8"),
+    js=(_FOLDER / "notice.js").read_text("utf-8"),
+)
+_KEY = "notice"
+_WIDGET = "notice-widget"
+_PRESSED = "notice-pressed"
+_LABELS: dict[Way, str] = {"undo": "Undo", "redo": "Redo", "edit": "Undo"}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence, plain text, and what its button does as long as `of` is what comes next.
+
+    Attributes
+    ----------
+    of : id of the entry of the log that would be undone or redone; fingerprint of the clusters.
+    failed : whether it says why something was not done; it then stays until it is closed.
+    """
+
+    id: str
+    text: str
+    way: Way | None = None
+    of: Hashable = None
+    failed: bool = False
+
+
+def tell(text: object, *, failed: bool = False) -> None:
+    """Say something, in place of what was said before."""
+    _put(str(text), failed=failed)
+
+
+def tell_decision(state: Decisions, text: str, way: Way = "undo") -> None:
+    """Say what was decided, undone or redone, with a button that undoes that, or redoes it."""
+    _put(text, way, _next(state, way))
+
+
+def tell_edit(fingerprint: str, text: str) -> None:
+    """Say which edit made the clusters of this fingerprint, with a button that takes it back."""
+    _put(text, "edit", fingerprint)
+
+
+def forget() -> None:
+    """Say nothing any more: it was of another project."""
+    st.session_state.pop(_KEY, None)
+
+
+def render(view: ProjectView | None) -> None:
+    """Draw what was said last; to be called where the page ends, whatever it said."""
+    said = st.session_state.get(_KEY)
+    data = None
+    if isinstance(said, Notice):
+        act = _LABELS[said.way] if said.way and view and _stands(view, said) else ""
+        data = {"id": said.id, "text": said.text, "failed": said.failed, "act": act}
+    _COMPONENT(data=data, key=_WIDGET, on_pressed_change=_press)
+
+
+def pressed(view: ProjectView) -> Way | None:
+    """What the button that was just pressed is to do, if that is still what comes next."""
+    said = st.session_state.pop(_PRESSED, None)
+    return said.way if isinstance(said, Notice) and _stands(view, said) else None
+
+
+def _put(text: str, way: Way | None = None, of: Hashable = None, failed: bool = False) -> None:
+    st.session_state[_KEY] = Notice(uuid4().hex, text, way, of, failed)
+
+
+def _press() -> None:
+    state, said = st.session_state.get(_WIDGET), st.session_state.get(_KEY)
+    asked = state.get("pressed") if isinstance(state, dict) else None
+    if isinstance(said, Notice) and asked == said.id:
+        st.session_state[_PRESSED] = said
+        forget()
+
+
+def _next(state: Decisions, way: Way) -> int | None:
+    entry = state.to_redo if way == "redo" else state.to_undo
+    return entry.id if entry else None
+
+
+def _stands(view: ProjectView, said: Notice) -> bool:
+    if said.way == "edit":
+        return view.clusters is not None and view.clusters.fingerprint == said.of
+    return said.way is not None and _next(view.decisions, said.way) == said.of

@@ -1,0 +1,218 @@
+"""What a curator is told, and can take back: notices, dropped rows that lie in a selection."""
+
+import numpy as np
+import pytest
+from test_page_filters import open_link
+from test_page_map import app as _app
+from test_page_map import panel, search, tick, ticks
+from test_pages import button, finish, said, texts
+
+from core.cluster_edits import default_title, rename_cluster
+from core.clusters import load_clusters
+from core.decisions import decide, load_decisions
+from core.lasso import inside
+from core.mapevent import MapEvent
+from core.project import Project
+from pages.ui import mapview, notice
+from pages.ui.mapview import apply_event, ground
+from pages.ui.selection import beside, selected, stored, turn_round
+from pages.ui.state import ProjectView
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+app = _app
+
+
+@pytest.fixture
+def project(mapped_root):
+    return Project.open(mapped_root)
+
+
+def press_notice(app):
+    """As the component does when its button is pressed."""
+    app.session_state["notice-pressed"] = app.session_state["notice"]
+    app.run()
+    assert not app.exception
+    finish(app)
+
+
+def ticked_titles(app, project):
+    table = next(one for one in app.dataframe if str(one.key).startswith("cluster-list-")).value
+    return {table["title"].iloc[place] for place in ticks(app)[1]}
+
+
+def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, project):
+    tick(app, 0)
+    before = load_clusters(project).titles
+    number = int(np.argmax(load_clusters(project).sizes))
+    next(one for one in app.button if str(one.key).startswith("split-")).click().run()
+    finish(app)
+    made = load_clusters(project)
+    parts = [number, len(before)]
+    assert ticked_titles(app, project) == {made.titles[one] for one in parts}
+    assert "60 rows selected" in texts(app)
+    assert said(app).startswith(f"Split “{before[number]}” into “{made.titles[number]}” (")
+    assert said(app).endswith(f" and “{made.titles[-1]}” ({made.sizes[-1]}).")
+
+    merged = default_title(made, parts)
+    [one for one in app.button if one.label == "Merge"][-1].click().run()
+    finish(app)
+    assert ticked_titles(app, project) == {merged} and "60 rows selected" in texts(app)
+    assert said(app) == f"Merged into “{merged}” (60)."
+
+    press_notice(app)
+    assert load_clusters(project).titles == made.titles
+    assert ticked_titles(app, project) == {made.titles[one] for one in parts}
+    assert said(app).startswith("Taken back: merging “") and app.session_state["notice"].way is None
+    app.button(key="undo-edit").click().run()
+    finish(app)
+    assert load_clusters(project).titles == before
+    assert ticked_titles(app, project) == {before[number]}
+    assert said(app) == f"Taken back: splitting “{before[number]}” (60)."
+
+
+def test_an_edit_that_another_one_followed_is_not_taken_back_by_its_notice(app, project):
+    tick(app, 0)
+    next(one for one in app.button if str(one.key).startswith("split-")).click().run()
+    finish(app)
+    rename_cluster(project, 0, "Elsewhere")
+    press_notice(app)
+    assert "Elsewhere" in load_clusters(project).titles and len(load_clusters(project).edits) == 2
+
+
+def test_a_decision_is_taken_back_and_put_back_where_it_is_told(app, project):
+    search(app, "Words", "galaxy")
+    button(app, "Drop 60").click().run()
+    assert said(app) == "Dropped 60 rows."
+    press_notice(app)
+    assert said(app) == "Taken back: dropped 60 rows."
+    assert not load_decisions(project, 240).dropped.any()
+    press_notice(app)
+    assert said(app) == "Put back: dropped 60 rows."
+    assert load_decisions(project, 240).dropped.sum() == 60
+    app.button(key="undo").click().run()
+    app.button(key="redo").click().run()
+    assert said(app) == "Put back: dropped 60 rows."  # and not what the undo said
+    decide(project, 240, "drop", [0], "another window")
+    press_notice(app)
+    assert load_decisions(project, 240).dropped.sum() == 61
+
+
+def test_undo_and_redo_say_of_what(app, project):
+    decide(project, 240, "drop", np.arange(35), "map lasso")
+    app.run()
+    assert "dropped 35 rows" in app.button(key="undo").help
+    app.button(key="undo").click().run()
+    assert "dropped 35 rows" in app.button(key="redo").help
+    app.button(key="redo").click().run()
+    panel(app, "History")
+    assert app.dataframe[0].value["what"].tolist() == [
+        "Redo: dropped 35 rows",
+        "Undo: dropped 35 rows",
+        "Dropped 35 rows",
+    ]
+
+
+@pytest.fixture
+def view(project, monkeypatch):
+    """Of a project with a few dropped rows; session state is a plain dict."""
+    decide(project, 240, "drop", np.arange(0, 240, 4), "test")
+    monkeypatch.setattr(mapview.st, "session_state", {})
+    return ProjectView(project)
+
+
+def lasso(view, low, high, op="replace"):
+    """Draw a box between two shares of the map; return the rows in it."""
+    points = ground(view).points
+    x0, y0 = points.min(0) + np.array(low) * np.ptp(points, axis=0)
+    x1, y1 = points.min(0) + np.array(high) * np.ptp(points, axis=0)
+    corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+    apply_event(view, MapEvent(1, "box", op, polygon=corners))
+    return set(inside(points, np.array(corners)).tolist())
+
+
+def test_a_lasso_selects_kept_rows_and_can_be_turned_to_the_dropped_ones(view):
+    gone = set(range(0, 240, 4))
+    left = lasso(view, (-0.1, -0.1), (0.5, 1.1))
+    right = lasso(view, (0.5, -0.1), (1.1, 1.1))
+    assert left & gone and right & gone and left - gone and right - gone
+    assert set(selected(view).rows.tolist()) == right - gone
+    assert beside(view) == len(right & gone)
+    turn_round(view)
+    assert set(selected(view).rows.tolist()) == right & gone and selected(view).dropped
+    assert beside(view) == len(right - gone)
+    # What is added to dropped rows, or taken away, are dropped rows.
+    added = lasso(view, (-0.1, -0.1), (0.5, 1.1), "add")
+    assert set(selected(view).rows.tolist()) == (right | added) & gone
+    lasso(view, (0.5, -0.1), (1.1, 1.1), "subtract")
+    assert set(selected(view).rows.tolist()) == left & gone - right
+    # A new one begins with the kept rows.
+    lasso(view, (-0.1, -0.1), (1.1, 1.1))
+    assert not selected(view).dropped and len(selected(view).rows) == 180
+
+
+def test_a_lasso_or_title_with_dropped_rows_alone_selects_those(view):
+    decide(view.project, 240, "drop", np.flatnonzero(view.clusters.labels == 2), "test")
+    view = ProjectView(view.project)
+    apply_event(view, MapEvent(1, "cluster", cluster=2))
+    assert selected(view).dropped and len(selected(view).rows) == 60 and beside(view) == 0
+    x, y = ground(view).points[view.clusters.labels == 2].T
+    ((x0, x1), (y0, y1)) = ((one.min(), one.max()) for one in (x, y))
+    corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+    apply_event(view, MapEvent(2, "lasso", polygon=corners))
+    rows = stored(view).rows
+    assert selected(view).dropped == view.decisions.dropped[rows].all()
+
+
+def test_dropped_rows_are_in_the_address(app, project, mapped_root, monkeypatch):
+    decide(project, 240, "drop", np.arange(58, 66), "test")
+    app.run()
+    tick(app, *range(4))
+    assert "232 rows selected" in texts(app)
+    assert button(app, "8 dropped").help.startswith("8 dropped rows lie there, too.")
+    app.button(key="turn-round").click().run()
+    assert "8 dropped rows selected" in texts(app) and button(app, "232 kept")
+    address = app.query_params
+    assert address["of"] == "dropped"
+    params = {name: address[name] for name in ("sel", "of")}
+    again = open_link(mapped_root.parent, monkeypatch, **params)
+    assert "8 dropped rows selected" in texts(again)
+    button(again, "Restore 8").click().run()
+    assert not load_decisions(project, 240).dropped.any()
+
+
+def test_dropped_rows_of_the_history_are_in_the_address(app, project, mapped_root, monkeypatch):
+    decide(project, 240, "drop", np.arange(58, 66), "test")
+    app.run()
+    panel(app, "History")
+    key = next(one.key for one in app.dataframe if str(one.key).startswith("history-"))
+    app.session_state[key] = {"selection": {"rows": [0], "columns": []}}
+    app.run()
+    button(app, "Show these rows").click().run()
+    assert app.query_params["sel"] == "=e1"
+    params = {name: app.query_params[name] for name in ("sel", "of")}
+    again = open_link(mapped_root.parent, monkeypatch, **params)
+    assert "8 dropped rows selected" in texts(again)
+
+
+def test_a_search_within_dropped_rows_finds_dropped_rows(app, project):
+    decide(project, 240, "drop", np.arange(58, 66), "test")
+    app.run()
+    panel(app, "History")
+    button(app, "Select the 8 dropped rows").click().run()
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row % 2 = 0")
+    assert "4 dropped rows selected" in texts(app)
+    search(app, "Condition", "row < 5")
+    assert said(app) == "No row that is dropped fits “row < 5”."
+    assert "4 dropped rows selected" in texts(app)
+
+
+def test_a_notice_of_another_project_is_not_shown(app, mapped_root):
+    import shutil
+
+    shutil.copytree(mapped_root, mapped_root.parent / "other")
+    search(app, "Words", "galaxy")
+    button(app, "Drop 60").click().run()
+    assert said(app)
+    app.selectbox(key="project").set_value("other").run()
+    assert not app.exception and notice._KEY not in app.session_state
