@@ -50,8 +50,7 @@ def render(view: ProjectView) -> None:
         f"Search by {how.lower()}", placeholder=_EXAMPLES[how], type="search", key=key,
         help=_HELP, label_visibility="collapsed", on_change=_ask, args=(how, key),
     )  # fmt: skip
-    chosen = selected(view)
-    nothing = chosen is None or chosen.dropped  # a search finds kept rows
+    nothing = selected(view) is None
     if nothing:
         st.session_state["find-within"] = False
     # Always there: what stands below must not move under the pointer.
