@@ -22,6 +22,9 @@ import { View } from "./view.js";
 const REACH = 8; // how near, in pixels, a click must be to a point
 const TOOLS = ["pan", "lasso", "box"];
 
+// What lies over the map beside its points.
+const COVERS = [".toolbar", ".chip", ".legend", ".caption"];
+
 const instances = new WeakMap();
 // A page that is left and opened again has the same tool.
 const remembered = { tool: "pan" };
@@ -53,7 +56,7 @@ class PointMap {
       step: () => this.pace.step(),
     });
     this.loops = new Loops(this.camera);
-    this.titles = new Titles(part(".titles"));
+    this.titles = new Titles(part(".titles"), () => coversOf(root));
     this.tip = new Tip(part(".tip"), this.camera);
     this.hovered = -1;
     this.frames = 0;
@@ -147,6 +150,7 @@ class PointMap {
         (header.selects ? "L draws a lasso, B a box, Escape clears." : ""),
     );
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
+    this.titles.uncover();
     this.legend.show(header, this.look, this.palette, this.targets.array.length / 2);
     if (!this.legend.brush) this.range.now = null;
     this.chip(header);
@@ -225,6 +229,7 @@ class PointMap {
 
   fullChanged() {
     this.unhover();
+    this.titles.uncover();
     const button = this.root.querySelector('[data-act="full"]');
     button.setAttribute("aria-pressed", String(this.surface.isFull));
   }
@@ -368,6 +373,14 @@ class PointMap {
     this.surface.dispose();
   }
 }
+
+/** The boxes of what lies over the map and is shown, in pixels of its corner. */
+const coversOf = (root) =>
+  COVERS.map((name) => root.querySelector(name))
+    .filter((node) => node.offsetWidth)
+    .map(({ offsetLeft: left, offsetTop: top, offsetWidth, offsetHeight }) => ({
+      left, top, right: left + offsetWidth, bottom: top + offsetHeight,
+    }));
 
 export default function (component) {
   const { parentElement } = component;

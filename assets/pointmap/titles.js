@@ -1,5 +1,6 @@
 // Cluster titles: as many as fit without touching, the largest clusters first. Far away, where
-// most find no place, coarse titles stand for several clusters each.
+// most find no place, coarse titles stand for several clusters each. None is cut off by the edge of
+// the map, and none lies under the tools or the legend.
 
 // Clear space around a title, and map area for each: a calm map shows few.
 const GAP_X = 7;
@@ -16,10 +17,14 @@ const SHIFTS = [
 const CROSSINGS = [0.5, 0.7, 0.85, 1, 1.25, 1.6, 2, 2.5, 3.2];
 const FARTHEST_FINE = 4;
 const ENOUGH = 0.4;
+const CLEAR = 4; // pixels between a title and the edge, or what lies over the map
+const NUDGE = 0.8; // of its own size, that a title moves so as to be seen whole
 
 export class Titles {
-  constructor(box) {
+  /** `covers()` returns the boxes of what lies over the map, in pixels of its corner. */
+  constructor(box, covers) {
     this.box = box;
+    this.covers = covers;
     this.items = [];
     this.fine = [];
     this.coarse = [];
@@ -58,29 +63,101 @@ export class Titles {
     this.sized = null;
   }
 
+  /** Something that lies over the map is another one. */
+  uncover() {
+    this.covered = null;
+  }
+
   /** Moves all titles with the view; chooses anew which are shown only when the scale changed. */
   place(camera) {
     const [left, top] = camera.toScreen(0, 0);
     this.left = left;
     this.top = top;
     this.box.style.transform = `translate(${left}px, ${top}px)`;
-    if (this.zoomed === camera.scale && this.measured) return;
-    if (!this.measured) this.measure();
-    this.zoomed = camera.scale;
-    const level = camera.zoom < this.crossing(camera) ? this.coarse : this.fine;
-    if (level !== this.level) for (const item of this.items) this.show(item, null);
-    this.level = level;
-    // The whole map is in view: no title need be cut off. Further in, they go with their points.
-    const room = camera.zoom <= 1 ? { from: GAP_X - left, to: camera.width - GAP_X - left } : null;
-    const spots = arrange(level, camera.scale, budget(camera, camera.zoom), room);
-    for (const [i, item] of level.entries()) this.show(item, spots[i]);
+    const { width, height, scale } = camera;
+    if (!this.covered || this.width !== width || this.height !== height) {
+      Object.assign(this, { covered: this.covers(), width, height, zoomed: null });
+    }
+    if (this.zoomed !== scale || !this.measured) {
+      if (!this.measured) this.measure();
+      this.zoomed = scale;
+      const level = camera.zoom < this.crossing(camera) ? this.coarse : this.fine;
+      if (level !== this.level) for (const item of this.items) this.show(item, null);
+      this.level = level;
+      // The whole map is in view: each title finds a place where it is seen whole.
+      const room = camera.zoom <= 1 ? this : null;
+      this.spots = arrange(level, scale, budget(camera, camera.zoom), room);
+    }
+    this.keepWhole(camera);
+  }
+
+  /** Shows the titles that are seen whole; of the others those that can be moved a little. */
+  keepWhole(camera) {
+    const taken = [];
+    const put = (item, spot) => {
+      this.show(item, spot);
+      taken.push({ ...spot, width: item.width, height: item.height });
+    };
+    const cut = [];
+    for (const [i, item] of this.level.entries()) {
+      const spot = this.spots[i];
+      if (spot && this.isWhole(item, spot)) put(item, spot);
+      else if (spot) cut.push([item, spot]);
+      else this.show(item, null);
+    }
+    for (const [item, spot] of cut) {
+      const [x, y] = camera.toScreen(...item.at);
+      const seen = x >= 0 && x <= this.width && y >= 0 && y <= this.height;
+      const moved = seen ? this.moved(item, spot) : null;
+      if (moved && isFree(item, moved, taken)) put(item, moved);
+      else this.show(item, null);
+    }
+  }
+
+  isWhole(item, spot) {
+    const left = spot.left + this.left;
+    const top = spot.top + this.top;
+    const [right, bottom] = [left + item.width, top + item.height];
+    return (
+      left >= CLEAR && top >= CLEAR && right <= this.width - CLEAR && bottom <= this.height - CLEAR &&
+      this.covered.every(
+        (other) =>
+          left >= other.right + CLEAR || right <= other.left - CLEAR ||
+          top >= other.bottom + CLEAR || bottom <= other.top - CLEAR,
+      )
+    );
+  }
+
+  /** The nearest place where a title is seen whole; null if that is too far away. */
+  moved(item, spot) {
+    const { width, height } = item;
+    const within = (value, size, room) => Math.max(CLEAR, Math.min(value, room - size - CLEAR));
+    const x = within(spot.left + this.left, width, this.width);
+    const y = within(spot.top + this.top, height, this.height);
+    const beside = this.covered.flatMap((other) => [
+      [x, other.bottom + CLEAR], [x, other.top - height - CLEAR],
+      [other.right + CLEAR, y], [other.left - width - CLEAR, y],
+    ]);
+    let best = null;
+    let least = NUDGE;
+    for (const [sx, sy] of [[x, y], ...beside]) {
+      const there = { left: Math.round(sx - this.left), top: Math.round(sy - this.top) };
+      const aside = Math.abs(there.left - spot.left) / width;
+      const down = Math.abs(there.top - spot.top) / (2 * height);
+      if (Math.max(aside, down) < least && this.isWhole(item, there)) {
+        best = there;
+        least = Math.max(aside, down);
+      }
+    }
+    return best;
   }
 
   show(item, spot) {
-    if (spot) {
-      Object.assign(item, spot);
+    if (spot && (!item.shown || spot.left !== item.left || spot.top !== item.top)) {
+      Object.assign(item, { left: spot.left, top: spot.top });
       item.node.style.transform = `translate(${item.left}px, ${item.top}px)`;
     }
+    if (item.shown === Boolean(spot)) return;
     item.shown = Boolean(spot);
     item.node.classList.toggle("shown", item.shown);
   }
@@ -133,20 +210,24 @@ function arrange(items, scale, most, room) {
   });
 }
 
-/** A free place on the anchor, or else close by. */
+/** A free place on the anchor, or else close by; in the `room` of some titles, a whole one. */
 function spotFor(item, scale, placed, room) {
   for (const [aside, down] of SHIFTS) {
-    const wanted = item.at[0] * scale + (aside - 0.5) * item.width;
-    const left = room ? Math.max(room.from, Math.min(wanted, room.to - item.width)) : wanted;
-    const top = -item.at[1] * scale + (down - 0.5) * item.height;
-    const free = placed.every(
-      (other) =>
-        left > other.left + other.width + GAP_X ||
-        left + item.width + GAP_X < other.left ||
-        top > other.top + other.height + GAP_Y ||
-        top + item.height + GAP_Y < other.top,
-    );
-    if (free) return { left: Math.round(left), top: Math.round(top) };
+    const wanted = {
+      left: Math.round(item.at[0] * scale + (aside - 0.5) * item.width),
+      top: Math.round(-item.at[1] * scale + (down - 0.5) * item.height),
+    };
+    const spot = room && !room.isWhole(item, wanted) ? room.moved(item, wanted) : wanted;
+    if (spot && isFree(item, spot, placed)) return spot;
   }
   return null;
 }
+
+const isFree = ({ width, height }, { left, top }, placed) =>
+  placed.every(
+    (other) =>
+      left > other.left + other.width + GAP_X ||
+      left + width + GAP_X < other.left ||
+      top > other.top + other.height + GAP_Y ||
+      top + height + GAP_Y < other.top,
+  );

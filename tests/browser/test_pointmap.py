@@ -74,10 +74,58 @@ def test_titles_do_not_overlap_and_more_appear_as_one_zooms_in(open_page, map_ur
     for _ in range(3):
         chart.act("in")
         chart.settle()
-        counts.append(shown())
+        counts.append(shown() * chart.view()[2] ** 2)  # for the area of the whole map
     assert counts[0] >= 10
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
+
+
+NOT_WHOLE = """root => {
+  const map = root.getBoundingClientRect();
+  const over = [...root.querySelectorAll(".toolbar, .legend, .caption")];
+  const boxes = over.map((node) => node.getBoundingClientRect()).filter((box) => box.width);
+  return [...root.querySelectorAll(".title.shown")].filter((title) => {
+    const { left, top, right, bottom } = title.getBoundingClientRect();
+    return left < map.left || top < map.top || right > map.right || bottom > map.bottom ||
+      boxes.some((box) => left < box.right && right > box.left && top < box.bottom &&
+        bottom > box.top);
+  }).map((title) => title.textContent);
+}"""
+
+
+def test_titles_are_whole_and_under_nothing_wherever_the_map_is_moved(open_page, serve):
+    page = open_page(serve(APP, env={"MAP_CLUSTERS": "120"}).url, width=700, height=600)
+    page.get_by_text("source", exact=True).click()  # whose legend lies over the map
+    chart = MapOnPage(page).ready()
+    chart.root.locator(".legend .entry").first.wait_for()
+
+    def check():
+        page.wait_for_timeout(250)
+        titles = chart.root.evaluate(SHOWN)
+        assert len(titles) > 1 and chart.root.evaluate(NOT_WHOLE) == []
+        return {title["text"]: title["box"] for title in titles}
+
+    check()
+    page.mouse.move(*chart.at(0.5, 0.5))
+    for _ in range(2):
+        page.mouse.wheel(0, -300)
+    chart.settle()
+    seen = check()
+    moved = 0
+    for way in ((0.14, 0.1), (-0.3, -0.1), (0.1, -0.16), (0.05, 0.3)):
+        chart.drag((0.5, 0.5), (0.5 + way[0], 0.5 + way[1]))
+        chart.settle()
+        now = check()
+        width, height = (chart.stage.bounding_box()[side] for side in ("width", "height"))
+        shift = (way[0] * width, way[1] * height)
+        # One at the edge stays in sight as long as what it names is there.
+        moved += sum(
+            abs(now[text][0] - box[0] - shift[0]) > 3 or abs(now[text][1] - box[1] - shift[1]) > 3
+            for text, box in seen.items()
+            if text in now
+        )
+        seen = now
+    assert moved
 
 
 SHOWN = """root => [...root.querySelectorAll(".title.shown")].map((title) => {
@@ -113,7 +161,9 @@ def test_coarse_titles_far_away_fine_ones_closer_and_never_both(open_page, map_u
         chart.act("in")
         chart.settle()
     near = chart.root.evaluate(SHOWN)
-    assert len(near) > len(far) and not any(title["coarse"] for title in near)
+    # For the area of the whole map.
+    assert len(near) * chart.view()[2] ** 2 > len(far)
+    assert near and not any(title["coarse"] for title in near)
     chart.act("fit")
     chart.root.locator(".title.coarse.shown").first.wait_for()
     assert page.evaluate("levels") == ["coarse", "fine", "coarse"]
