@@ -93,8 +93,8 @@ NOT_WHOLE = """root => {
 }"""
 
 
-def test_titles_are_whole_and_under_nothing_wherever_the_map_is_moved(open_page, serve):
-    page = open_page(serve(APP, env={"MAP_CLUSTERS": "120"}).url, width=700, height=600)
+def test_titles_are_whole_and_under_nothing_wherever_the_map_is_moved(open_page, map_url):
+    page = open_page(f"{map_url}/?clusters=120", width=700, height=600)
     page.get_by_text("source", exact=True).click()  # whose legend lies over the map
     chart = MapOnPage(page).ready()
     chart.root.locator(".legend .entry").first.wait_for()
