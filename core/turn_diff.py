@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from core.records import Record
 from core.turns import Turn
-from core.word_diff import MOST, Piece, brief_diff, compared, words_of
+from core.word_diff import MOST, Piece, brief, compared, word_diff, words_of
 
 # Share of words that differ above which marks would hide what both rows say.
 APART = 0.5
@@ -22,7 +22,7 @@ class TurnDiff:
     ----------
     roles : of both turns; "text" for a row without turns, "" where a row has no such turn.
     first, second : what they say; "" where a row has no such turn.
-    pieces : as of `core.word_diff.brief_diff`; none where the two are to be read side by side.
+    pieces : as of `core.word_diff.brief`; none where the two are to be read side by side.
     words : of both.
     differing : those of them that only one has.
     """
@@ -106,8 +106,8 @@ def _turn_diff(first: Turn | None, second: Turn | None, left: int) -> TurnDiff:
     pieces: tuple[Piece, ...] = ()
     alike = differing <= APART * words and roles[0] == roles[1]
     if alike and compared(one, two) <= left:
-        pieces = tuple(brief_diff(one, two))
-        differing = sum(piece.words for piece in pieces if piece.kind in ("first", "second"))
-        if differing > APART * words:
-            pieces = ()
+        found = word_diff(one, two)
+        differing = sum(piece.words for piece in found if piece.kind != "same")
+        if differing <= APART * words:
+            pieces = tuple(brief(found))
     return TurnDiff(roles, one, two, pieces, words, differing)

@@ -1,6 +1,7 @@
 """What differs between two texts, word by word."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
@@ -71,23 +72,23 @@ def compared(first: str, second: str) -> int:
     return max(len(a), len(b)) - sum(_common_ends(a, b))
 
 
-def brief_diff(first: str, second: str) -> list[Piece]:
-    """Part two texts for reading: as `word_diff`, with less that is the same.
+def brief(pieces: Sequence[Piece]) -> list[Piece]:
+    """Make the pieces of `word_diff` fit for reading: less is the same.
 
     A single word, or a mark, that two differences leave between them is a part of both. Of what is
     the same, words near to a difference are shown and the others folded.
     """
-    pieces = _joined(word_diff(first, second))
-    brief = []
-    for at, piece in enumerate(pieces):
+    joined = _joined(pieces)
+    parts = []
+    for at, piece in enumerate(joined):
         if piece.kind == "same":
-            brief += _fold(piece, at > 0, at + 1 < len(pieces))
+            parts += _fold(piece, at > 0, at + 1 < len(joined))
         else:
-            brief.append(piece)
-    return brief
+            parts.append(piece)
+    return parts
 
 
-def _joined(pieces: list[Piece]) -> list[Piece]:
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
     """Differences with hardly anything between them as one, what only the first has in front."""
     joined: list[Piece] = []
     only = {"first": "", "second": ""}

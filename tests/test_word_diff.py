@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import word_diff as module
-from core.word_diff import Piece, brief_diff, word_diff
+from core.word_diff import Piece, brief, word_diff
+
+
+def brief_diff(first, second):
+    return brief(word_diff(first, second))
+
 
 TEXTS = st.text(alphabet="ab .,\nä中", max_size=60)
 
