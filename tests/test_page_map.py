@@ -140,7 +140,7 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     assert listed["rows"].tolist() == groups.sizes.tolist()
     assert listed["lowest"].tolist() == [spread.said(place) for place in range(len(groups))]
     first, second = spread.pairs[spread.worst]
-    for kind, said in (
+    for kind, sentence in (
         ("Just above the line", "They are in one group"),
         ("Just below the line", "Nothing joins them"),
         (
@@ -150,7 +150,7 @@ def test_near_duplicates_are_counted_selected_and_dropped(mapped_root, monkeypat
     ):
         app.session_state["pairs"] = kind
         button(app, "Look at pairs").click().run()
-        assert said in texts(app) and not app.exception
+        assert sentence in texts(app) and not app.exception
     button(app, "Select them").click().run()
     assert f"{groups.extra} rows selected" in texts(app)
     # The button of the panel; that of the selection says the same.
