@@ -9,12 +9,18 @@ from core.errors import InputError
 from core.values import decode_ranges
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.facets import Filter, Histogram
+    from core.pool import Pool
+    from core.ranking import Ranking
 
 _SHOWN = 20  # rows, when a person reads them
 _FIRST_LINE = 90  # characters
 _BAR = 32  # characters of the longest bar
 _BARS = 40  # values that a person reads
+_COUNTS = 5  # lines elsewhere
 
 
 def search(
@@ -62,8 +68,16 @@ def search(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How many rows likeness gives.")
-    ] = 200,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many rows likeness gives; 200, or any number with --min-cosine.",
+        ),
+    ] = None,
+    min_cosine: Annotated[
+        float | None, typer.Option(metavar="C", help="No row with a lower cosine, by likeness.")
+    ] = None,
     dropped: Annotated[
         bool, typer.Option("--dropped", help="Look at rows that were dropped, too.")
     ] = False,
@@ -71,6 +85,7 @@ def search(
     """Find rows by words, meaning, a condition or filters."""
     from core.facets import Facets
     from core.project import Project
+    from core.ranking import LIKE
     from core.search import find_histograms, find_rows
 
     opened = Project.open(project)
@@ -82,6 +97,7 @@ def search(
         "sources": source or (),
         "filters": _filters(between, is_, tag),
         "limit": limit,
+        "min_cosine": min_cosine,
         "pool": facets.pool,
         "facets": facets,
         "progress": console.progress,
@@ -89,30 +105,63 @@ def search(
     if histogram and dropped:
         raise InputError("--histogram counts rows that are kept; leave out --dropped.")
     values: dict[str, Any] = {}
-    if not histogram or words.strip() or any(asked[name] for name in _ASKING):
+    line = ""
+    asking = words.strip() or min_cosine is not None or any(asked[name] for name in _ASKING)
+    if not histogram or asking:
         found = find_rows(opened, words, dropped=dropped, **asked)
         rows = found.rows if console.json else found.rows[:_SHOWN]
-        page = facets.pool.page(rows[:limit])
-        columns = zip(page["row"], page["source"], page["prompt"], strict=True)
-        listed: list[dict[str, Any]] = [
-            {"row": int(row), "source": name, "text": " ".join(prompt.split())[:_FIRST_LINE]}
-            for row, name, prompt in columns
-        ]
-        if found.cosines is not None:
+        listed = _listed(facets.pool, rows[: limit or LIKE])
+        values = {"total": len(found.rows), "rows": rows.tolist(), "found": listed}
+        if found.cosines is not None and found.ranking is not None:
             for one, cosine in zip(listed, found.cosines.tolist(), strict=False):
                 one["cosine"] = round(cosine, 4)
-        values = {"total": len(found.rows), "rows": rows.tolist(), "found": listed}
+            cut = _cut(facets.pool, found.ranking, len(found.rows))
+            values |= cut if console.json else {}
+            line = _told(cut)
+    said = "\n".join([*pairs(values), *([line] if line else [])])
     if not histogram:
-        console.values(values)
+        console.values(values, None if console.json else said)
         return
     counted = find_histograms(opened, histogram, words, **asked)
-    text = "\n\n".join(["\n".join(pairs(values))] * bool(values) + [_drawn(one) for one in counted])
+    text = "\n\n".join([said] * bool(values) + [_drawn(one) for one in counted])
     console.values(
         {**values, "histograms": [one.as_dict() for one in counted]}, None if console.json else text
     )
 
 
 _ASKING = ("like", "like_rows", "where", "sources", "filters")
+
+
+def _listed(pool: "Pool", rows: "NDArray[np.int64]") -> list[dict[str, Any]]:
+    page = pool.page(rows)
+    return [
+        {"row": int(row), "source": name, "text": " ".join(prompt.split())[:_FIRST_LINE]}
+        for row, name, prompt in zip(page["row"], page["source"], page["prompt"], strict=True)
+    ]
+
+
+def _cut(pool: "Pool", ranking: "Ranking", count: int) -> dict[str, Any]:
+    """The rows on both sides of the line, and how many rows other lines would give."""
+    sides: dict[str, Any] = {"last": None, "next": None}
+    for side, place in (("last", count - 1), ("next", count)):
+        if 0 <= place < len(ranking.rows):
+            (one,) = _listed(pool, ranking.rows[[place]])
+            sides[side] = {**one, "cosine": round(float(ranking.cosines[place]), 4)}
+    counts = [{"cosine": cosine, "rows": rows} for cosine, rows in ranking.counts().items()]
+    return {**sides, "counts": counts}
+
+
+def _told(cut: dict[str, Any]) -> str:
+    """The same in lines, with the counts nearest to the line."""
+    lines = [
+        f"{words} {one['cosine']:.4f}, row {one['row']:,}: {one['text']}"
+        for words, one in (("Down to cosine", cut["last"]), ("Next is", cut["next"]))
+        if one
+    ]
+    middle = cut["last"]["cosine"] if cut["last"] else 1.0
+    near = sorted(cut["counts"], key=lambda one: abs(one["cosine"] - middle))[:_COUNTS]
+    by = (f"{one['cosine']:.2f} {one['rows']:,}" for one in cut["counts"] if one in near)
+    return "\n".join([*lines, "Rows by cosine at least: " + ", ".join(by)])
 
 
 def _filters(

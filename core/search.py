@@ -1,7 +1,6 @@
 """Rows of a project that are looked for: by words, a condition, filters, likeness, or all of it."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.decisions import load_decisions
-from core.devices import cpu_count
 from core.encoders.base import Encoder
 from core.errors import InputError
 from core.facets import Facets, Filter, Histogram
@@ -18,12 +16,11 @@ from core.pool import Pool
 from core.pool_encoder import pool_encoder
 from core.progress import Progress, silent
 from core.project import Project
+from core.ranking import Cut, Ranking, rank
 from core.values import as_rows
 
-LIKE = 200  # rows that a search by likeness gives, unless told
 _MOST_LIKE = 1_000  # rows that others should be like
 _NAMED = 12  # sources that a message names
-_PART = 8_192  # rows that are compared together: 12 MB in float32
 
 
 @dataclass(frozen=True)
@@ -36,10 +33,19 @@ class Found:
         Ascending; the likest first where likeness was asked for.
     cosines : float32 ndarray of shape (m,), or None
         The largest cosine of each row to what it should be like.
+    ranking : Ranking or None
+        All rows that could have been found by likeness, for another cut.
     """
 
     rows: NDArray[np.int64]
     cosines: NDArray[np.float32] | None = None
+    ranking: Ranking | None = None
+
+    @classmethod
+    def of(cls, ranking: Ranking, cut: Cut) -> "Found":
+        """The first rows of a ranking."""
+        count = ranking.count(cut)
+        return cls(ranking.rows[:count], ranking.cosines[:count], ranking)
 
 
 def find_rows(
@@ -53,7 +59,8 @@ def find_rows(
     filters: Sequence[Filter] = (),
     dropped: bool = False,
     among: NDArray[np.int64] | None = None,
-    limit: int = LIKE,
+    limit: int | None = None,
+    min_cosine: float | None = None,
     pool: Pool | None = None,
     facets: Facets | None = None,
     encoder: Encoder | None = None,
@@ -71,7 +78,8 @@ def find_rows(
     filters : on the values of columns; see `core.facets`.
     among : look at these rows only.
     dropped : whether rows that were dropped are looked at too.
-    limit : how many rows likeness gives; the others give all.
+    limit, min_cosine : how many rows likeness gives, and with which cosine at least; 200 rows
+        unless one of them is given. All else gives every row that meets it.
     pool, facets : the project's, if they are open already.
     encoder : the features' own, if it is loaded already (`core.pool_encoder`).
 
@@ -79,10 +87,12 @@ def find_rows(
     ------
     InputError
         Nothing is asked, or a text and rows for likeness; the condition or a filter cannot be used;
-        there are no features, no such rows, or no encoder for a text; `limit` is below 1.
+        there are no features, no such rows, or no encoder for a text; `limit` is below 1, or
+        `min_cosine` is no cosine or has nothing to be measured to.
     """
     pool = pool or Pool.open(project)
-    _check(bool(words.strip() or where.strip() or sources or filters), like, like_rows, limit)
+    cut = Cut.of(limit, min_cosine)
+    _check(bool(words.strip() or where.strip() or sources or filters), like, like_rows, cut)
     unknown = sorted(set(sources) - set(pool.sources().names))
     if unknown:
         known = ", ".join(pool.sources().names[:_NAMED])
@@ -109,8 +119,7 @@ def find_rows(
         chosen = as_rows(np.asarray(like_rows), pool.rows)
         allowed[chosen] = False
         queries = np.asarray(features.vectors[chosen], np.float32)
-    rows, cosines = likest(features.vectors, queries, np.flatnonzero(allowed), limit)
-    return Found(rows, cosines)
+    return Found.of(rank(features.vectors, queries, np.flatnonzero(allowed)), cut)
 
 
 def find_histograms(
@@ -151,7 +160,7 @@ def find_histograms(
     return facets.histograms(columns, filters, among)
 
 
-def _check(filtered: bool, like: str, like_rows: Sequence[int], limit: int) -> None:
+def _check(filtered: bool, like: str, like_rows: Sequence[int], cut: Cut) -> None:
     """Refuse to look for nothing, and for a likeness that cannot be."""
     if not (filtered or like.strip() or len(like_rows)):
         raise InputError("Nothing to look for; give words, a text or rows to be like, or a rule.")
@@ -162,53 +171,11 @@ def _check(filtered: bool, like: str, like_rows: Sequence[int], limit: int) -> N
             f"Rows can be like at most {_MOST_LIKE:,} rows, got {len(like_rows):,}; give fewer.",
             option="like_rows",
         )
-    if limit < 1:
-        raise InputError(f"The number of rows must be at least 1, got {limit}.", option="limit")
+    if cut.cosine is not None and not (like.strip() or len(like_rows)):
+        raise InputError("A smallest cosine needs a text or rows to be like.", option="min_cosine")
 
 
 def _mask(rows: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
     mask = np.zeros(size, bool)
     mask[rows] = True
     return mask
-
-
-def likest(
-    vectors: NDArray[np.floating[Any]],
-    queries: NDArray[np.floating[Any]],
-    rows: NDArray[np.int64],
-    limit: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The rows with the largest cosine to any query, the likest first, equal ones by row.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (n, dim), unit norm
-    queries : ndarray of shape (q, dim), unit norm
-    rows : int64 ndarray, ascending
-        Those that may be found.
-    limit : how many at most.
-
-    Returns
-    -------
-    int64 ndarray of shape (m,), and their cosines, float32
-    """
-    asked = np.ascontiguousarray(queries, np.float32).T
-    cosines = np.empty(len(rows), np.float32)
-
-    def compare(start: int) -> None:
-        part = rows[start : start + _PART]
-        whole = part[-1] - part[0] + 1 == len(part)
-        taken = vectors[part[0] : part[-1] + 1] if whole else vectors[part]
-        products = np.asarray(taken, np.float32) @ asked
-        cosines[start : start + len(part)] = products.max(axis=1)
-
-    with ThreadPoolExecutor(cpu_count()) as threads:
-        list(threads.map(compare, range(0, len(rows), _PART)))
-    count = min(limit, len(rows))
-    if not count:
-        return rows[:0], cosines[:0]
-    # All that tie with the last one, so that the lower row wins.
-    least = np.partition(cosines, len(rows) - count)[len(rows) - count]
-    near = np.flatnonzero(cosines >= least)
-    order = near[np.lexsort((near, -cosines[near]))][:count]
-    return rows[order], np.minimum(cosines[order], np.float32(1))

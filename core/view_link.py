@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from core.mapevent import MAX_VERTICES
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project
+from core.ranking import Cut
 from core.search import Found, find_rows
 from core.values import different
 
@@ -48,6 +49,7 @@ _LETTERS: dict[str, Kind] = {
     "v": "values",
     "e": "entry",
 }
+RANKED: tuple[Kind, ...] = ("meaning", "like")  # of which a cut gives the first rows
 _SIGNS: dict[str, Op] = {"=": "replace", "+": "add", "-": "subtract", "*": "within"}
 # A corner of a lasso is one of so many places on each axis, in a frame three times as wide as the
 # map: a lasso may reach beyond the points.
@@ -71,11 +73,13 @@ class Step:
         commas, those of clusters behind the clustering's `grouping` and a colon; a text; for
         "like", the row that others should be like; a filter as `filter_step` writes it; the id of
         an entry of the log of decisions, for its rows.
+    cut : how many rows a likeness ("meaning", "like") gives.
     """
 
     op: Op
     kind: Kind
     value: str
+    cut: Cut = field(default_factory=Cut)
 
 
 def write_steps(steps: Sequence[Step]) -> str | None:
@@ -85,6 +89,10 @@ def write_steps(steps: Sequence[Step]) -> str | None:
         sign = next(sign for sign, op in _SIGNS.items() if op == step.op)
         letter = next(letter for letter, kind in _LETTERS.items() if kind == step.kind)
         value = step.value
+        if step.cut != Cut():  # as an upper-case letter says
+            letter = letter.upper()
+            ends = ("" if one is None else str(one) for one in (step.cut.rows, step.cut.cosine))
+            value = f"{':'.join(ends)}:{value}"
         for plain, hidden in _HIDDEN.items():
             value = value.replace(plain, hidden)
         parts.append(f"{sign}{letter}{value}")
@@ -105,14 +113,29 @@ def read_steps(text: str) -> tuple[Step, ...]:
     parts = text.split(_SEPARATOR)
     steps = []
     for part in parts:
-        known = len(part) > 2 and part[0] in _SIGNS and part[1] in _LETTERS
+        known = len(part) > 2 and part[0] in _SIGNS and part[1].lower() in _LETTERS
         if not known or len(parts) > _MOST_STEPS:
             raise InputError("The selection in the address cannot be read; select the rows again.")
-        value = part[2:]
+        value, kind, cut = part[2:], _LETTERS[part[1].lower()], Cut()
         for plain, hidden in reversed(_HIDDEN.items()):
             value = value.replace(hidden, plain)
-        steps.append(Step(_SIGNS[part[0]], _LETTERS[part[1]], value))
+        if part[1].isupper():
+            value, cut = _read_cut(kind, value)
+        steps.append(Step(_SIGNS[part[0]], kind, value, cut))
     return tuple(steps)
+
+
+def _read_cut(kind: Kind, text: str) -> tuple[str, Cut]:
+    """What others should be like, and how many of them."""
+    rows, _, rest = text.partition(":")
+    cosine, colon, value = rest.partition(":")
+    try:
+        if kind not in RANKED or not (colon and value) or len(rows) > len("999999999"):
+            raise ValueError
+        return value, Cut.of(int(rows) if rows else None, float(cosine) if cosine else None)
+    except ValueError:
+        sentence = "The selection in the address cannot be read; select the rows again."
+        raise InputError(sentence) from None
 
 
 def filter_step(rule: Filter, op: Op = "replace") -> Step:
@@ -225,6 +248,7 @@ def follow_steps(
     clusters: Clusters,
     *,
     dropped: bool = False,
+    start: Found | None = None,
     pool: Pool | None = None,
     facets: Facets | None = None,
     encoder: Encoder | None = None,
@@ -239,12 +263,14 @@ def follow_steps(
     ----------
     points : map coordinates of all rows, shape (rows, 2).
     dropped : whether the steps are to select dropped rows.
+    start : what is selected before the first step; nothing by default.
     pool, facets, encoder : the project's, if they are loaded already.
 
     Returns
     -------
     Found
-        Its cosines are not a number for rows that no likeness found.
+        Its cosines are not a number for rows that no likeness found; its ranking is that of the
+        last step.
 
     Raises
     ------
@@ -256,7 +282,7 @@ def follow_steps(
     if dropped:
         among = np.flatnonzero(load_decisions(project, len(points)).dropped)
         find = partial(find, dropped=True, among=among)
-    current = Found(np.empty(0, np.int64))
+    current = start or Found(np.empty(0, np.int64))
     for done, step in enumerate(steps):
         progress(done, len(steps), "selecting rows")
         # What is nearest within a selection is not what of the nearest lies in it.
@@ -266,7 +292,7 @@ def follow_steps(
             looked = partial(find, among=rows)
         found = _found(project, step, points, clusters, looked)
         rows = combine(current.rows, found.rows, step.op)
-        current = Found(rows, merge_cosines(rows, current, found))
+        current = Found(rows, merge_cosines(rows, current, found), found.ranking)
     return current
 
 
@@ -321,16 +347,18 @@ def _found(
         return find(step.value)
     if step.kind == "condition":
         return find(where=step.value)
+    ends = {"limit": step.cut.rows, "min_cosine": step.cut.cosine}
     if step.kind == "meaning":
-        return find(like=step.value)
+        return find(like=step.value, **ends)
     (row,) = _numbers(step.value, len(points))[:1]
-    return with_itself(find(like_rows=[int(row)]), int(row))
+    return with_itself(find(like_rows=[int(row)], **ends), int(row))
 
 
 def with_itself(found: Found, row: int) -> Found:
     """The rows that are like a row, and this row in front, whose cosine with itself is 1."""
     cosines = np.ones(0, np.float32) if found.cosines is None else found.cosines
-    return Found(np.append(row, found.rows), np.append(np.float32(1), cosines))
+    rows = np.append(row, found.rows)
+    return Found(rows, np.append(np.float32(1), cosines), found.ranking)
 
 
 def _numbers(text: str, below: int) -> NDArray[np.int64]:

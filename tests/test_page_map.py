@@ -101,6 +101,65 @@ def test_reading_goes_through_the_selection_and_finds_alike(app, mapped_root):
     assert f"{len(found.rows) + 1} rows selected" in texts(app)
 
 
+@pytest.fixture
+def alike(app):
+    """The rows like row 20, with the menu open in which they are cut."""
+    app.session_state["picked"] = 20
+    panel(app, "Rows")
+    button(app, "Like this").click().run()
+    app.session_state["cut"] = True
+    app.run()
+    return app
+
+
+def test_rows_that_are_alike_are_cut_at_a_number_and_at_a_cosine(alike, mapped_root):
+    app, project = alike, Project.open(mapped_root)
+    every = find_rows(project, like_rows=[20], limit=239)
+
+    def line():
+        """The rows around it, without the row that the others are like."""
+        return next(
+            one.value for one in app.dataframe if "cosine" in one.value and "in" in one.value
+        )
+
+    app.number_input(key="cut-rows").set_value(50).run()
+    assert "51 rows selected" in texts(app) and "**50 rows**, down to cosine" in texts(app)
+    np.testing.assert_allclose(line()["cosine"], every.cosines[48:52])
+    assert line()["in"].tolist() == [True, True, False, False]
+    app.segmented_control(key="cut-by").set_value("Cosine").run()
+    floor = app.slider(key="cut-cosine").value
+    assert floor <= every.cosines[49] < floor + 0.01  # it goes on from where it was
+    floor = round(float(every.cosines[10]), 2) + 0.01
+    app.slider(key="cut-cosine").set_value(floor).run()
+    above = int((every.cosines >= np.float32(floor)).sum())
+    assert f"{above + 1} rows selected" in texts(app) and f"Cosine ≥ {floor:.2f}" in texts(app)
+    app.number_input(key="cut-most").set_value(3).run()
+    assert f"**3 rows**, down to cosine {every.cosines[2]:.3f}; {above} have" in texts(app)
+    assert app.query_params["sel"] == f"=K3:{floor}:20"
+    app.slider(key="cut-cosine").set_value(1.0).run()
+    assert "No other row has a cosine of 1.00" in texts(app) and not app.exception
+
+
+def test_a_cut_selection_is_that_of_its_address_and_can_be_cut_again(mapped_root, monkeypatch):
+    params = {"sel": "=wgalaxy~*qrow % 2 = 0~*K5::61"}
+    monkeypatch.setenv("WINNOW_PROJECTS", str(mapped_root.parent))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["project"], app.query_params["sel"] = "planted", params["sel"]
+    app.run()
+    app._page_hash = calc_hash("map")
+    app.session_state["cut"] = True
+    app.run()
+    # Of the five, and row 61, those that are even and about galaxies.
+    rows = find_rows(Project.open(mapped_root), "galaxy", where="row % 2 = 0", like_rows=[61]).rows
+    assert app.number_input(key="cut-rows").value == 5 and "5 rows selected" in texts(app)
+    assert app.session_state["selection"].rows.tolist() == sorted(rows[:5].tolist())
+    app.number_input(key="cut-rows").set_value(9).run()
+    assert app.session_state["selection"].rows.tolist() == sorted(rows[:9].tolist())
+    app.session_state["selection"] = RowSelection(str(mapped_root), rows, "something else")
+    app.run()
+    assert not any(one.key == "cut-rows" for one in app.number_input)
+
+
 def test_nearest_rows_are_listed_and_set_against_the_row(app, mapped_root):
     app.session_state["picked"] = 20
     app.session_state["near-20"] = True

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import core
-from core import search
+from core import ranking
 from core.cli import main
 from core.decisions import decide
 from core.encoders.base import Encoded
@@ -16,7 +16,8 @@ from core.errors import InputError
 from core.features import load_features
 from core.pool import Pool
 from core.project import Project
-from core.search import find_rows, likest
+from core.ranking import Cut, rank
+from core.search import find_rows
 
 
 class Echo:
@@ -45,15 +46,25 @@ def test_the_likest_rows_are_those_of_a_sort(seed, limit):
     rows = np.flatnonzero(rng.random(60) < 0.7)
     truth = (vectors.astype(np.float32) @ queries.T).max(axis=1)
     wanted = sorted(rows.tolist(), key=lambda row: (-truth[row], row))[:limit]
-    found, cosines = likest(vectors, queries, rows, limit)
-    np.testing.assert_allclose(cosines, np.minimum(truth[wanted], 1), atol=1e-6)
+    ranked = rank(vectors, queries, rows)
+    found = ranked.rows[: ranked.count(Cut(limit))]
+    np.testing.assert_allclose(ranked.cosines[:limit], np.minimum(truth[wanted], 1), atol=1e-6)
     np.testing.assert_allclose(truth[found], truth[wanted], atol=1e-6)
-    assert len(set(found.tolist())) == len(found)
+    assert len(set(found.tolist())) == len(found) == min(limit, len(rows))
+    for cosine in (*truth[:3].tolist(), -1.0, 0.0, 0.5, 1.0):
+        assert ranked.above(cosine) == np.count_nonzero(ranked.cosines >= np.float32(cosine))
+        few = np.count_nonzero(ranked.cosines[:limit] >= np.float32(min(cosine, 1)))
+        assert ranked.count(Cut(limit, min(cosine, 1.0))) == few
+    counts = ranked.counts()
+    assert not len(rows) or (min(counts.values()) > 0 and max(counts.values()) == len(rows))
+    assert all(rows == ranked.above(cosine) for cosine, rows in counts.items())
+    odd = ranked.among(np.arange(60) % 2 == 1)
+    assert odd.rows.tolist() == [row for row in ranked.rows.tolist() if row % 2]
 
 
 def test_parts_change_nothing(project, monkeypatch):
     whole = find_rows(project, like_rows=[3, 70], limit=50)
-    monkeypatch.setattr(search, "_PART", 7)
+    monkeypatch.setattr(ranking, "_PART", 7)
     parted = find_rows(project, like_rows=[3, 70], limit=50)
     np.testing.assert_array_equal(whole.rows, parted.rows)
 
@@ -96,6 +107,8 @@ def test_a_text_is_encoded_as_the_pool_was(project):
         ({"like": "a", "like_rows": [1]}, "not both"),
         ({"words": "a", "limit": 0}, "at least 1"),
         ({"like_rows": [240]}, "240"),
+        ({"like_rows": [1], "min_cosine": 1.5}, "from -1 to 1"),
+        ({"words": "a", "min_cosine": 0.5}, "to be like"),
         ({"where": "n_chars >"}, "condition"),
     ],
 )
@@ -119,6 +132,28 @@ def test_from_the_command_line_and_python(mapped_root, capfd):
     )
     assert said["total"] == 4 and said["found"][0]["cosine"] >= said["found"][3]["cosine"]
     assert main(["search", str(mapped_root)]) == 2
+
+
+def test_a_smallest_cosine_gives_all_rows_down_to_it(project, mapped_root, capfd):
+    vectors = np.asarray(load_features(project).vectors, np.float32)
+    cosines = np.delete(vectors @ vectors[61], 61)
+    line = float(np.sort(cosines)[-31])
+    found = find_rows(project, like_rows=[61], min_cosine=line)
+    assert len(found.rows) == np.count_nonzero(cosines >= line) > 30
+    both = find_rows(project, like_rows=[61], min_cosine=line, limit=7)
+    assert both.rows.tolist() == found.rows[:7].tolist()
+    assert len(find_rows(project, like_rows=[61]).rows) == 200  # as ever
+    args = ["search", str(mapped_root), "--like-rows", "61", "--min-cosine", str(line)]
+    assert main(["--json", *args, "--limit", "7"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert said["rows"] == both.rows.tolist() and said["last"]["row"] == both.rows[-1]
+    assert said["next"]["row"] == found.rows[7] and said["counts"][-1]["rows"] == 239
+    assert all(
+        one["rows"] == np.count_nonzero(cosines >= np.float32(one["cosine"]))
+        for one in said["counts"]
+    )
+    assert main(args) == 0
+    assert f"Down to cosine {found.cosines[-1]:.4f}, row " in capfd.readouterr().out
 
 
 def test_likeness_is_ranked_among_the_rows_that_are_asked_for(project):

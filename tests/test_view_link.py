@@ -12,9 +12,11 @@ from core.lasso import inside
 from core.layout import load_layout
 from core.mapplaces import display_points
 from core.project import Project
+from core.ranking import Cut
 from core.search import find_rows
 from core.view_link import (
     LONGEST,
+    RANKED,
     Step,
     pack_polygon,
     read_steps,
@@ -23,6 +25,7 @@ from core.view_link import (
     write_steps,
 )
 
+CUTS = st.builds(Cut.of, st.none() | st.integers(1, 10**6), st.none() | st.floats(-1, 1))
 OPS = st.sampled_from(["replace", "add", "subtract", "within"])
 TEXTS = st.tuples(
     st.sampled_from(["words", "meaning", "condition"]), st.text("ab ä=+*~%2'\"", min_size=1)
@@ -33,7 +36,16 @@ ROWS = st.tuples(
 
 
 @given(
-    st.lists(st.builds(lambda op, by: Step(op, *by), OPS, TEXTS | ROWS), min_size=1, max_size=20)
+    st.lists(
+        st.builds(
+            lambda op, by, cut: Step(op, *by, *([cut] if by[0] in RANKED else [])),
+            OPS,
+            TEXTS | ROWS,
+            CUTS,
+        ),
+        min_size=1,
+        max_size=20,
+    )
 )
 def test_steps_are_read_as_they_were_written(steps):
     text = write_steps(steps)
@@ -89,12 +101,14 @@ def test_steps_select_what_they_say(scene):
         Step("within", "lasso", lasso),
         Step("subtract", "words", "galaxy"),
         Step("add", "like", "100"),
+        Step("subtract", "like", "101", Cut(5, 0.2)),
     ]
     wanted = set(np.flatnonzero(np.isin(clusters.labels, [1, 2])).tolist()) | {0, 5}
     wanted = {row for row in wanted if row % 2 == 0}
     wanted &= set(inside(points, unpack_polygon(lasso, points)).tolist())
     wanted -= set(find_rows(project, "galaxy").rows.tolist())
     wanted |= {100, *find_rows(project, like_rows=[100]).rows.tolist()}
+    wanted -= {101, *find_rows(project, like_rows=[101], limit=5, min_cosine=0.2).rows.tolist()}
     steps = read_steps(write_steps(steps))
     assert selected_rows(project, steps, points, clusters).tolist() == sorted(wanted)
 
@@ -111,6 +125,11 @@ def test_steps_select_what_they_say(scene):
         "=r240",
         "=r999999999999999",
         "=k240",
+        "=K0::1",
+        "=K5:2:1",
+        "=K5:1",
+        "=K::",
+        "=W5::galaxy",
         "=l",
         "=lAAAA",
         "=l*$%",

@@ -100,6 +100,11 @@ class Desk:
         task.finished.wait(wait)
         return task
 
+    def forget(self, key: Hashable) -> None:
+        """Keep a result no longer: it is large, and who asked for it has it."""
+        with self._change:
+            self._tasks.pop(key, None)
+
     def _work(self) -> None:
         while True:
             with self._change:

@@ -1,6 +1,8 @@
 """Search on the map page: by words, by meaning or by a condition; what is found is selected."""
 
+import contextlib
 import hashlib
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,12 +13,13 @@ from core.errors import WinnowError
 from core.features import Features
 from core.lasso import Op
 from core.pool_encoder import pool_encoder
-from core.search import LIKE, Found, find_rows
-from core.view_link import Kind
+from core.search import Found, find_rows
+from core.view_link import RANKED, Kind
+from pages.ui import likeness
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.notice import tell
-from pages.ui.selection import RowSelection, clear_selection, select_rows, selected
-from pages.ui.state import ProjectView
+from pages.ui.selection import Way, clear_selection, select_found, selected
+from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
 _EXAMPLES = {
@@ -28,14 +31,31 @@ _KINDS: dict[str, Kind] = {"Words": "words", "Meaning": "meaning", "Condition": 
 _HELP = (
     '**Words**: all of them stand in the row. `cat` finds cats and category, `"cat"` in double '
     "quotes only cat, and so do phrases; `*cat` also finds locate.  \n"
-    f"**Meaning**: the {LIKE} kept rows nearest to a text, by the features in use.  \n"
+    "**Meaning**: the kept rows nearest to a text, by the features in use.  \n"
     "**Condition**: SQL over row, source, prompt, answer, n\\_chars, n\\_turns and the original "
     "columns."
 )
 _ASKED = "find-asked"
 _ORIGIN = "search by"
 _WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
+_MORE_SECONDS = 0.1  # that a page which is drawn waits for the same
 _encoders: dict[str, Encoder] = {}  # of the desk's one thread: the one that was used last
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is looked for, and what becomes of it."""
+
+    kind: Kind
+    text: str
+    op: Op
+
+    @property
+    def origin(self) -> str:
+        """In words, for the log of decisions."""
+        if self.kind == "like":
+            return f"like row {int(self.text):,}"
+        return f"{_ORIGIN} {self.kind} for {self.text!r}"
 
 
 def render(view: ProjectView) -> None:
@@ -54,35 +74,28 @@ def render(view: ProjectView) -> None:
     if nothing:
         st.session_state["find-within"] = False
     # Always there: what stands below must not move under the pointer.
-    st.checkbox(
-        "Within the selection",
-        key="find-within",
-        help="Of what is selected, keep what is found.",
-        disabled=nothing,
-    )
-    asked = st.session_state.get(_ASKED)
-    if asked is None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.checkbox(
+            "Within the selection",
+            key="find-within",
+            help="Of what is selected, keep what is found.",
+            disabled=nothing,
+            width="stretch",
+        )
+        likeness.render(view, searching=how == "Meaning")
+    wish: _Wish | None = st.session_state.get(_ASKED)
+    if wish is None:
         return
-    how, text, op = asked
-    now = selected(view)
     try:
-        found = _find(view, how, text, now if op == "within" else None)
+        found = _find(view, wish, _MORE_SECONDS)
     except WinnowError as error:
         del st.session_state[_ASKED]
         st.error(as_text(error))
         return
-    if found is None:
+    if isinstance(found, Task):
+        follow([found], f"Search by {wish.kind}: ")
         return
-    del st.session_state[_ASKED]
-    within = op == "within" and now is not None
-    fits = np.isin(found.rows, now.rows).any() if within and now else len(found.rows)
-    if not fits:
-        kind = "dropped" if within and now and now.dropped else "kept"
-        tell(f"No row that is {kind} fits “{text}”.")
-        if within:  # what it was looked for in is not lost
-            st.rerun()
-    origin = f"{_ORIGIN} {how.lower()} for {text!r}"
-    select_rows(view, found.rows, origin, op, by=(_KINDS[how], text), cosines=found.cosines)
+    _select(view, wish, found)
     st.rerun()
 
 
@@ -95,45 +108,81 @@ def clear() -> None:
             st.session_state[f"map-search-{how.lower()}"] = ""
 
 
+def look_for_alike(row: int) -> None:
+    """Select the kept rows that are like a row, before the page is drawn or as soon as may be."""
+    _start(_Wish("like", str(row), "replace"))
+
+
 def _ask(how: str, key: str) -> None:
-    """Take note of a new text; an empty one takes back what a search selected."""
+    """Follow a new text; an empty one takes back what a search selected."""
     text = str(st.session_state[key] or "").strip()
-    st.session_state.pop(_ASKED, None)
     if not text:
+        st.session_state.pop(_ASKED, None)
         clear_selection(_ORIGIN)
         return
-    op: Op = "within" if st.session_state.get("find-within") else "replace"
-    st.session_state[_ASKED] = (how, text, op)
+    _start(_Wish(_KINDS[how], text, "within" if st.session_state.get("find-within") else "replace"))
 
 
-def _find(view: ProjectView, how: str, text: str, within: RowSelection | None) -> Found | None:
-    """What is found; None while that is worked out.
+def _start(wish: _Wish) -> None:
+    """Look before the page is drawn, so that it is drawn once; what takes longer, beside it."""
+    st.session_state[_ASKED] = wish
+    view = current_view()
+    with contextlib.suppress(WinnowError):  # which the page meets again, and says
+        found = _find(view, wish, _WAIT_SECONDS) if view and view.mapped else None
+        if view and isinstance(found, Found):
+            _select(view, wish, found)
+
+
+def _select(view: ProjectView, wish: _Wish, found: Found) -> None:
+    """Select what was found; where nothing was, what it was looked for in is not lost."""
+    del st.session_state[_ASKED]
+    by: Way = (wish.kind, wish.text)
+    if wish.kind in RANKED and found.ranking is not None:
+        cut = likeness.wanted_cut()
+        found = likeness.cut_at(wish.kind, wish.text, found.ranking, cut)
+        by = (wish.kind, wish.text, cut)
+    now = selected(view)
+    within = wish.op == "within" and now is not None
+    fits = np.isin(found.rows, now.rows).any() if within and now else len(found.rows)
+    if not fits:
+        kind = "dropped" if within and now and now.dropped else "kept"
+        tell(f"No row that is {kind} fits “{wish.text}”.")
+        if within:
+            return
+    select_found(view, found, wish.origin, wish.op, by=by)
+
+
+def _find(view: ProjectView, wish: _Wish, wait: float) -> Found | Task:
+    """What is found, or the task that works it out.
 
     Of a selection the nearest are looked for in it; all else that is found may lie elsewhere.
     """
-    among = within.rows if within else None
-    gone = within is not None and within.dropped
+    now = selected(view) if wish.op == "within" else None
+    among = now.rows if now else None
+    gone = now is not None and now.dropped
     find = partial(find_rows, view.seen, pool=view.pool, dropped=gone)
     features = view.features
     assert features is not None
 
     def work(task: Task) -> Found:
         task.progress(0, 0, "looking through the rows")
-        if how == "Words":
-            return find(text)
-        if how == "Condition":
-            return find(where=text)
+        if wish.kind == "words":
+            return find(wish.text)
+        if wish.kind == "condition":
+            return find(where=wish.text)
+        if wish.kind == "like":
+            return find(like_rows=[int(wish.text)])
         encoder = loaded_encoder(features, task)
-        return find(like=text, among=among, encoder=encoder, progress=task.progress)
+        return find(like=wish.text, among=among, encoder=encoder, progress=task.progress)
 
     of = "" if among is None else hashlib.sha256(among.tobytes()).hexdigest()
     made = (view.project.pointer("pool"), features.fingerprint, view.log_id)
-    key = ("search", str(view.project.root), *made, how, text, of, gone)
-    task = desk().ask((session_id(), "search"), key, work, wait=_WAIT_SECONDS, urgent=True)
+    key = ("search", str(view.project.root), *made, wish.kind, wish.text, of, gone)
+    task = desk().ask((session_id(), "search"), key, work, wait=wait, urgent=True)
     found: Found | None = result_of(task)
-    if found is None:
-        follow([task], f"Search by {how.lower()}: ")
-    return found
+    if found is not None and found.ranking is not None:
+        desk().forget(key)
+    return task if found is None else found
 
 
 def loaded_encoder(features: Features, task: Task) -> Encoder:

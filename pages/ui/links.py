@@ -1,5 +1,8 @@
 """What the map page shows, in its address: a reload or a sent link shows the same."""
 
+from dataclasses import replace
+from functools import partial
+
 import streamlit as st
 
 from core.errors import InputError, WinnowError
@@ -9,7 +12,7 @@ from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.notice import tell
 from pages.ui.reader import open_row
-from pages.ui.selection import RowSelection, filtered, put_selection, selected, stored
+from pages.ui.selection import Ranked, RowSelection, filtered, put_selection, selected, stored
 from pages.ui.state import ProjectView
 
 _READ = "link-read"
@@ -83,18 +86,19 @@ def _select(view: ProjectView, text: str, dropped: bool) -> bool:
     def work(task: Task) -> RowSelection:
         by_meaning = any(step.kind == "meaning" for step in steps)
         encoder = loaded_encoder(features, task) if by_meaning else None
-        found = follow_steps(
-            seen, first, points, clusters,
-            dropped=dropped, pool=pool, facets=facets, encoder=encoder, progress=task.progress,
+        select = partial(
+            follow_steps, seen, points=points, clusters=clusters, dropped=dropped,
+            pool=pool, facets=facets, encoder=encoder, progress=task.progress,
         )  # fmt: skip
-        base = RowSelection(
-            str(view.project.root),
-            found.rows,
-            "the selection of a link",
-            first,
-            cosines=found.cosines,
-            dropped=dropped,
+        made = partial(
+            RowSelection, str(view.project.root), origin="the selection of a link", dropped=dropped
         )
+        earlier = select(first[:-1])
+        found = select(first[-1:], start=earlier)
+        base = made(found.rows, steps=first, cosines=found.cosines)
+        if found.ranking is not None:
+            before = made(earlier.rows, steps=first[:-1], cosines=earlier.cosines)
+            base = replace(base, ranked=Ranked(found.ranking, first[-1], base.origin, before))
         return filtered(view, facets, base if first else None, filters) if filters else base
 
     made = (features.fingerprint, clusters.fingerprint, view.layout_id, view.log_id)
@@ -104,5 +108,6 @@ def _select(view: ProjectView, text: str, dropped: bool) -> bool:
     if found is None:
         follow([task], "Selecting what the address names: ")
         return False
+    desk().forget(key)  # the session has it now
     put_selection(found)
     return True

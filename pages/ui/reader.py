@@ -5,12 +5,12 @@ import pandas as pd
 import streamlit as st
 
 from core.decisions import decide
-from core.search import LIKE, find_rows
-from core.view_link import with_itself
+from core.search import find_rows
+from pages.ui import finder
 from pages.ui.difference import render_difference
 from pages.ui.notice import tell_decision
 from pages.ui.rows import render_row
-from pages.ui.selection import select_rows, selected
+from pages.ui.selection import selected
 from pages.ui.state import ProjectView
 
 PANEL = "Rows"  # of the map page, where rows are read
@@ -56,9 +56,9 @@ def render(view: ProjectView, row: int) -> None:
             "Like this",
             icon=":material/hub:",
             type="tertiary",
-            help=f"Select the {LIKE} kept rows nearest to this one, and this one.",
-            on_click=_select_alike,
-            args=(view, row),
+            help="Select the kept rows nearest to this one, and this one.",
+            on_click=finder.look_for_alike,
+            args=(row,),
         )
         st.button(
             "", key="Close the row", icon=":material/close:", type="tertiary",
@@ -103,13 +103,6 @@ def _decide(view: ProjectView, row: int, action: str, after: int | None) -> None
     tell_decision(state, f"{did} row {row:,}.")
     if action == "drop":
         open_row(after)
-
-
-def _select_alike(view: ProjectView, row: int) -> None:
-    found = find_rows(view.seen, like_rows=[row], limit=LIKE, pool=view.pool)
-    alike = with_itself(found, row)
-    origin = f"like row {row:,}"
-    select_rows(view, alike.rows, origin, by=("like", str(row)), cosines=alike.cosines)
 
 
 def _render_nearest(view: ProjectView, row: int) -> None:

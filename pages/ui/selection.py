@@ -11,13 +11,35 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.facets import Facets, Filter
 from core.lasso import Op, combine
+from core.ranking import Cut, Ranking
 from core.search import Found, find_rows
-from core.view_link import Kind, Step, filter_step, merge_cosines
+from core.view_link import RANKED, Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
 _KEY = "selection"
 _NAMED = 300  # rows that an address can name one by one
-_RANKED = ("meaning", "like")  # what is nearest in a part is not what of the nearest lies in it
+Way = tuple[Kind, str] | tuple[Kind, str, Cut]  # how rows were found, as a `Step` says it
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the likest rows were taken of, to take more or fewer.
+
+    Attributes
+    ----------
+    step : that took them, as it says what they are like and how many were taken.
+    before : what was selected before; None where that does not matter.
+    """
+
+    ranking: Ranking
+    step: Step
+    origin: str
+    before: "RowSelection | None" = None
+
+    @property
+    def of_dropped(self) -> bool:
+        """Whether dropped rows are meant, and not the kept ones."""
+        return self.before is not None and self.before.dropped
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,7 @@ class RowSelection:
     cosines : float32, of each row to what it should be like; NaN where it was not found so.
     dropped : whether its dropped rows are meant, to be read or restored, and not the kept ones.
     made : by which decisions and clusters filters were applied; with others they are once more.
+    ranked : what the last step took the likest rows of; None where it took none so.
     """
 
     project: str
@@ -46,6 +69,7 @@ class RowSelection:
     cosines: NDArray[np.float32] | None = None
     dropped: bool = False
     made: tuple[str, ...] = ()
+    ranked: Ranked | None = None
 
 
 def selected(view: ProjectView) -> RowSelection | None:
@@ -119,25 +143,54 @@ def selection_steps(view: ProjectView) -> tuple[Step, ...]:
     return found.steps if found else ()
 
 
+def ranked(view: ProjectView) -> Ranked | None:
+    """What the selection took the likest rows of, whatever filters narrow it now."""
+    filters, base = filters_of(view)
+    now = base if filters else stored(view)
+    return now.ranked if now else None
+
+
+def cut_again(view: ProjectView, taken: Found, step: Step) -> None:
+    """Have the last step take other rows of what it ranked; filters stay in use."""
+    filters, _ = filters_of(view)
+    found = ranked(view)
+    assert found is not None
+    by = (step.kind, step.value, step.cut)
+    again = _combined(view, found.before, taken, found.origin, step.op, by)
+    again = replace(again, dropped=found.of_dropped)
+    put_selection(filtered(view, view.facets, again, filters) if filters else again)
+
+
 def select_rows(
     view: ProjectView,
     rows: NDArray[np.int64],
     origin: str,
     op: Op = "replace",
     *,
-    by: tuple[Kind, str] | None = None,
-    cosines: NDArray[np.float32] | None = None,
+    by: Way | None = None,
     dropped: bool | None = None,
 ) -> None:
     """Replace the selection by `rows`, add them, take them away, or keep only what is in them.
 
     `by` says how they were found, for an address that shows the same; it can name a few rows.
-    `cosines` are those of `rows`, which then need not be ascending. `dropped` says which of the
-    rows are meant; unless told, what is added to dropped rows is dropped as well, and of what is
-    new the kept rows are meant if there are any.
+    `dropped` says which of the rows are meant; unless told, what is added to dropped rows is
+    dropped as well, and of what is new the kept rows are meant if there are any.
     """
+    select_found(view, Found(rows), origin, op, by=by, dropped=dropped)
+
+
+def select_found(
+    view: ProjectView,
+    found: Found,
+    origin: str,
+    op: Op = "replace",
+    *,
+    by: Way | None = None,
+    dropped: bool | None = None,
+) -> None:
+    """As `select_rows`, for rows in any order with the cosines by which they were found."""
     st.session_state.pop("picked", None)  # an open row gives way to the selection
-    found = Found(rows, cosines)
+    rows = found.rows
     if by is None and 0 < len(rows) <= _NAMED:
         by = ("rows", ",".join(map(str, np.sort(rows).tolist())))
     now = stored(view)
@@ -145,7 +198,7 @@ def select_rows(
         dropped = now.dropped
     elif dropped is None:
         dropped = bool(len(rows) and view.decisions.dropped[rows].all())
-    if now and now.filters and op == "within" and (by is None or by[0] not in _RANKED):
+    if now and now.filters and op == "within" and (by is None or by[0] not in RANKED):
         # The filters stay in use: it is the same to look within what they narrow.
         base = _combined(view, now.base, found, origin, "within" if now.base else "replace", by)
         put_selection(_narrowed(view, base, now.filters, combine(now.rows, base.rows, "within")))
@@ -196,9 +249,9 @@ def _combined(
     found: Found,
     origin: str,
     op: Op,
-    by: tuple[Kind, str] | None,
+    by: Way | None,
 ) -> RowSelection:
-    before = Found(np.empty(0, np.int64))
+    own, before = origin, Found(np.empty(0, np.int64))
     earlier: tuple[Step, ...] = ()
     linked = by is not None
     if now:
@@ -211,7 +264,12 @@ def _combined(
     steps = (*earlier, Step(op, *by)) if linked and by else ()
     rows = combine(before.rows, np.sort(found.rows), op)
     cosines = merge_cosines(rows, *([] if op == "replace" else [before]), found)
-    return RowSelection(str(view.project.root), rows, origin[:120], steps, cosines=cosines)
+    cut_from = None
+    if by and found.ranking is not None:
+        former = replace(now, ranked=None) if now and op != "replace" else None
+        cut_from = Ranked(found.ranking, Step(op, *by), own, former)
+    root = str(view.project.root)
+    return RowSelection(root, rows, origin[:120], steps, cosines=cosines, ranked=cut_from)
 
 
 def _narrowed(
