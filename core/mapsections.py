@@ -87,7 +87,11 @@ class Places:
 
 def in_unit(at: Sequence[float], low: Sequence[float] | Values, span: float) -> list[float]:
     """A place in the unit square of which `low` is the corner and `span` the side."""
-    return [round(float(value), 5) for value in (np.asarray(at) - np.asarray(low)) / span]
+    # Thousands of them a message: an array for each would take ten times as long.
+    return [
+        round((float(value) - float(corner)) / span, 5)
+        for value, corner in zip(at, low, strict=True)
+    ]
 
 
 def group_section(coloring: Coloring) -> Section:

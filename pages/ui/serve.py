@@ -21,7 +21,6 @@ _APP = Path(__file__).parents[2] / "app.py"
 _NEEDED = (
     "PIL.Image",
     "pyarrow.dataset",
-    "pandas.io.formats.style",
     "plotly.graph_objects",
     "core.compare",
     "core.figures",

@@ -102,7 +102,7 @@ class ProjectView:
 
     @cached_property
     def seen(self) -> Project:
-        """The project with the features and clusters that the page shows, whatever comes meanwhile.
+        """The project with the features, clusters and map that the page shows, whatever comes.
 
         To read from; what is written there would not be put in use.
         """
@@ -111,6 +111,8 @@ class ProjectView:
         overlay = {"features": self.features_id}
         if self.clusters is not None:
             overlay[f"clusters:{self.features_id}"] = self.clusters.fingerprint
+        if self.layout_id is not None:
+            overlay[f"layout:{self.features_id}"] = self.layout_id
         return Project(self.project.root, overlay)
 
     @cached_property
