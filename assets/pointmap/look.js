@@ -2,16 +2,21 @@
 
 import { colors } from "./payload.js";
 
+const parsed = new Map();
+let tester = null; // made once, and not on the graphics card, which may be slow to give one
+
 /** Any CSS colour as [r, g, b], told by a canvas, which turns it into one of two forms. */
-function parser() {
-  const context = document.createElement("canvas").getContext("2d");
-  return (text, fallback) => {
-    context.fillStyle = fallback;
-    context.fillStyle = text || fallback;
-    const color = context.fillStyle;
-    if (color[0] === "#") return [...colors(color.slice(1))];
-    return color.match(/[\d.]+/g).slice(0, 3).map(Number);
-  };
+function parse(text, fallback) {
+  const known = parsed.get(text + fallback);
+  if (known) return known;
+  tester ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  tester.fillStyle = fallback;
+  tester.fillStyle = text || fallback;
+  const color = tester.fillStyle;
+  const rgb =
+    color[0] === "#" ? [...colors(color.slice(1))] : color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  parsed.set(text + fallback, rgb);
+  return rgb;
 }
 
 const mix = (a, b, share) => a.map((value, i) => Math.round(value + (b[i] - value) * share));
@@ -22,7 +27,6 @@ export const isBackdrop = (context) => context === "grey" || context === "parts"
 /** Returns { dark, look }: whether the page is dark, and the colours that are no row's own. */
 export function readLook(root) {
   const style = getComputedStyle(root);
-  const parse = parser();
   const rgb = (name, fallback) => parse(style.getPropertyValue(name).trim(), fallback);
   const page = rgb("--st-background-color", "#ffffff");
   const dark = 0.3 * page[0] + 0.6 * page[1] + 0.1 * page[2] < 128;
