@@ -62,7 +62,9 @@ RULE_OPTIONS = {
     "diversity_weight": DiversityOption,
     "scale": ScaleOption,
     "duplicate_cosine": DuplicateOption,
-    "sigma": _option(float, "S", "tsds-kde: width of the kernel, in L2 distance."),
+    "sigma": _option(
+        float, "S", "tsds-kde: width of the kernel, in L2 distance; 0: every density is 1."
+    ),
     "max_neighbors": _option(int, "K", "tsds, uot: neighbours of a target row, at most."),
     "density_neighbors": _option(int, "K", "tsds-kde: neighbours in a density; 0 for all."),
     "density_scope": _option(
@@ -124,7 +126,9 @@ def select(
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="stratified: what groups the rows; default: source."),
+        typer.Option(
+            metavar="COLUMN", help="stratified: what groups the rows, or cluster; default: source."
+        ),
     ] = None,
     limit: LimitOption = None,
     max_cosine: MaxCosineOption = None,

@@ -14,7 +14,7 @@ from core.progress import Progress, silent
 from core.project import Project, describe_file
 from core.quality import quality_of, read_scores
 from core.selection import Problem, Rule, Selection, Strata, find_rule, resolve_budget, solve
-from core.selection.constraints import cluster_groups, make_constraints
+from core.selection.constraints import CLUSTER, cluster_groups, make_constraints
 from core.target_features import encode_target
 
 
@@ -142,7 +142,9 @@ def _problem(
     if rule.needs_clusters and clusters is None:
         made = command("cluster", project.root)
         raise InputError(f"{rule.label} needs clusters; run {made} first.")
-    vectors = rule.needs_features or rule.needs_target or rule.needs_clusters
+    by_cluster = by == CLUSTER and by not in pool.columns()
+    # Groups that are clusters are part of the recipe with the vectors that they were made from.
+    vectors = rule.needs_features or rule.needs_target or rule.needs_clusters or by_cluster
     features = load_features(project).vectors if vectors else None
     return Problem(
         features=features,
@@ -152,7 +154,11 @@ def _problem(
         if rule.needs_target and target
         else None,
         labels=clusters.labels if clusters else None,
-        strata=_strata(pool, by) if by else None,
+        strata=_of_clusters(project, clusters, "by")
+        if by_cluster
+        else _strata(pool, by)
+        if by
+        else None,
         quality=quality_of(pool, quality) if quality else None,
         pinned=decisions.pinned_rows,
         seed=seed,
@@ -161,14 +167,19 @@ def _problem(
 
 def _groups(project: Project, pool: Pool, clusters: Clusters | None, column: str) -> Strata:
     """The groups of a column that has limits."""
-    if column != "cluster":
-        try:
-            return _strata(pool, column)
-        except InputError as error:
-            raise InputError(str(error), option="limit") from None
+    if column == CLUSTER:
+        return _of_clusters(project, clusters, "limit")
+    try:
+        return _strata(pool, column)
+    except InputError as error:
+        raise InputError(str(error), option="limit") from None
+
+
+def _of_clusters(project: Project, clusters: Clusters | None, option: str) -> Strata:
     if clusters is None:
         made = command("cluster", project.root)
-        raise InputError(f"A limit of clusters needs clusters; run {made} first.", option="limit")
+        what = "A limit of" if option == "limit" else "Drawing by"
+        raise InputError(f"{what} clusters needs clusters; run {made} first.", option=option)
     return cluster_groups(clusters.labels)
 
 

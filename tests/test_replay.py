@@ -7,6 +7,7 @@ import pytest
 import yaml
 from planted import planted_vectors
 
+from core.clusters import load_clusters
 from core.errors import InputError
 from core.ingest import init_pool
 from core.project import Project
@@ -36,6 +37,19 @@ def test_groups_of_a_column_are_part_of_the_recipe(mapped_root):
     for name in ("r", "s"):
         assert replay(load_run(project, name).recipe_path).same
     assert "uses no groups" in select(project, method="random", budget=3, by="score").notes[0]
+
+
+def test_rows_are_drawn_by_cluster(mapped_root):
+    project = Project.open(mapped_root)
+    made = select(project, method="stratified", budget=21, quotas="equal", by="cluster", name="r")
+    run = load_run(project, "r")
+    counts = np.bincount(load_clusters(project).labels[run.rows], minlength=4)
+    assert sorted(counts.tolist()) == [5, 5, 5, 6] and made.settings["by"] == "cluster"
+    assert "clusters" in read_recipe(run.recipe_path) and replay(run.recipe_path).same
+    with project.database() as db:
+        db.execute("DELETE FROM pointers WHERE kind LIKE 'clusters:%'")
+    with pytest.raises(InputError, match="Drawing by clusters needs clusters; run `python"):
+        select(project, method="stratified", budget=20, by="cluster")
 
 
 def test_vectors_of_a_target_taken_from_the_pool_are_replayed(mapped_root, tmp_path):

@@ -197,3 +197,23 @@ def test_nothing_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sigma": 0}, True),
+        ({"duplicate_cosine": 1}, True),
+        ({"sigma": 0.1}, False),
+        ({"method": "tsds-uniform"}, False),
+    ],
+)
+def test_a_width_of_zero_is_said_to_make_every_density_one(options, said):
+    pool = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    chosen = select_arrays(
+        pool, pool[:2], **{"method": "tsds-kde", "budget": 5, "diversity_weight": 0.5} | options
+    )
+    assert any("every density is 1" in note for note in chosen.notes) is said
+    if said:
+        plain = select_arrays(pool, pool[:2], method="tsds-uniform", budget=5, diversity_weight=0.5)
+        np.testing.assert_array_equal(chosen.rows, plain.rows)

@@ -74,7 +74,7 @@ def test_round_robin_goes_by_the_book(problem, more, pairs):
     # Few neighbours, so that targets run out of them.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.selection.target_rules._MORE_NEIGHBORS", more)
-        patch.setattr("core.selection.target_rules._MOST_PAIRS", pairs)
+        patch.setattr("core.selection.nearest._MOST_PAIRS", pairs)
         selection = solve("round-robin", problem)
     expected = turns(problem)
     assert set(selection.rows) == {row for row, _ in expected} | set(problem.pinned)

@@ -18,6 +18,7 @@ from core.selection.parameters import MAX_COSINE, SEMDEDUP
 
 _RANGE = re.compile(r"(\d{1,9})?(?:(\.\.)(\d{1,9})?)?")
 _NAMED = 8  # groups in a message
+CLUSTER = "cluster"  # in place of a column: what groups rows is which cluster they are in
 
 
 @dataclass(frozen=True)
@@ -174,4 +175,4 @@ def _natural(name: str) -> tuple[int, int, str]:
 def cluster_groups(labels: NDArray[np.integer]) -> Strata:
     """Clusters as groups that can have limits; each is named by its number."""
     numbers, codes = np.unique(np.asarray(labels), return_inverse=True)
-    return Strata("cluster", codes, tuple(map(str, numbers.tolist())))
+    return Strata(CLUSTER, codes, tuple(map(str, numbers.tolist())))

@@ -7,12 +7,11 @@ from core.errors import InputError
 from core.neighbors import exact_neighbors
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
-from core.selection.nearest import nearest_target, vectors_of
+from core.selection.nearest import most_neighbors, nearest_target, vectors_of
 from core.selection.quotas import Counts, largest_remainder
 from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import uniform
 
-_MOST_PAIRS = 1 << 24  # pairs of a target and a neighbour that are held: some 2 GB
 _MORE_NEIGHBORS = 16  # so that small budgets rarely need a second search
 _BLOCK = 65_536  # rows in float64 at a time: 134 MB at 256 dimensions
 _NEAREST = "distance to the nearest target"
@@ -162,7 +161,7 @@ def _take_turns(problem: Problem, free: Rows, wanted: int, progress: Progress) -
     taken = np.empty(wanted, np.int64)
     done, neighbors = 0, 2 * -(-wanted // len(targets)) + _MORE_NEIGHBORS
     while done < wanted:
-        neighbors = min(neighbors, max(1, _MOST_PAIRS // len(targets)))
+        neighbors = min(neighbors, most_neighbors(problem))
         near = exact_neighbors(targets, vectors_of(problem, free), neighbors, progress=progress)
         done = _turns(free[near.indices], gone, taken, done)
         # A target has run out: what is free now is searched again, so no search is in vain.

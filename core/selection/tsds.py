@@ -23,6 +23,10 @@ from core.selection.reasons import Pulls, Reasons
 from core.selection.sampling import systematic
 from core.selection.transport import PathPoint, TransportPath, numbered
 
+_FLAT = (
+    "σ is 0, that is, rows are near-duplicates at cosine 1 alone: every density is 1, as in "
+    "KNN-Uniform, and copies do not share a place.",
+)
 _with_support = TransportPath.smallest_lambda_with_support
 
 
@@ -212,7 +216,7 @@ def _select(
         support=int(np.count_nonzero(chances)),
         reasons=Reasons(pinned=problem.is_pinned[taken], pulls=_pulls(problem, reach, rows)),
         distribution=_spread_out(problem, reach.asked),
-        notes=reach.notes + filled_note(filled),
+        notes=reach.notes + filled_note(filled) + (_FLAT if terms.sigma == 0 else ()),
         settings=settings,
     )
 

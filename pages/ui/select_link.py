@@ -16,7 +16,7 @@ from core.selection.parameters import MAX_COSINE, SEMDEDUP
 from core.targets import list_targets
 from pages.ui.constraints import COSINES
 from pages.ui.parameters import slider_range
-from pages.ui.settings import LARGEST_SEED, LENGTH, RATIO, RATIOS, Settings
+from pages.ui.settings import LARGEST_SEED, LENGTH, RATIO, RATIOS, Settings, group_columns
 from pages.ui.state import ProjectView
 
 _READ = "select-link-read"
@@ -42,7 +42,7 @@ def restore(view: ProjectView) -> None:
     _take("method", lambda text: _one_of(text, list(RULES)))
     _take("target", lambda text: _one_of(text, targets))
     _take("quality", lambda text: _one_of(text, [*pool.number_columns(), LENGTH]))
-    _take("by", lambda text: _one_of(text, ["source", *pool.columns()]))
+    _take("by", lambda text: _one_of(text, group_columns(view)))
     _take("ratio", lambda text: _within(round(100 * float(text), 4), *RATIOS))
     _take("budget", lambda text: _within(int(text), 1, pool.rows))
     _take("seed", lambda text: _within(int(text), 0, LARGEST_SEED))

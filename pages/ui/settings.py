@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.pool import Pool
 from core.selection import RULES, Rule
+from core.selection.constraints import CLUSTER
 from core.targets import list_targets
 from core.tradeoff import METHODS as WITH_PATH
 from pages.ui import targets
@@ -121,8 +122,8 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
     if rule.needs_strata:
         options["by"] = st.selectbox(
             "Groups",
-            ["source", *(name for name in view.pool.columns() if name != "source")],
-            help="The column whose values group the rows; at most 1,000 different ones.",
+            group_columns(view),
+            help="What groups the rows: a column of at most 1,000 different values, or clusters.",
             key="by",
             persist_state="session",
         )
@@ -143,6 +144,13 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
     if missing:
         st.caption(f"{rule.label} needs {missing}: choose above.")
     return Settings(rule, budget, int(seed), parameters, options, missing)
+
+
+def group_columns(view: ProjectView) -> list[str]:
+    """What a rule that draws by group can go by."""
+    assert view.pool is not None
+    own = ["source", *([CLUSTER] if view.clusters is not None else [])]
+    return list(dict.fromkeys([*own, *view.pool.columns()]))
 
 
 def _choose_budget(rows: int) -> int:
