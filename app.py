@@ -5,7 +5,7 @@ import logging
 import streamlit as st
 
 from core.errors import WinnowError
-from pages.ui import notice, strip
+from pages.ui import notice, strip, travel
 from pages.ui.places import lead_on, places
 from pages.ui.state import current_view
 from pages.ui.text import as_text
@@ -22,9 +22,12 @@ def main() -> None:
     st.logo("assets/logo/wordmark.svg", size="large")
     page = st.navigation(places(), position="top")
     try:
+        travel.note()
         lead_on(page)
         strip.render()
         page.run()
+        travel.arrived()
+        travel.keep_entries(restored=page.url_path == "map")
         notice.render(current_view())
     except WinnowError as error:
         st.error(as_text(error), icon=":material/error:")

@@ -37,6 +37,7 @@ LAST_RUN = "Last run"
 TWO_RUNS = "Two runs"
 _COLUMN = "Column"
 _BUTTONS = {"cluster", "source", "length", "tag"}  # columns with a colour button of their own
+_SHOWN_FIRST = {"color": COLORS[0], "panel": "Clusters"}
 _TAGGING = "tagging"  # the popover in which rows are tagged
 
 
@@ -327,7 +328,7 @@ def render() -> None:
         "panel": tuple(_PANELS),
         "line": near_duplicates.LINES,
     }
-    links.restore(view, choices)
+    links.restore(view, choices, {**_SHOWN_FIRST, "line": near_duplicates.LINE})
     canvas, panel = st.columns([0.69, 0.31], gap="medium")
     chosen = selected(view)
     with canvas:  # first, so that the browser fetches what draws it first
@@ -338,7 +339,7 @@ def render() -> None:
             _render_bar(view, chosen)
         with st.container(gap="xsmall"):
             finder.render(view)
-        st.session_state.setdefault("map-panel", "Clusters")
+        st.session_state.setdefault("map-panel", _SHOWN_FIRST["panel"])
         shown = st.segmented_control(
             "Panel", list(_PANELS), required=True, key="map-panel", persist_state="session",
             format_func=_panel_label, label_visibility="collapsed", width="stretch",
@@ -349,7 +350,7 @@ def render() -> None:
     parts = {_COLUMN: ("column",), TWO_RUNS: ("first", "second")}
     colored = dict.fromkeys(parts.get(st.session_state["map-color"], ()), "")
     lined = {"line": near_duplicates.LINE} if shown == "Duplicates" else {}
-    links.write(view, {"color": COLORS[0], "panel": "Clusters", **colored, **lined})
+    links.write(view, {**_SHOWN_FIRST, **colored, **lined})
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

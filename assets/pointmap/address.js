@@ -8,12 +8,17 @@ const FORM = /^(-?\d(?:\.\d{1,6})?)_(-?\d(?:\.\d{1,6})?)_(\d{1,2}(?:\.\d{1,4})?)
 const AWAY = 2; // widths of the map: a centre that is farther out was not written here
 
 export class Address {
-  constructor() {
+  /** `on.travelled(view)` is called where a person went back or forward: as `read` gives it. */
+  constructor(on) {
     this.path = location.pathname;
     this.said = null;
-    this.changed = () => this.write();
+    this.changed = ({ navigationType }) => navigationType === "traverse" || this.write();
     // Browsers without it get the view back with the next motion.
     globalThis.navigation?.addEventListener("currententrychange", this.changed);
+    this.travelled = () => {
+      if (location.pathname === this.path) on.travelled(Address.read());
+    };
+    window.addEventListener("popstate", this.travelled);
   }
 
   /** The view that the address names, as { x, y, zoom }; null if there is none, or no valid one. */
@@ -41,6 +46,7 @@ export class Address {
 
   dispose() {
     globalThis.navigation?.removeEventListener("currententrychange", this.changed);
+    window.removeEventListener("popstate", this.travelled);
   }
 }
 

@@ -28,13 +28,25 @@ export class View {
     camera.fit();
     if (views.has(id)) camera.view = views.get(id);
     if (!addressed) return;
-    this.address ??= new Address();
-    if (named && !views.has(id)) {
-      const { x, y, zoom } = named;
-      camera.view = { x, y, scale: camera.bounded(camera.home * zoom), fitted: false };
-      this.keep();
-    }
+    this.address ??= new Address({
+      travelled: (view) => {
+        this.stop();
+        this.take(view);
+        this.on.jump();
+      },
+    });
+    if (named && !views.has(id)) this.take(named);
     named = null;
+  }
+
+  /** Shows a view that an address names, as { x, y, zoom }; null is the whole map. */
+  take(view) {
+    const { camera } = this;
+    if (view) {
+      const { x, y, zoom } = view;
+      camera.view = { x, y, scale: camera.bounded(camera.home * zoom), fitted: false };
+    } else camera.fit();
+    this.keep();
   }
 
   /** The view has come to rest. */

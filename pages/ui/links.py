@@ -12,21 +12,37 @@ from pages.ui.finder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.notice import tell
 from pages.ui.reader import open_row
-from pages.ui.selection import Ranked, RowSelection, filtered, put_selection, selected, stored
+from pages.ui.selection import (
+    Ranked,
+    RowSelection,
+    clear_selection,
+    filtered,
+    put_selection,
+    selected,
+    stored,
+)
 from pages.ui.state import ProjectView
+from pages.ui.travel import travelled
 
 _READ = "link-read"
 _CHOICES = {"color", "column", "first", "second", "panel", "line"}
 _WAIT_SECONDS = 0.8  # for a selection by meaning, which may have to load the encoder
 
 
-def restore(view: ProjectView, choices: dict[str, tuple[str, ...]]) -> None:
-    """Take over what the address says; once in a session, before anything of it is drawn.
+def restore(
+    view: ProjectView, choices: dict[str, tuple[str, ...]], defaults: dict[str, str]
+) -> None:
+    """Take over what the address says, before anything of it is drawn.
+
+    Once in a session, and whenever a person went back or forward to it.
 
     Parameters
     ----------
     choices : what each part of the address may be, and so the widget of that key.
+    defaults : what some of them are where the address says nothing.
     """
+    if travelled():
+        _forget(view, defaults)
     if st.session_state.get(_READ):
         return
     params = st.query_params
@@ -51,28 +67,46 @@ def restore(view: ProjectView, choices: dict[str, tuple[str, ...]]) -> None:
             st.session_state[_READ] = True
 
 
+def _forget(view: ProjectView, defaults: dict[str, str]) -> None:
+    """Forget what is shown and the address does not name, so that this is read once more."""
+    params = st.query_params
+    st.session_state[_READ] = False
+    now = _said(view)
+    if any(params.get(name) != now[name] for name in ("sel", "of")):
+        clear_selection()
+    st.session_state.pop("picked", None)
+    for name in _CHOICES:
+        if name in params:
+            st.session_state.pop(f"map-{name}", None)
+        elif name in defaults:
+            st.session_state[f"map-{name}"] = defaults[name]
+
+
+def _said(view: ProjectView) -> dict[str, str | None]:
+    """How the address names what is selected and read."""
+    chosen, picked = stored(view), st.session_state.get("picked")
+    steps = write_steps(chosen.steps) if chosen and chosen.steps else None
+    return {
+        "sel": steps,
+        "of": "dropped" if steps and chosen and chosen.dropped else None,
+        "row": str(picked) if isinstance(picked, int) else None,
+    }
+
+
 def write(view: ProjectView, defaults: dict[str, str]) -> None:
     """Bring the address up to date, unless what it says is still being worked out."""
     if not st.session_state.get(_READ):
         return
-    chosen = stored(view)
-    picked = st.session_state.get("picked")
-    said = write_steps(chosen.steps) if chosen and chosen.steps else None
-    wanted = {
-        "sel": said,
-        "of": "dropped" if said and chosen and chosen.dropped else None,
-        "row": str(picked) if isinstance(picked, int) else None,
-    }
+    wanted = _said(view)
     for name in st.query_params.keys() & _CHOICES - defaults.keys():
         wanted[name] = None
     for name, default in defaults.items():
         value = st.session_state.get(f"map-{name}", default)
         wanted[name] = value if value != default else None
-    for name, value in wanted.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+    now = st.query_params.to_dict()
+    then = {name: value for name, value in (now | wanted).items() if value is not None}
+    if then != now:  # all of it at once: it is one entry of the browser's history
+        st.query_params.from_dict(then)
 
 
 def _select(view: ProjectView, text: str, dropped: bool) -> bool:

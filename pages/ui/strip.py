@@ -20,6 +20,7 @@ from pages.ui.state import (
     project_names,
 )
 from pages.ui.text import as_text
+from pages.ui.travel import travelled
 
 _POLL_SECONDS = 0.7
 _GLANCE_SECONDS = 1.2  # at decisions of other windows
@@ -120,9 +121,11 @@ def _choose(names: list[str]) -> None:
     asked = st.session_state.pop("next_project", None)
     if asked in options:
         st.session_state["project"] = asked
+    wanted = st.query_params.get("project", "")
+    if travelled() and wanted in names:
+        st.session_state["project"] = wanted
     if st.session_state.get("project") in options:
         return
-    wanted = st.query_params.get("project", "")
     # An unknown one must not become another one, whose rows might then be dropped.
     st.session_state["unknown"] = wanted if wanted not in names else ""
     if wanted:

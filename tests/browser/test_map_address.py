@@ -82,7 +82,72 @@ def test_undo_by_keyboard_in_a_field_takes_back_no_decision(visit, mapped_root):
     # One of the two decisions, not both.
     expect(page.get_by_text("kept 230 of 240")).to_be_visible()
     # Its key is known once its button is there.
-    expect(page.get_by_role("button", name="Redo")).to_be_enabled()
+    expect(page.get_by_role("button", name="Redo Shortcut")).to_be_enabled()
     wait_idle(page)
     page.keyboard.press("Control+Shift+z")
     expect(page.get_by_text("kept 225 of 240")).to_be_visible()
+
+
+def test_back_and_forward_show_what_was_shown(visit):
+    page = visit()
+    drawn = MapOnPage(page).ready()
+    before = page.evaluate("history.length")
+
+    def count(shown):
+        wait_idle(page)
+        expect(page.get_by_text(shown).first).to_be_visible()
+        wait_idle(page)
+
+    drawn.tool("lasso")
+    drawn.drag((0.02, 0.1), (0.98, 0.1), (0.98, 0.98), (0.02, 0.98), (0.02, 0.1))
+    page.get_by_text("rows selected").wait_for()
+    many = page.get_by_text("rows selected").inner_text()
+    count(many)
+    page.mouse.move(*drawn.at(0.5, 0.5))
+    page.mouse.wheel(0, -500)
+    page.wait_for_function(SAYS_VIEW)
+    closer = drawn.view()
+    page.get_by_text("Source", exact=True).click()
+    page.wait_for_function("location.search.includes('color=Source')")
+    wait_idle(page)
+    page.get_by_role("button", name="close icon").click()
+    count("Nothing selected")
+    # One entry for each thing that was done, not for each part of the address.
+    assert page.evaluate("history.length") == before + 3
+    page.get_by_role("link", name="Pool").click()
+    expect(page.get_by_text("Exact duplicates")).to_be_visible()
+    wait_idle(page)
+
+    page.go_back()
+    count("Nothing selected")
+    page.go_back()
+    count(many)
+    expect(page.get_by_role("radio", name="Source")).to_be_checked()
+    page.go_back()
+    page.wait_for_function("!location.search.includes('color=')")
+    count(many)
+    expect(page.get_by_role("radio", name="Cluster", exact=True)).to_be_checked()
+    assert drawn.view() == pytest.approx(closer, abs=2e-3)
+    page.go_back()
+    count("Nothing selected")
+    page.wait_for_function(f"!{SAYS_VIEW}")
+    assert drawn.view()[2] == pytest.approx(1, abs=1e-3)
+    page.go_forward()
+    count(many)
+    assert drawn.view() == pytest.approx(closer, abs=2e-3)
+
+
+def test_back_leaves_a_page_whose_settings_were_changed(visit):
+    page = visit()
+    MapOnPage(page).ready()
+    page.get_by_role("link", name="Select").click()
+    expect(page.get_by_text("rows").first).to_be_visible()
+    wait_idle(page)
+    length = page.evaluate("history.length")
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.search.includes('ratio=')")
+    assert page.evaluate("history.length") == length
+    page.go_back()
+    MapOnPage(page).ready()
+    assert "/map?" in page.url
