@@ -5,8 +5,10 @@ larger ones first. A merge keeps the lowest of its numbers, and those above a nu
 down. Clusters that an edit does not touch keep title, keywords, centroid and examples.
 """
 
+import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -180,6 +182,18 @@ def undo_cluster_edit(project: Project) -> EditReport:
     _put_in_use(project, after.fingerprint, before.fingerprint)
     last = after.edits[-1]
     return _report("undo", last, after, before, last.clusters, started)
+
+
+def edits_elsewhere(project: Project) -> int:
+    """How many edits stand of clusters that are not in use: they belong to other features."""
+    now = f"clusters:{project.pointer('features')}"
+    count = 0
+    for kind, name in project.pointers("clusters:").items():
+        if kind != now:
+            with suppress(OSError, ValueError):  # damaged or gone: nothing of it stands
+                text = (project.artefact("clusters", name) / "meta.json").read_text("utf-8")
+                count += len(json.loads(text).get("edits", ()))
+    return count
 
 
 def _check_free(clusters: Clusters, edit: ClusterEdit) -> None:

@@ -251,6 +251,12 @@ class Project:
             row = found.fetchone()
         return row[0] if row else None
 
+    def pointers(self, kinds: str) -> dict[str, str]:
+        """Fingerprints of all artefacts whose kind begins so: those of `clusters:`, say."""
+        with self.database() as db:
+            found = db.execute("SELECT kind, fingerprint FROM pointers")
+            return {kind: value for kind, value in found if kind.startswith(kinds)}
+
     def point(self, kind: str, value: str) -> None:
         """Make `value` the artefact in use."""
         if self.overlay is not None and kind == "features":

@@ -7,6 +7,7 @@ from core.figures import length_histogram
 from core.jobs import Step
 from core.pool import Pool
 from pages.ui import intake
+from pages.ui.kept import kept_over
 from pages.ui.places import place
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView, current_view
@@ -82,6 +83,12 @@ def _render_build(view: ProjectView, pool: Pool) -> None:
             )
 
 
+def _render_kept(view: ProjectView) -> None:
+    """Say that what was decided is not lost by other features."""
+    if kept := kept_over(view):
+        st.caption(f":material/verified_user: {as_text(kept)}")
+
+
 def _render_rows(view: ProjectView, pool: Pool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Search the rows", type="search", placeholder="A word or a phrase")
@@ -119,6 +126,7 @@ def render() -> None:
     else:
         _render_report(view.pool)
         _render_build(view, view.pool)
+        _render_kept(view)
         with st.container(border=True):
             st.markdown("**Length of the rows**", help="Characters of prompt and answer together.")
             st.plotly_chart(

@@ -14,6 +14,7 @@ from core import cluster_log, cluster_stats
 from core.cluster_edits import (
     default_title,
     edit_clusters,
+    edits_elsewhere,
     merge_clusters,
     rename_cluster,
     split_cluster,
@@ -441,6 +442,23 @@ def test_edits_are_found_again_after_other_clusters(project):
     cluster(project, k=K, seed=1)
     # What was taken back stays so.
     assert cluster(project, k=K - 2).fingerprint == other.fingerprint
+
+
+def test_edits_stay_with_the_features_of_their_clusters(project, tmp_path):
+    rename_cluster(project, 0, "Mine")
+    split_cluster(project, 1)
+    assert edits_elsewhere(project) == 0
+    first = project.pointer("features")
+    np.save(tmp_path / "other.npy", load_features(project).vectors[:, ::-1].copy())
+    import_features(project, tmp_path / "other.npy")
+    assert edits_elsewhere(project) == 2
+    cluster(project, k=K)
+    merge_clusters(project, [0, 1])
+    assert edits_elsewhere(project) == 2
+    project.point("features", first)
+    assert edits_elsewhere(project) == 1
+    shutil.rmtree(project.root / "clusters")
+    assert edits_elsewhere(project) == 0
 
 
 def test_an_edit_while_clustering_again_is_not_lost(project, monkeypatch):

@@ -1,18 +1,23 @@
 """What a curator is told, and can take back: notices, dropped rows that lie in a selection."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from test_page_filters import open_link
 from test_page_map import app as _app
 from test_page_map import panel, search, tick, ticks
-from test_pages import button, finish, said, texts
+from test_pages import button, finish, open_app, said, texts
 
 from core.cluster_edits import default_title, rename_cluster
 from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
+from core.features import load_features
+from core.jobs import Step
 from core.lasso import inside
 from core.mapevent import MapEvent
 from core.project import Project
+from core.vectors import import_features
 from pages.ui import mapview, notice
 from pages.ui.mapview import apply_event, ground
 from pages.ui.selection import beside, selected, stored, turn_round
@@ -216,3 +221,34 @@ def test_a_notice_of_another_project_is_not_shown(app, mapped_root):
     assert said(app)
     app.selectbox(key="project").set_value("other").run()
     assert not app.exception and notice._KEY not in app.session_state
+
+
+def test_the_pool_page_says_what_other_features_leave_as_it_is(
+    project, mapped_root, monkeypatch, tmp_path
+):
+    app = open_app(mapped_root.parent, monkeypatch, "pool")
+    assert "stay" not in texts(app)
+    decide(project, 240, "drop", np.arange(35), "test")
+    for label in ("odd", "long"):
+        decide(project, 240, "tag", np.arange(40, 43), "test", label=label)
+    rename_cluster(project, 0, "Mine")
+    app.run()
+    decided = "Decisions on rows stay whatever the features: 35 dropped, 3 tagged."
+    assert f"{decided} 1 edit of the clusters belongs to the features in use" in texts(app)
+    # A job that this window watched puts other features in use.
+    vectors = load_features(project).vectors[:, ::-1].copy()
+    np.save(tmp_path / "other.npy", vectors)
+    job = SimpleNamespace(
+        id="1", title="Improve the map", alive=False, steps=[Step("upgrade")],
+        state=SimpleNamespace(status="done"),
+    )  # fmt: skip
+    import_features(project, tmp_path / "other.npy")
+    monkeypatch.setattr("pages.ui.strip.jobs.list_jobs", lambda *_, **__: [job])
+    app.session_state["alive"] = ["1"]
+    app.run()
+    assert said(app) == (
+        f"Improve the map: done. {decided} 1 edit of clusters stays with earlier features."
+    )
+    app.session_state["notice"] = None
+    app.run()  # once
+    assert app.session_state["notice"] is None

@@ -26,6 +26,7 @@ _POLL_SECONDS = 0.7
 _GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
+_REGROUPING = ("cluster", "upgrade")
 _OF_ONE_PROJECT = (
     *(
         "picked",
@@ -213,6 +214,8 @@ def _watch(view: ProjectView) -> Job | None:
     """
     recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
     alive = [job.id for job in recent if job.alive]
+    _tell_kept(view, [job for job in recent if job.id in st.session_state.get("alive", ())])
+    st.session_state["alive"] = alive
 
     @st.fragment(run_every=_POLL_SECONDS if alive else None)
     def watch() -> None:
@@ -225,6 +228,16 @@ def _watch(view: ProjectView) -> Job | None:
 
     watch()
     return None if alive or not recent else recent[0]
+
+
+def _tell_kept(view: ProjectView, watched: list[Job]) -> None:
+    """Say what became of decisions and edits when a job ended that put other clusters in use."""
+    for job in watched:
+        if job.state.status == "done" and any(step.stage in _REGROUPING for step in job.steps):
+            from pages.ui.kept import kept_over  # with all that edits clusters
+
+            if kept := kept_over(view):
+                notice.tell(f"{job.title}: done. {kept}")
 
 
 def _watch_decisions(view: ProjectView) -> None:
