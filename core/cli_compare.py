@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.console import ProjectArgument, console, counted
+from core.told import abridged
 
 if TYPE_CHECKING:
     from core.compare import Comparison
@@ -104,7 +105,7 @@ def _gained(groups: "Groups", what: str, run: str, base: str) -> str:
     changes = [one for one in groups.changes(run, base) if abs(one.change) >= 0.0005]
     more = [one for one in changes if one.change > 0][:_CHANGES]
     fewer = [one for one in changes[::-1] if one.change < 0][:_CHANGES]
-    said = [f"{one.name} {_signed(100 * one.change)}" for one in more + fewer]
+    said = [f"{abridged(one.name)} {_signed(100 * one.change)}" for one in more + fewer]
     return f"{what} of {run} against {base}, in points: {', '.join(said) or 'no change'}."
 
 

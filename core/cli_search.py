@@ -6,6 +6,7 @@ import typer
 
 from core.console import ProjectArgument, aligned, console, pairs
 from core.errors import InputError
+from core.told import abridged
 from core.values import decode_ranges
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def search(
             cut = _cut(facets.pool, found.ranking, len(found.rows))
             values |= cut if console.json else {}
             line = _told(cut)
-    said = "\n".join([*pairs(values), *([line] if line else [])])
+    short = [{**one, "source": abridged(one["source"])} for one in values.get("found", ())]
+    said = "\n".join([*pairs({**values, "found": short}), *([line] if line else [])])
     if not histogram:
         console.values(values, None if console.json else said)
         return
@@ -196,7 +198,9 @@ def _drawn(histogram: "Histogram") -> str:
     most = max((bar["kept"] for bar in bars), default=0) or 1
     lines = [
         {
-            histogram.label: bar["value"] if "value" in bar else _range(bar["low"], bar["high"]),
+            histogram.label: abridged(bar["value"])
+            if "value" in bar
+            else _range(bar["low"], bar["high"]),
             "found": bar["left"],
             "kept": bar["kept"],
             " ": "█" * round(_BAR * bar["left"] / most)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from core import palette
 from core.errors import InputError
 from core.scales import main_range, quantiles
+from core.told import abridged
 
 LEGEND_ENTRIES = 8
+_NAME = 100  # characters of a name: some pools have a text for a source
 # More hues than this say nothing, and names of thousands of values would outweigh the points.
 MAX_GROUPS = 4096
 # Who is whose neighbour shows in an even sample of about so many rows; all of a million take 2 s.
@@ -70,7 +72,7 @@ def by_category(
     else:
         chosen = np.asarray(hues)[kept]
     code = np.where(code < 0, groups, code)
-    kept_names = tuple(str(names[group]) for group in kept)
+    kept_names = tuple(abridged(str(names[group]), _NAME) for group in kept)
     entries = [
         {"name": kept_names[group], "count": int(sizes[kept[group]]), "group": int(group)}
         for group in np.argsort(-sizes[kept], kind="stable")[:LEGEND_ENTRIES]

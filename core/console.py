@@ -15,6 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer's own copy; it exports no base
 
 from core.errors import CancelledError, InputError, WinnowError
+from core.told import abridged
 
 LIST_ROWS = 20  # of a long list, when a person reads it
 _TERMINAL_SECONDS = 0.2
@@ -209,7 +210,7 @@ def _readable(key: str, value: Any) -> str:
         return {True: "yes", False: "no", None: ""}[value]
     if isinstance(value, dict):
         items = ((name, _readable(name, item)) for name, item in value.items())
-        return ", ".join(f"{name} {text}" for name, text in items if text)
+        return ", ".join(f"{abridged(name)} {text}" for name, text in items if text)
     if isinstance(value, list):
         return _listed(key, value)
     if isinstance(value, float):

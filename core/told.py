@@ -1,9 +1,10 @@
-"""Why rows were chosen, told by the texts of the target examples in place of their numbers."""
+"""Texts made short for people, and why rows were chosen, told by the texts of target examples."""
 
 import re
 from collections.abc import Sequence
 
 _TEXT = 70  # characters of an example that stand for it
+_NAME = 60  # characters of a source, a value or another name
 _NAMED = 2  # examples named by their text
 # What a run says of a row (`core.selection.reasons`), where it names targets by number.
 _PULLED = re.compile(r"pulled by targets? (\d+(?:, \d+)*)(?: and (\d+) more)?;")
@@ -40,3 +41,12 @@ def shortened(text: str, limit: int = _TEXT) -> str:
     """The beginning of a text, in one line."""
     words = " ".join(text.split())
     return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
+
+
+def abridged(name: str, limit: int = _NAME) -> str:
+    """A name of any length in one line: its beginning and its end, by which names differ."""
+    words = " ".join(name.split())
+    if len(words) <= limit:
+        return words
+    end = limit // 3
+    return f"{words[: limit - end - 1].rstrip()}…{words[-end:].lstrip()}"
