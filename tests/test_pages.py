@@ -175,7 +175,13 @@ def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypa
 def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "select")
     app.selectbox(key="method").set_value("stratified").run()
-    assert app.selectbox(key="by").options == ["source", "instruction", "output", "score"]
+    assert app.selectbox(key="by").options == [
+        "source",
+        "cluster",
+        "instruction",
+        "output",
+        "score",
+    ]
     button(app, "Save run").click().run()
     app.selectbox(key="method").set_value("deita").run()
     app.selectbox(key="quality").set_value("score").run()
