@@ -37,6 +37,7 @@ LAST_RUN = "Last run"
 TWO_RUNS = "Two runs"
 _COLUMN = "Column"
 _BUTTONS = {"cluster", "source", "length", "tag"}  # columns with a colour button of their own
+_MOST_DIGITS = 9  # of rows that are selected and of those beside them, with commas
 _SHOWN_FIRST = {"color": COLORS[0], "panel": "Clusters"}
 _TAGGING = "tagging"  # the popover in which rows are tagged
 
@@ -141,21 +142,14 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
         st.markdown("**Nothing selected**")
         st.caption("Draw a lasso or a box, click a title on the map, search, or tick clusters.")
         return
-    count = len(chosen.rows)
+    count, others = len(chosen.rows), beside(view)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         kind = "dropped row" if chosen.dropped else "row"
-        st.markdown(f"**{count:,} {kind}{'s' * (count != 1)} selected**", width="stretch")
-        if others := beside(view):
-            other = "kept" if chosen.dropped else "dropped"
-            st.button(
-                f"{others:,} {other}",
-                key="turn-round",
-                icon=":material/swap_horiz:",
-                type="tertiary",
-                help=f"{others:,} {other} rows lie there, too. Select those instead.",
-                on_click=turn_round,
-                args=(view,),
-            )
+        # All of it stands in one line.
+        told = "" if others and len(f"{count:,}{others:,}") > _MOST_DIGITS else " selected"
+        st.markdown(f"**{count:,} {kind}{'s' * (count != 1)}{told}**", width="stretch")
+        if others and not chosen.dropped:
+            _render_turn(view, f"{others:,} dropped")
         with st.popover(
             "" if others else "Tag", icon=":material/sell:", type="tertiary",
             help="Tag: put a label on these rows.", on_change="rerun", key=_TAGGING,
@@ -170,14 +164,17 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
             on_click=finder.clear,
         )
     if chosen.dropped:
-        st.button(
-            f"Restore {count:,}",
-            key="decide-restore",
-            type="primary",
-            help="Bring these rows back; Ctrl+Z drops them again.",
-            on_click=_decide,
-            args=(view, "restore", chosen),
-        )
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                f"Restore {count:,}",
+                key="decide-restore",
+                type="primary",
+                help="Bring these rows back; Ctrl+Z drops them again.",
+                on_click=_decide,
+                args=(view, "restore", chosen),
+            )
+            if others:
+                _render_turn(view, f"{others:,} kept")
         return
     pin = ("Pin", "pin", "Every selection must take these rows.")
     if view.decisions.pinned[chosen.rows].all():
@@ -196,6 +193,19 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
                 on_click=_decide,
                 args=(view, action, chosen),
             )
+
+
+def _render_turn(view: ProjectView, others: str) -> None:
+    """Turn to the rows of the other kind that lie in the selection."""
+    st.button(
+        others,
+        key="turn-round",
+        icon=":material/swap_horiz:",
+        type="tertiary",
+        help=f"{others} rows lie there, too. Select those instead.",
+        on_click=turn_round,
+        args=(view,),
+    )
 
 
 def _render_tagging(view: ProjectView, chosen: RowSelection) -> None:

@@ -127,7 +127,7 @@ def _column(view: ProjectView, name: str) -> tuple[NDArray[Any], Any]:
         return sizes, number("rows", format="localized", width=52)
     if name == "Kept":
         kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(sizes))
-        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=54)
+        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=58)
     stats = _stats(view)  # which takes a moment: the list as it opens does without
     if name == "Quality" and stats.mean_quality is not None:
         return stats.mean_quality, number("quality", format="%.3g", width=60)
@@ -185,7 +185,7 @@ def _draw(
         pd.DataFrame(table),
         column_config={
             "color": st.column_config.ImageColumn("", width=26, help="Its colour on the map."),
-            "title": st.column_config.TextColumn("title", width=202 if len(names) > 1 else 184),
+            "title": st.column_config.TextColumn("title", width=198 if len(names) > 1 else 184),
             **{name: config for name, (_, config) in columns.items()},
             **bars,
         },

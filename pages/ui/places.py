@@ -35,8 +35,12 @@ def places() -> list[StreamlitPage]:
 def lead_on(page: StreamlitPage) -> None:
     """Go on from the bare address: a default page could not have an address of its own."""
     if not page.url_path:
-        to = place("map" if project_names() else "pool")
-        st.switch_page(to, query_params=st.query_params.to_dict())
+        names = project_names()
+        asked = st.query_params.to_dict()
+        if names:  # at once, so that the browser has one address less to go back through
+            shown = st.session_state.get("project")
+            asked.setdefault("project", shown if shown in names else names[0])
+        st.switch_page(place("map" if names else "pool"), query_params=asked)
 
 
 def _nothing() -> None:
