@@ -9,9 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from planted import build_project, planted_rows, planted_vectors
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("winnow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("winnow")
 
 
 @pytest.hookimpl(optionalhook=True)
