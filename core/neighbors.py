@@ -24,6 +24,7 @@ _PIECE = 65_536  # rows of the base at a time: 100 MB in float32 at 384 dimensio
 _CELLS = 1 << 24  # 64 MB of distances at a time
 _DEVICE_CELLS = 1 << 26
 _GATHERED = 1024  # candidates whose distances are computed together: 1 MB of float32
+_WIDE = 16_384  # columns from which on a partition of each row's values pays
 _GROUP = 64  # columns whose minimum stands for them when candidates are chosen
 _READY_BYTES = 1 << 29  # a base no larger than this in float32 is converted once
 # Float32 rounding of |q|² + |b|² − 2 q·b, relative to |q|² + |b|². The worst case grows with the
@@ -153,12 +154,14 @@ class Copies:
     @classmethod
     def of(cls, base: np.ndarray) -> "Copies":
         """Find the copies among the rows of an array of shape (n, dim)."""
-        factors = np.random.default_rng(0).integers(1, 1 << 62, base.shape[1]).astype(np.uint64)
+        generator = np.random.default_rng(0)
+        odd = 2 * generator.integers(1, 1 << 62, (base.shape[1],), np.uint64) + np.uint64(1)
         keys = np.empty(len(base), np.uint64)
-        for start in range(0, len(base), 16_384):
-            part = np.asarray(base[start : start + 16_384], np.float32)
-            bits = np.ascontiguousarray(part).view(np.uint32).astype(np.uint64)
-            keys[start : start + 16_384] = (bits * (factors | np.uint64(1))).sum(axis=1)
+        for start in range(0, len(base), 4_096):
+            part = np.ascontiguousarray(base[start : start + 4_096], np.float32)
+            # Two values at a time, if their number is even.
+            words: np.ndarray = part.view(np.uint32 if part.shape[1] % 2 else np.uint64)
+            keys[start : start + 4_096] = words @ odd[: words.shape[1]]
         every = np.arange(len(base))
         _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
         if len(index) == len(base):
@@ -201,8 +204,10 @@ class Copies:
             within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
             member = self.members[np.repeat(self.starts[kinds[query, : len(size)]], size) + within]
             distance = np.repeat(squared[query, : len(size)], size)
-            order = np.lexsort((member, distance))[:width]
-            rows[query], distances[query] = member[order], distance[order]
+            tied = distance[1:] == distance[:-1]
+            if (np.diff(member)[tied] < 0).any():
+                member = member[np.lexsort((member, distance))]
+            rows[query], distances[query] = member[:width], distance[:width]
         return rows, distances
 
 
@@ -241,8 +246,9 @@ class _Base:
 
     def piece(self, start: int) -> np.ndarray:
         """The kinds from `start` on, about the mean: distances stay, their rounding shrinks."""
-        kinds = np.arange(start, min(start + _PIECE, self.kinds))
-        piece = self.take(kinds, np.empty((len(kinds), self.rows.shape[1]), np.float32))
+        if self.ready is not None:
+            return self.ready[start : start + _PIECE] - self.center
+        piece = self.rows[self.copies.first[start : start + _PIECE]].astype(np.float32)
         piece -= self.center
         return piece
 
@@ -290,28 +296,37 @@ def _candidates(q: np.ndarray, base: _Base, count: int, first_pass: _FirstPass) 
 
 def _rank(q: np.ndarray, base: _Base, candidates: np.ndarray, k: int) -> _Candidates:
     """The `k` nearest of the candidates, by squared distance and then by first row."""
-    ordered = np.sort(candidates, axis=1)
-    squared = np.empty(ordered.shape, np.float32)
+    kinds = np.empty((len(q), k), np.int64)
+    distances = np.empty((len(q), k), np.float32)
 
     def measure(part: slice) -> None:
+        ordered = np.sort(candidates[part], axis=1)
+        squared = np.empty(ordered.shape, np.float32)
         width = min(ordered.shape[1], _GATHERED)
         step = max(1, _GATHERED // width)
         room = np.empty((step * width, q.shape[1]), np.float32)
         for start, column in product(
-            range(part.start, part.stop, step), range(0, ordered.shape[1], width)
+            range(0, len(ordered), step), range(0, ordered.shape[1], width)
         ):
-            cut = slice(start, min(start + step, part.stop)), slice(column, column + width)
-            kinds = ordered[cut]
-            differences = base.take(kinds.ravel(), room[: kinds.size]).reshape(*kinds.shape, -1)
-            differences -= q[cut[0], None]
+            cut = slice(start, start + step), slice(column, column + width)
+            here = ordered[cut]
+            differences = base.take(here.ravel(), room[: here.size]).reshape(*here.shape, -1)
+            differences -= q[part][cut[0], None]
             np.einsum("qcd,qcd->qc", differences, differences, out=squared[cut])
+        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        kinds[part] = np.take_along_axis(ordered, order, axis=1)
+        distances[part] = np.take_along_axis(squared, order, axis=1)
 
-    share = -(-len(q) // cpu_count())
-    parts = [slice(at, min(at + share, len(q))) for at in range(0, len(q), share)]
+    _in_parts(measure, len(q))
+    return kinds, distances
+
+
+def _in_parts(work: Callable[[slice], None], rows: int) -> None:
+    """Give each core an equal part of the rows."""
+    share = -(-rows // cpu_count())
+    parts = [slice(at, min(at + share, rows)) for at in range(0, rows, share)]
     with ThreadPoolExecutor(len(parts)) as threads:
-        list(threads.map(measure, parts))
-    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(ordered, order, axis=1), np.take_along_axis(squared, order, axis=1)
+        list(threads.map(work, parts))
 
 
 def _without_self(rows: np.ndarray, squared: np.ndarray, start: int) -> _Candidates:
@@ -330,9 +345,28 @@ def _numpy_pass(q: np.ndarray, piece: np.ndarray, norms: np.ndarray, count: int)
     for cut in steps:
         distances = np.matmul(-2 * q[cut], piece.T, out=room[: len(q[cut])])
         distances += norms
-        chosen = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        chosen = _smallest_of_each(distances, count)
         kinds[cut], values[cut] = chosen, np.take_along_axis(distances, chosen, axis=1)
     return kinds, values
+
+
+def _smallest_of_each(distances: np.ndarray, count: int) -> np.ndarray:
+    """Columns of the `count` smallest values of each row, unordered."""
+    if distances.shape[1] < _WIDE:
+        return np.argpartition(distances, count - 1, axis=1)[:, :count]
+    chosen = np.empty((len(distances), count), np.int64)
+
+    def choose(part: slice) -> None:
+        for values, places in zip(distances[part], chosen[part], strict=True):
+            # Values alone are partitioned several times faster than places by their values.
+            largest = np.partition(values, count - 1)[count - 1]
+            found = np.flatnonzero(values <= largest)
+            if len(found) != count:  # others tie with it
+                found = np.argpartition(values, count - 1)[:count]
+            places[:] = found
+
+    _in_parts(choose, len(distances))
+    return chosen
 
 
 def _torch_pass(

@@ -174,7 +174,7 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[np.floating]:
                 "encode it again."
             )
         with np.errstate(over="ignore"):
-            vectors = block.astype(np.float32)
+            vectors = block.astype(np.float32, copy=False)
             long = np.einsum("ij,ij->i", vectors, vectors) > _LONGEST**2
         if long.any():
             raise InputError(

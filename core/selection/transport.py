@@ -336,8 +336,9 @@ class TransportPath:
         wanted = np.minimum(wanted, self._last)
         columns = np.arange(wanted.max())
         new = (columns >= self._known[targets, None]) & (columns < wanted[:, None])
-        members = np.unique(self._members[targets, : len(columns)][new])
-        members = members[np.isnan(self._densities[members])]
+        unknown = np.zeros(len(self.union), bool)
+        unknown[self._members[targets, : len(columns)][new]] = True
+        members = np.flatnonzero(unknown & np.isnan(self._densities))
         self._densities[members] = self._density(members) if self._density else 1.0
         for target, end in zip(targets, wanted, strict=True):
             start = self._known[target]
