@@ -8,8 +8,11 @@ from core.cli_select import (
     BudgetOption,
     DiversityOption,
     DuplicateOption,
+    LimitOption,
+    MaxCosineOption,
     RatioOption,
     ScaleOption,
+    SemDeDupOption,
 )
 from core.console import ProjectArgument, SeedOption, aligned, console
 
@@ -32,13 +35,17 @@ def tradeoff(
     diversity_weight: DiversityOption = None,
     scale: ScaleOption = None,
     duplicate_cosine: DuplicateOption = None,
+    limit: LimitOption = None,
+    max_cosine: MaxCosineOption = None,
+    semdedup: SemDeDupOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Show what a target set offers, by diversity weight.
 
-    That is cost and rows in reach, and which targets find close rows. Limits of groups, the
-    near-duplicate cap and SemDeDup, which `select` takes, are not looked at. Without a ratio or a
-    budget, it is for 5 % of the pool.
+    That is cost and rows in reach, and which targets find close rows. Dropped rows and what
+    SemDeDup takes are left out. The curve knows nothing of pinned rows, limits and the
+    near-duplicate cap; what they change in the chosen rows is said. Without a ratio or a budget,
+    it is for 5 % of the pool.
     """
     from core.project import Project
     from core.stages import report_as_dict
@@ -56,6 +63,9 @@ def tradeoff(
         ratio=ratio,
         budget=budget,
         seed=seed,
+        limits=limit or (),
+        max_cosine=max_cosine,
+        semdedup=semdedup,
         progress=console.progress,
         **{key: value for key, value in given.items() if value is not None},
     )
@@ -97,6 +107,7 @@ def _text(report: "TradeoffReport") -> str:
             "",
             f"{report.budget:,} rows are in reach {filled}; "
             f"at {report.diversity_weight:g} there are {report.largest_budget:,}.",
+            *([f"{report.left_out:,} rows are left out."] if report.left_out else []),
             *report.notes,
             *(["", "Rows around the cosine of near-duplicates:"] if report.near_duplicates else []),
             *(

@@ -1,6 +1,6 @@
 """Where a selection comes from, beside the pool and beside Random at the same budget."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,27 @@ class SourceShare:
         return self.share / self.pool if self.pool else 0.0
 
 
+def random_shares(
+    codes: NDArray[np.int32],
+    sources: int,
+    candidates: NDArray[np.int64],
+    pinned: NDArray[np.int64],
+    budget: int,
+) -> NDArray[np.float64]:
+    """Share of each source in Random; shape (seeds, sources). See `source_shares`."""
+    fixed = pinned if len(pinned) <= budget else pinned[:0]
+    problem = Problem(features=None, candidates=candidates, budget=budget, pinned=fixed)
+    draws = (solve("random", replace(problem, seed=seed)).rows for seed in range(RANDOM_SEEDS))
+    return np.array([np.bincount(codes[rows], minlength=sources) / budget for rows in draws])
+
+
 def source_shares(
     codes: NDArray[np.int32],
     names: list[str],
     selected: NDArray[np.int64],
     candidates: NDArray[np.int64],
     pinned: NDArray[np.int64],
+    random: NDArray[np.float64] | None = None,
 ) -> list[SourceShare]:
     """Compare the sources of a selection with the pool and with Random at the same budget.
 
@@ -42,46 +57,28 @@ def source_shares(
         Source of every pool row, an index of `names`.
     selected, candidates, pinned : ndarray of int64
         Rows chosen, rows that could be, and rows that had to be.
+    random : from `random_shares`, where it is known.
 
     Returns
     -------
     list of SourceShare
         By share of the selection, largest first; sources with no rows anywhere are left out.
     """
-
-    def shares(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.bincount(codes[rows], minlength=len(names)) / max(1, len(rows))
-
-    # What was selected may have been dropped since: Random draws from both.
-    eligible = np.zeros(len(codes), bool)
-    eligible[candidates] = eligible[selected] = True
-    draws = np.array(
-        [
-            shares(
-                solve(
-                    "random",
-                    Problem(
-                        features=None,
-                        candidates=np.flatnonzero(eligible),
-                        budget=len(selected),
-                        pinned=pinned if len(pinned) <= len(selected) else pinned[:0],
-                        seed=seed,
-                    ),
-                ).rows
-            )
-            for seed in range(RANDOM_SEEDS)
-        ]
-    )
-    own, pool = shares(selected), np.bincount(codes, minlength=len(names)) / max(1, len(codes))
+    if random is None:
+        # What was selected may have been dropped since: Random draws from both.
+        eligible = np.union1d(candidates, selected)
+        random = random_shares(codes, len(names), eligible, pinned, len(selected))
     counts = np.bincount(codes[selected], minlength=len(names))
+    own = counts / max(1, len(selected))
+    pool = np.bincount(codes, minlength=len(names)) / max(1, len(codes))
     return [
         SourceShare(
             names[i],
             int(counts[i]),
             float(own[i]),
             float(pool[i]),
-            float(draws[:, i].mean()),
-            float(draws[:, i].std()),
+            float(random[:, i].mean()),
+            float(random[:, i].std()),
         )
         for i in np.lexsort((-pool, -own))
     ]

@@ -1,6 +1,6 @@
 """The trade-off of TSDS in a project: laid once, then asked for any weight, budget and seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,12 @@ from core.progress import Progress, silent
 from core.project import Project
 from core.runs import rows_sha256
 from core.selection import Curve, Problem, Selection
+from core.selection.base import Rows
+from core.selection.constrained import after_semdedup
 from core.selection.tsds import Terms, first_filling, lay
 from core.setup import Setup, set_up
 from core.targets import load_target
+from core.tradeoff_constraints import ChosenPoint, Effect, chosen_point, measure_effect
 from core.tradeoff_coverage import Coverage, close_distance, cover
 from core.tradeoff_pairs import PairSample, sample_pairs
 
@@ -67,9 +70,11 @@ class Tradeoff:
     ) -> Curve:
         """Cost, support and effective size at those of `WEIGHTS` that are not above `up_to`.
 
-        The last ones take longest: they reach the most rows, and each row's density is measured.
+        Dropped rows, and those that SemDeDup leaves out, are not on it. Pinned rows, limits and the
+        near-duplicate cap do not move it: see `effect`. The last ones take longest: they reach the
+        most rows, and each row's density is measured.
         """
-        path = lay(self._problem, self._terms(parameters), progress=progress)
+        path = lay(self._free(progress), self._terms(parameters), progress=progress)
         return path.curve(WEIGHTS[: np.searchsorted(WEIGHTS, up_to, side="right")])
 
     def limits(
@@ -81,13 +86,14 @@ class Tradeoff:
         progress: Progress = silent,
     ) -> Limits:
         """What the weight and the budget leave each other."""
-        terms, pinned = self._terms(parameters), self._problem.pinned
-        point = lay(self._problem, terms, progress=progress).solve(diversity_weight)
+        terms, given = self._terms(parameters), self._free(progress)
+        pinned = given.pinned
+        point = lay(given, terms, progress=progress).solve(diversity_weight)
         largest = len(np.union1d(point.rows, pinned))
         if (terms, budget) not in self._fillings:
             smallest: float | None = 0.0
             if budget > len(pinned):
-                problem = replace(self._problem, budget=budget)
+                problem = replace(given, budget=budget)
                 filling = first_filling(problem, terms, progress=progress)
                 smallest = filling.diversity_weight if filling else None
             self._fillings[terms, budget] = smallest
@@ -107,22 +113,56 @@ class Tradeoff:
         given = {**parameters, "diversity_weight": diversity_weight}
         return setup.solve(progress=progress, **given)
 
+    def effect(
+        self,
+        parameters: Mapping[str, Any],
+        selection: Selection,
+        *,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Effect | None:
+        """What pinned rows, limits and the cap changed in a preview; None where there are none."""
+        resolved = self.setup.rule.resolve(parameters)
+        resolved.pop("diversity_weight")
+        free = replace(self._free(progress), budget=len(selection.rows), seed=seed)
+        return measure_effect(
+            self.setup.problem,
+            replace(free, pinned=np.empty(0, np.int64)),
+            selection,
+            self.setup.rule.id,
+            resolved,
+            progress=progress,
+        )
+
+    def chosen(self, parameters: Mapping[str, Any], selection: Selection) -> ChosenPoint:
+        """What the rows of a preview cost alone."""
+        return chosen_point(self._free(), self._terms(parameters), selection)
+
+    @property
+    def candidates(self) -> Rows:
+        """Rows that the path may lead to."""
+        return self._free().candidates
+
     def coverage(self, selection: Selection) -> Coverage:
         """What each target example found, and how much of the selection it pulled."""
-        return cover(self._problem, selection, self._close)
+        return cover(self._free(), selection, self._close)
 
     @cached_property
     def pairs(self) -> PairSample:
         """Pairs of rows near the targets, to see what a cosine means."""
-        return sample_pairs(self._problem)
+        return sample_pairs(self._free())
 
     @cached_property
     def _close(self) -> float:
-        return close_distance(self._problem)
+        return close_distance(self._free())
 
-    @property
-    def _problem(self) -> Problem:
-        return self.setup.problem
+    def _free(self, progress: Progress = silent) -> Problem:
+        """What the path is laid for: without limits and cap, after SemDeDup."""
+        given = self.setup.problem
+        if given.constraints is None:
+            return given
+        kept = after_semdedup(given, progress=progress)
+        return replace(given, constraints=None, candidates=given.candidates[kept])
 
     def _terms(self, parameters: Mapping[str, Any]) -> Terms:
         return Terms.of(self.setup.rule.resolve(parameters))
@@ -168,7 +208,12 @@ class TradeoffReport:
     diversity_weight : what was asked for, or what "auto" came to.
     smallest_diversity_weight, largest_budget : see `Limits`.
     support, alignment_cost, effective_size : of the path where the rows are drawn.
-    rows_sha256 : of the rows that `select` would store for the same options, unconstrained.
+    left_out : rows of the pool that were dropped, or left out by SemDeDup.
+    rows_sha256 : of the rows that `select` would store for the same options.
+    chosen : of these rows alone.
+    exchanged, unconstrained : how many of them are others without pinned rows, limits and the
+        near-duplicate cap, and what those rows cost; None where there are no such constraints.
+    curve : knows nothing of these constraints.
     close_distance : a target with no row within it found no close row.
     coverage : those that found no close row first.
     near_duplicates : a pair just above the duplicate cosine and one just below it, if the rule has
@@ -184,7 +229,11 @@ class TradeoffReport:
     support: int
     alignment_cost: float
     effective_size: float
+    left_out: int
     rows_sha256: str
+    chosen: ChosenPoint
+    exchanged: int
+    unconstrained: ChosenPoint | None
     notes: tuple[str, ...]
     curve: tuple[CurvePoint, ...]
     close_distance: float
@@ -201,13 +250,20 @@ def tradeoff(
     budget: int | None = None,
     diversity_weight: str | float | None = None,
     seed: int = 0,
+    limits: Sequence[str] = (),
+    max_cosine: float | None = None,
+    semdedup: float | None = None,
     progress: Progress = silent,
     **parameters: Any,
 ) -> TradeoffReport:
-    """Lay the path to a target set, and say what it offers a budget without constraints.
+    """Lay the path to a target set, and say what it offers a budget.
+
+    Dropped rows are left out, as is what SemDeDup takes; pinned rows, limits and the near-duplicate
+    cap are obeyed by the rows, and it is said what they change.
 
     Parameters
     ----------
+    limits, max_cosine, semdedup : as in `core.runs.select`.
     ratio, budget : as in `core.runs.select`; without both, 5 % of the pool.
     diversity_weight : where to draw the rows; default: that of the rule.
     **parameters : the rule's own, as in `core.runs.select`.
@@ -226,6 +282,9 @@ def tradeoff(
         ratio=ratio,
         budget=budget,
         seed=seed,
+        limits=limits,
+        max_cosine=max_cosine,
+        semdedup=semdedup,
         progress=progress,
     )
     found, wanted = Tradeoff(setup), setup.problem.budget
@@ -237,8 +296,10 @@ def tradeoff(
     )
     if weight == "auto":
         weight = selection.settings["diversity_weight"]
-    limits = found.limits(resolved, diversity_weight=weight, budget=wanted, progress=progress)
+    reach = found.limits(resolved, diversity_weight=weight, budget=wanted, progress=progress)
     curve = found.curve(resolved, progress=progress)
+    effect = found.effect(resolved, selection, seed=seed, progress=progress)
+    chosen = effect.chosen if effect else found.chosen(resolved, selection)
     coverage = found.coverage(selection)
     texts = load_target(setup.project, target).texts
     line = resolved.get("duplicate_cosine")
@@ -247,13 +308,17 @@ def tradeoff(
         target=target,
         budget=wanted,
         diversity_weight=weight,
-        smallest_diversity_weight=limits.smallest_weight,
-        largest_budget=limits.largest_budget,
+        smallest_diversity_weight=reach.smallest_weight,
+        largest_budget=reach.largest_budget,
         support=selection.support,
         alignment_cost=selection.settings["alignment_cost"],
         effective_size=selection.settings["effective_size"],
+        left_out=setup.pool.rows - len(found.candidates),
         rows_sha256=rows_sha256(selection.rows),
-        notes=(*setup.notes, *selection.notes),
+        chosen=chosen,
+        exchanged=effect.exchanged if effect else 0,
+        unconstrained=effect.free if effect else None,
+        notes=(*setup.notes, *selection.notes, *([effect.sentence] if effect else [])),
         curve=tuple(
             CurvePoint(*values)
             for values in zip(

@@ -21,6 +21,7 @@ from pages.ui.text import as_text
 from pages.ui.tradeoff_chart import HELP, limits_in_words, render_curve
 
 _MAP_HEIGHT = 510
+_ROWS, _TARGETS = "Chosen rows, and why", "What each target found"  # tables
 _LIVE = ""  # what is shown when it is no stored run
 
 
@@ -145,9 +146,9 @@ def _render_limits(view: ProjectView, found: Live) -> None:
         return
     st.caption(limits_in_words(preview))
     line = preview.settings.parameters.get("duplicate_cosine")
-    if found.pairs is not None and line is not None:
+    if found.near is not None and line is not None:
         with st.popover(f"What a cosine of {line:.2f} means", width="stretch", key="pairs"):
-            outcome.render_pairs(view, found.pairs, line)
+            outcome.render_pairs(view, found.near.pairs, line)
 
 
 def _render_map(view: ProjectView, shown: outcome.Outcome | None, *, late: bool) -> None:
@@ -159,25 +160,30 @@ def _render_map(view: ProjectView, shown: outcome.Outcome | None, *, late: bool)
         st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
 
 
-def _render_curve(found: Live) -> None:
+def _render_curve(found: Live, settings: Settings) -> None:
     preview = found.preview
-    if preview is None or preview.limits is None or found.curve is None:
+    if preview is None or preview.limits is None or found.curve is None or not settings.has_path:
         return
     st.markdown("**Near or spread out**", help=HELP)
-    render_curve(found.curve, preview)
+    render_curve(found.curve, preview, settings, found.near.effect if found.near else None)
 
 
-def _render_tables(view: ProjectView, shown: outcome.Outcome, found: Live, stored: bool) -> None:
-    target = found.preview.settings.options.get("target") if found.preview else None
-    names = ["Chosen rows, and why"]
-    if found.coverage is not None and target and not stored:
-        names.append("What each target found")
-    tabs = st.tabs(names)
+def _render_tables(
+    view: ProjectView, settings: Settings, shown: outcome.Outcome, found: Live, stored: bool
+) -> None:
+    """The chosen rows, and what each target found; the one that is open."""
+    target = settings.options.get("target")
+    names = [_ROWS, *([_TARGETS] if target and settings.has_path and not stored else [])]
+    tabs = st.tabs(names, key="select-tables", on_change="rerun")
     with tabs[0]:
-        outcome.render_chosen(view, shown)
-    if len(tabs) > 1 and found.coverage is not None and target:
+        if tabs[0].open:
+            outcome.render_chosen(view, shown)
+    if len(tabs) > 1 and tabs[1].open and target:
         with tabs[1]:
-            outcome.render_coverage(view, target, found.coverage)
+            if found.near is None:
+                st.caption(":material/hourglass_top: Looking at each target …")
+            else:
+                outcome.render_coverage(view, target, found.near.coverage)
 
 
 def _render_result(view: ProjectView, run: Run | None, shown: outcome.Outcome | None) -> None:
@@ -235,9 +241,9 @@ def render() -> None:
         _render_result(view, run, shown)
     if run is None:
         with canvas:
-            _render_curve(found)
+            _render_curve(found, settings)
     if shown is not None:
-        _render_tables(view, shown, found, run is not None)
+        _render_tables(view, settings, shown, found, run is not None)
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

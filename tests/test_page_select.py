@@ -126,6 +126,8 @@ def test_the_reason_names_targets_by_their_text_and_coverage_lists_the_far_first
     target = load_target(Project.open(mapped_root), "cooking")
     assert why.startswith("pulled by “")
     assert any(" ".join(text.split())[:30] in why for text in target.texts), why
+    app.session_state["select-tables"] = "What each target found"
+    app.run()
     found = next(d.value for d in app.dataframe if "pulled" in d.value.columns)
     assert found["distance"].is_monotonic_decreasing
     assert found["close"].tolist() == sorted(found["close"])

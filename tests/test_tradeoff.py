@@ -217,3 +217,46 @@ def cli(capfd):
         return code, json.loads(capfd.readouterr().out)
 
     return run
+
+
+def test_constraints_are_obeyed_and_what_they_change_is_said(mapped_root):
+    project = Project.open(mapped_root)
+    free = tradeoff(project, target="cooking", budget=20, diversity_weight=0.3)
+    decide(project, 240, "pin", np.array([9, 200]), "test")
+    decide(project, 240, "drop", np.arange(100, 104), "test")
+    held = {"limits": ["cluster=..6"], "max_cosine": 0.97}
+    report = tradeoff(project, target="cooking", budget=20, diversity_weight=0.3, **held)
+    run = select(
+        project, method="tsds-kde", target="cooking", budget=20, diversity_weight=0.3, **held
+    )
+    assert report.rows_sha256 == run.rows_sha256 != free.rows_sha256
+    assert report.left_out == 4
+    decide(project, 240, "unpin", np.array([9, 200]), "test")
+    other = select(project, method="tsds-kde", target="cooking", budget=20, diversity_weight=0.3)
+    rows, others = (load_run(project, one.run).rows for one in (run, other))
+    assert report.exchanged == len(np.setdiff1d(rows, others)) > 0
+    assert report.unconstrained is not None
+    assert report.chosen.alignment_cost > report.unconstrained.alignment_cost
+    assert any(f"exchange {report.exchanged} of 20 rows" in note for note in report.notes)
+    assert free.unconstrained is None
+    assert free.exchanged == 0
+
+
+def test_the_curve_has_no_rows_that_semdedup_leaves_out(mapped_root):
+    with_copies = tradeoff(Project.open(mapped_root), target="cooking", budget=12)
+    without = tradeoff(Project.open(mapped_root), target="cooking", budget=12, semdedup=0.95)
+    assert without.left_out > with_copies.left_out == 0
+    assert without.unconstrained is None  # they are out of both
+    assert max(one.support for one in without.curve) <= 240 - without.left_out
+
+
+def test_chosen_rows_alone_cost_the_distance_to_the_nearest_of_them(mapped_root):
+    project = Project.open(mapped_root)
+    report = tradeoff(
+        project, target="cooking", method="tsds-uniform", budget=2, diversity_weight=0.0
+    )
+    run = select(project, method="tsds-uniform", target="cooking", budget=2, diversity_weight=0.0)
+    chosen = load_features(project).vectors[load_run(project, run.run).rows].astype(float)
+    targets = encode_target(project, "cooking").astype(float)
+    nearest = np.linalg.norm(targets[:, None] - chosen[None], axis=2).min(axis=1)
+    assert report.chosen.alignment_cost == pytest.approx(nearest.mean(), abs=1e-5)

@@ -106,9 +106,17 @@ def solve_constrained(
     )
 
 
-def _without_duplicates(problem: Problem, cosine: float, progress: Progress) -> NDArray[np.bool_]:
+def after_semdedup(problem: Problem, *, progress: Progress = silent) -> NDArray[np.bool_]:
+    """The candidates that SemDeDup leaves; all of them where it is not asked for."""
+    cosine = problem.constraints.semdedup if problem.constraints else None
+    if cosine is None:
+        return np.ones(len(problem.candidates), bool)
     key = ("semdedup", cosine, problem.pinned.tobytes())
-    kept = problem.remember(key, lambda: semdedup(problem, cosine, progress=progress))
+    return problem.remember(key, lambda: semdedup(problem, cosine, progress=progress))
+
+
+def _without_duplicates(problem: Problem, cosine: float, progress: Progress) -> NDArray[np.bool_]:
+    kept = after_semdedup(problem, progress=progress)
     if np.count_nonzero(kept) < problem.budget:
         raise InputError(
             f"SemDeDup at cosine {cosine:g} leaves {np.count_nonzero(kept):,} of {len(kept):,} "

@@ -27,6 +27,7 @@ Density = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 _WEIGHT_STEP = 1e-12  # far below what anyone sets, far above rounding
 _ROUNDING = 1e-9  # of a count that is a sum of floats
+_KEPT = 8  # points at which a budget is filled
 _FIRST_PREFIX = 16  # neighbours of each target that are looked at before anything is known
 
 
@@ -139,6 +140,7 @@ class TransportPath:
         self._reach = np.full((targets, self._last), np.inf)  # W_jk
         self._known = np.zeros(targets, np.int64)  # neighbours with a known W_jk
         self._densities = np.full(len(self.union), np.nan)
+        self._points: dict[tuple[str, int, bytes], PathPoint | None] = {}
         self._horizon = 0.0  # every pair with W_jk up to here is in the two arrays below
         self._steps = np.empty(0)  # W of the pairs, ascending
         self._costs = np.empty(0)  # Σ_j cost_j from that pair on
@@ -171,7 +173,7 @@ class TransportPath:
 
         None when even its end does not reach so many.
         """
-        return self._first(count, without, lambda masses: masses > 0)
+        return self._remembered("support", count, without, lambda masses: masses > 0)
 
     def smallest_lambda_with_room(
         self, count: int, without: Rows | None = None
@@ -183,7 +185,22 @@ class TransportPath:
         be drawn of which hardly any stands for the same thing as another; at the first point with
         that many rows, all rows within reach would have to be taken, near-duplicates too.
         """
-        return self._first(count, without, lambda masses: np.minimum(masses, 1))
+        return self._remembered("room", count, without, lambda masses: np.minimum(masses, 1))
+
+    def _remembered(
+        self,
+        what: str,
+        count: int,
+        without: Rows | None,
+        places: Callable[[Numbers], NDArray[Any]],
+    ) -> PathPoint | None:
+        """As `_first`; the last few are kept, since every weight below such a point leads to it."""
+        key = (what, count, b"" if without is None else without.tobytes())
+        if key not in self._points:
+            if len(self._points) >= _KEPT:
+                self._points.clear()
+            self._points[key] = self._first(count, without, places)
+        return self._points[key]
 
     def _first(
         self, count: int, without: Rows | None, places: Callable[[Numbers], NDArray[Any]]

@@ -100,6 +100,12 @@ class Desk:
         task.finished.wait(wait)
         return task
 
+    def has(self, key: Hashable) -> bool:
+        """Whether the work of this key is done."""
+        with self._change:
+            task = self._tasks.get(key)
+        return task is not None and task.finished.is_set()
+
     def forget(self, key: Hashable) -> None:
         """Keep a result no longer: it is large, and who asked for it has it."""
         with self._change:

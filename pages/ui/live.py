@@ -14,6 +14,7 @@ from core.selection import Curve, Selection
 from core.selection.memo import Memo
 from core.setup import Setup, set_up
 from core.tradeoff import Limits, Tradeoff
+from core.tradeoff_constraints import Effect
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
 from pages.ui.background import Task, desk, result_of, session_id
@@ -48,6 +49,15 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Near:
+    """What the targets found, pairs of rows near them, and what constraints change if any do."""
+
+    coverage: Coverage
+    pairs: PairSample
+    effect: Effect | None
+
+
+@dataclass(frozen=True)
 class Live:
     """What there is by now; `waiting` are the tasks whose results are not in it.
 
@@ -57,8 +67,7 @@ class Live:
     preview: Preview | None = None
     current: bool = False
     curve: Curve | None = None
-    coverage: Coverage | None = None
-    pairs: PairSample | None = None
+    near: Near | None = None
     waiting: tuple[Task, ...] = ()
 
 
@@ -120,11 +129,14 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         task.progress(0, 0, "drawing the curve")
         return path.curve(settings.beside_weight, up_to=up_to, progress=task.progress)
 
-    def near(task: Task) -> tuple[Coverage, PairSample]:
+    def near(task: Task) -> Near:
         path = ground(task).tradeoff
         assert path is not None
         task.progress(0, 0, "looking at each target")
-        return path.coverage(now.selection), path.pairs
+        changed = path.effect(
+            settings.beside_weight, now.selection, seed=settings.seed, progress=task.progress
+        )
+        return Near(path.coverage(now.selection), path.pairs, changed)
 
     waiting: list[Task] = []
 
@@ -153,12 +165,13 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     if not settings.has_path:
         return Live(now, True)
     laid_by = repr(sorted(settings.beside_weight.items()))
-    # What the preview went through is known already; the far end may take seconds.
-    known = float(now.selection.settings["diversity_weight"])
-    part = asked("part of curve", (laid_by, known), partial(curve, up_to=known))
+    part = None
+    if not desk().has(("curve", key, laid_by)):
+        # What the preview went through is known already; the far end may take seconds.
+        known = float(now.selection.settings["diversity_weight"])
+        part = asked("part of curve", (laid_by, known), partial(curve, up_to=known))
     found = asked("near", exact, near)
     drawn = asked("curve", laid_by, curve) or part
     if drawn is not None:
         st.session_state["curve"] = (key, drawn)
-    coverage, pairs = found or (None, None)
-    return Live(now, True, drawn, coverage, pairs, tuple(waiting))
+    return Live(now, True, drawn, found, tuple(waiting))

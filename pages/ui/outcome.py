@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.recipe import target_of
 from core.runs import Run
 from core.selection import Selection
-from core.sources import source_shares
+from core.sources import random_shares, source_shares
 from core.targets import list_targets, load_target
 from core.told import fills, pulled_by, shortened, told_by_text
 from core.tradeoff_coverage import Coverage
@@ -109,13 +109,17 @@ def render_numbers(outcome: Outcome) -> None:
 def render_sources(view: ProjectView, outcome: Outcome) -> None:
     """Draw the share of each source, beside the pool's and Random's."""
     assert view.pool is not None
-    sources = view.pool.sources()
+    sources, decided = view.pool.sources(), view.decisions
+    random = None
+    if not decided.dropped[outcome.rows].any():
+        random = _random(view.pool.fingerprint, view.log_id, len(outcome.rows), view)
     shares = source_shares(
         sources.codes,
         sources.names,
         outcome.rows,
-        view.decisions.candidates,
-        view.decisions.pinned_rows,
+        decided.candidates,
+        decided.pinned_rows,
+        random,
     )
     st.markdown(
         "**Where the rows come from**",
@@ -144,6 +148,13 @@ def render_sources(view: ProjectView, outcome: Outcome) -> None:
         height="content" if len(shares) < 10 else 360,
         alt="Sources of the selection beside those of the pool and of Random",
     )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _random(pool: str, decided: str, budget: int, _view: ProjectView) -> NDArray[np.float64]:
+    assert _view.pool is not None
+    sources, now = _view.pool.sources(), _view.decisions
+    return random_shares(sources.codes, len(sources.names), now.candidates, now.pinned_rows, budget)
 
 
 def render_chosen(view: ProjectView, outcome: Outcome) -> None:

@@ -90,6 +90,13 @@ def _moved(key: str, switch: str) -> None:
         state[switch] = False
 
 
+def set_by_hand(rule: Rule, name: str, value: float) -> None:
+    """Move the slider of an automatic parameter, as a hand would; for a callback."""
+    key = f"{rule.id}-{name}"
+    st.session_state[key] = value
+    st.session_state[f"{key}-auto"] = False
+
+
 def show_automatic(rule: Rule, name: str, value: float) -> None:
     """Put the slider of an automatic parameter where "auto" came to, which draws the page again."""
     parameter = next(one for one in rule.parameters if one.name == name)

@@ -1,32 +1,76 @@
-"""The trade-off curve: cost and reach by diversity weight, and where the settings stand on it."""
+"""The trade-off curve: cost and reach by diversity weight, and the handle that moves the weight."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from core.selection import Curve
+from core.tradeoff_constraints import Effect
 from pages.ui.live import Preview
+from pages.ui.parameters import set_by_hand
+from pages.ui.settings import Settings
 
-_HEIGHT = 190
-_SHADE, _MARK = "rgba(128, 132, 140, 0.16)", "rgba(128, 132, 140, 0.9)"
+_FOLDER = Path(__file__).parents[2] / "assets" / "tradeoff"
+_COMPONENT = st.components.v2.component(
+    "winnow_tradeoff",
+    html=(_FOLDER / "tradeoff.html").read_text("utf-8"),
+    css=(_FOLDER / "tradeoff.css").read_text("utf-8"),
+    js=(_FOLDER / "tradeoff.js").read_text("utf-8"),
+)
+_KEY, _SEQ = "tradeoff", "tradeoff-seq"
+_LAST = 0.99  # of the weight, as the curve shows it
 HELP = (
-    "Alignment cost: mean distance from the target examples to the rows that their mass goes to; "
-    "lower is nearer. Rows in reach: rows with a chance above zero (the support). Effective size: "
-    "(Σp)²/Σp², dotted: how many rows of equal chance would be as spread out. Grey: too few rows "
-    "are in reach for the budget; the dashed line is the smallest weight with enough."
+    "Drag the handle: the map follows. Alignment cost: mean distance from the target examples to "
+    "the rows that their mass goes to; lower is nearer. Rows in reach: rows with a chance above "
+    "zero (the support). Effective size: (Σp)²/Σp², dotted: how many rows of equal chance would be "
+    "as spread out. Grey: too few rows are in reach for the budget; the dashed line is the "
+    "smallest weight with enough."
 )
 
 
-def render_curve(curve: Curve, preview: Preview) -> None:
-    """Draw the curve with the point of the preview on it."""
-    st.plotly_chart(
-        _figure(curve, preview),
-        key="tradeoff",
-        height=_HEIGHT,
-        config={"displayModeBar": False},
-        alt="Alignment cost and rows in reach against the diversity weight; "
-        + limits_in_words(preview),
-    )
+def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Effect | None) -> None:
+    """Draw the curve with the point of the preview on it, and the handle where it was put.
+
+    Parameters
+    ----------
+    effect : what constraints change, where there are any.
+    """
+    asked = settings.parameters["diversity_weight"]
+    found, limits = preview.selection.settings, preview.limits
+    assert limits is not None
+
+    def moved() -> None:
+        state = st.session_state.get(_KEY)
+        move = state.get("moved") if isinstance(state, dict) else None
+        if not isinstance(move, dict):
+            return
+        weight, st.session_state[_SEQ] = move.get("weight"), move.get("seq")
+        if isinstance(weight, int | float) and 0 <= weight <= _LAST:
+            set_by_hand(settings.rule, "diversity_weight", round(float(weight), 2))
+
+    used = float(found["diversity_weight"])
+    data: dict[str, Any] = {
+        "weights": curve.diversity_weights.tolist(),
+        "cost": curve.alignment_costs.round(4).tolist(),
+        "reach": curve.supports.tolist(),
+        "size": curve.effective_sizes.round(1).tolist(),
+        "now": {
+            "weight": min(used, _LAST),
+            "cost": float(found["alignment_cost"]),
+            "reach": preview.selection.support,
+            "size": float(found["effective_size"]),
+        },
+        "asked": min(round(used, 2), _LAST) if asked == "auto" else float(asked),
+        "least": 1.0 if limits.smallest_weight is None else limits.smallest_weight,
+        "label": "Diversity weight, on the trade-off curve",
+        "seq": st.session_state.get(_SEQ) or 0,
+        "chosen": effect.chosen.alignment_cost if effect else None,
+        "free": effect.free.alignment_cost if effect else None,
+        "note": effect.sentence if effect else "",
+    }
+    _COMPONENT(data=data, key=_KEY, on_moved_change=moved)
 
 
 def limits_in_words(preview: Preview) -> str:
@@ -34,7 +78,7 @@ def limits_in_words(preview: Preview) -> str:
     limits, budget = preview.limits, preview.settings.budget
     assert limits is not None
     if preview.automatic:
-        at = min(preview.selection.settings["diversity_weight"], 0.99)
+        at = min(preview.selection.settings["diversity_weight"], _LAST)
         spare = limits.largest_budget > budget and "duplicate_cosine" in preview.settings.parameters
         return (
             f"Automatic: at {at:.2f}, {limits.largest_budget:,} rows are in reach for {budget:,}"
@@ -54,77 +98,3 @@ def limits_in_words(preview: Preview) -> str:
 def _up(weight: float) -> float:
     """Rounded up, so that the weight that is named is enough."""
     return float(np.ceil(weight * 100) / 100)
-
-
-def _figure(curve: Curve, preview: Preview) -> go.Figure:
-    weights, found = curve.diversity_weights, preview.selection.settings
-    at = float(found["diversity_weight"])
-    limits, budget = preview.limits, preview.settings.budget
-    assert limits is not None
-    figure = go.Figure()
-    lines = (
-        ("alignment cost", curve.alignment_costs, found["alignment_cost"], "y", "solid", ".3f"),
-        ("rows in reach", curve.supports, preview.selection.support, "y2", "solid", ",.0f"),
-        ("effective size", curve.effective_sizes, found["effective_size"], "y2", "dot", ",.0f"),
-    )
-    theme = st.context.theme.type or "light"
-    colors = st.get_option(f"theme.{theme}.chartCategoricalColors")
-    for name, values, value, axis, dash, form in lines:
-        color = colors[axis == "y2"]
-        figure.add_scatter(
-            x=weights,
-            y=values,
-            name=name,
-            yaxis=axis,
-            mode="lines",
-            line={"color": color, "width": 2 if dash == "solid" else 1.5, "dash": dash},
-            hovertemplate=f"{name} %{{y:{form}}}<extra></extra>",
-        )
-        figure.add_scatter(
-            x=[at],
-            y=[value],
-            yaxis=axis,
-            mode="markers",
-            marker={"color": color, "size": 9 if dash == "solid" else 6},
-            hoverinfo="skip",
-        )
-    figure.add_vline(at, line={"color": _MARK, "width": 1})
-    least = 1.0 if limits.smallest_weight is None else limits.smallest_weight
-    if least > 0:
-        figure.add_vrect(0, min(least, 0.99), fillcolor=_SHADE, line_width=0, layer="below")
-    if 0 < least < 0.99:
-        figure.add_vline(least, line={"color": _MARK, "width": 1.5, "dash": "dash"})
-    notes = (
-        (0, 1, "alignment cost", colors[0]),
-        (1, 1, "rows in reach, dotted: effective size", colors[1]),
-        (1, 0, "diversity weight", _MARK),  # inside: a title would make the chart higher
-    )
-    for x, y, text, color in notes:
-        figure.add_annotation(
-            x=x,
-            y=y,
-            xref="paper",
-            yref="paper",
-            xanchor="left" if x == 0 else "right",
-            yanchor="bottom",
-            text=text,
-            font={"color": color, "size": 12},
-            showarrow=False,
-        )
-    figure.update_layout(
-        margin={"l": 30, "r": 30, "t": 20, "b": 20},
-        hovermode="x",
-        showlegend=False,
-        xaxis={"range": [0, 0.99], "nticks": 6, "zeroline": False, "showgrid": False},
-        yaxis={"nticks": 4, "zeroline": False},
-        yaxis2={
-            "overlaying": "y",
-            "side": "right",
-            "type": "log",
-            "showgrid": False,
-            "dtick": 1,
-            "tickformat": "~s",
-        },
-        meta={"budget": budget, "diversity_weight": at, "smallest_weight": least},
-    )
-    return figure

@@ -46,16 +46,17 @@ def test_a_slider_moves_the_selection_and_sends_no_coordinates(
     page.reload()
     drawn = MapOnPage(page).ready()
     expect(page.get_by_role("button", name="Lasso")).to_be_hidden()  # this map is to be looked at
-    reach = page.get_by_text(re.compile(r"reaches [\d,]+|rows are in reach for"))
+    reach = page.get_by_text(re.compile(r"reaches [\d,]+|[\d,]+ rows are in reach for"))
     expect(reach).to_be_visible(timeout=MINUTE)
-    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=MINUTE)
+    curve = page.locator(".tradeoff svg")
+    expect(curve.locator("polyline")).to_have_count(3, timeout=MINUTE)
     wait_idle(page)
     assert any(coordinates in frame for frame in frames)
 
     before = reach.inner_text()
     uploads, view = drawn.data("uploads"), drawn.view()
     frames.clear()
-    slider = page.get_by_role("slider", name=re.compile("Diversity weight"))
+    slider = page.get_by_role("slider", name=re.compile(r"^Diversity weight(?!,)"))
     slider.focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight")
@@ -64,6 +65,25 @@ def test_a_slider_moves_the_selection_and_sends_no_coordinates(
     expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
     assert drawn.view() == view
     assert frames and not any(coordinates in frame for frame in frames)
+
+    handle = page.get_by_role("slider", name=re.compile("on the trade-off curve"))
+    assert handle.get_attribute("aria-valuenow") == slider.input_value()
+    box = curve.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.5 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=4)
+    page.mouse.up()
+    dragged = float(handle.get_attribute("aria-valuenow"))
+    assert 0.55 < dragged < 0.85
+    expect(slider).to_have_value(f"{dragged:g}")
+    page.wait_for_url(re.compile(f"diversity.weight={dragged:g}"))
+    wait_idle(page)
+    uploads = drawn.data("uploads")
+    handle.press("Home")
+    expect(slider).to_have_value("0")
+    expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
+    assert not any(coordinates in frame for frame in frames)
 
 
 def test_settings_outlive_another_page_and_a_reload(serve, open_page, mapped_root):
