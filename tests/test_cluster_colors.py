@@ -39,7 +39,7 @@ def test_clusters_that_edits_leave_alone_keep_their_colour(project):
     points = display_points(load_layout(project))
     first = load_clusters(project)
 
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def run(data):
         before, hues = first, first_hues(first, points)

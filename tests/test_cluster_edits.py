@@ -86,7 +86,7 @@ def test_any_edits_keep_a_partition_and_are_taken_back_one_by_one(project):
     kind = f"clusters:{original.pointer('features')}"
     first = original.pointer(kind)
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def run(data):
         original.point(kind, first)

@@ -23,7 +23,7 @@ def clusters_of(centroids, sizes, keywords=None, titles=None):
     return Clusters("f", labels, centroids, titles, keywords, list(sizes), empty, empty, 0, 0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 14), st.integers(0, 10_000), st.data())
 def test_groups_are_those_of_ward_on_the_rows(k, seed, data):
     rng = np.random.default_rng(seed)

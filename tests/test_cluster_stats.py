@@ -53,7 +53,7 @@ def test_every_cluster_is_described(project):
         plain.sources(4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_arrays_give_what_a_loop_gives(data):
     k, n = data.draw(st.integers(1, 5)), data.draw(st.integers(5, 40))

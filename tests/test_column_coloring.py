@@ -185,7 +185,7 @@ def test_fixed_colours_differ_for_every_kind_of_vision(theme):
         assert apart.min() > 0.1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sets(st.sampled_from("abc")), min_size=1, max_size=40))
 def test_tags_are_coloured_by_the_set_of_them(rows):
     masks = {label: np.array([label in row for row in rows]) for label in "cab"}

@@ -52,7 +52,7 @@ def decisions_on(rows):
     return st.lists(st.tuples(action, st.sets(st.sampled_from(rows), min_size=1)), max_size=5)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     before=decisions_on(range(ROWS)),
     first=decisions_on(range(0, ROWS, 2)),

@@ -183,7 +183,7 @@ class Log(RuleBasedStateMachine):
 
 decision_actions = ("drop", "keep", "restore", "pin", "unpin", "tag", "untag")
 TestLog = Log.TestCase
-TestLog.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestLog.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ def test_minilm_of_the_package_is_minilm(monkeypatch, tmp_path):
 
 
 @needs_avx2
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(1, 48),
     outputs=st.integers(1, 5),
@@ -225,7 +225,7 @@ def test_the_product_is_that_of_whole_numbers(rows, outputs, inputs, seed):
     np.testing.assert_allclose(out[:rows], expected, rtol=1e-4, atol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.sampled_from(["normal", "flat", "peak", "zero"]), st.integers(0, 99))
 def test_no_input_can_overflow_a_sum(inputs, kind, seed):
     draw = np.random.default_rng(seed)
@@ -640,7 +640,7 @@ def test_static_is_taken_where_minilm_cannot_be_had(monkeypatch):
 # Helpers
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 60), max_size=80), st.integers(1, 200), st.booleans())
 def test_batches_hold_every_text_once_within_the_budget(lengths, budget, padded):
     batches = by_tokens(lengths, budget, padded=padded)

@@ -32,7 +32,7 @@ def no_warnings():
         yield
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(NUMBERS)
 @example([-MOST, MOST, *map(float, range(30))])
 @example([5e-324, MOST, *map(float, range(1, 30))])
@@ -52,7 +52,7 @@ def test_every_number_is_in_one_bar(numbers):
         assert np.count_nonzero(column.between(low, high)) == count
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(NUMBERS, st.booleans())
 @example([-MOST, MOST, *map(float, range(30))], False)
 def test_every_number_has_a_colour_on_a_finite_scale(numbers, logarithmic):

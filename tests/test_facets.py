@@ -86,7 +86,7 @@ RULES = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     rules=st.lists(RULES, min_size=1, max_size=4),
     words=st.sampled_from(["", "garlic", "galaxy 1"]),
@@ -194,7 +194,7 @@ def test_rows_on_the_map_are_denser_where_more_lie():
     assert map_density(np.zeros((3, 2), np.float32)).tolist() == [1, 1, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.builds(Between, st.text(max_size=5), FLOATS, FLOATS)
     | st.builds(AnyOf, st.text(max_size=5), st.lists(st.text(max_size=5)).map(tuple))

@@ -170,7 +170,7 @@ def test_a_damaged_shard_is_encoded_again(project, encoders, damage):
     np.testing.assert_array_equal(load_features(project).vectors, expected(project))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(at=st.integers(0, 10**6), change=st.integers(1, 255))
 def test_any_changed_byte_of_a_shard_is_noticed_or_harmless(tmp_path_factory, at, change):
     from core.feature_store import Store
@@ -569,7 +569,7 @@ def test_one_of_several_arrays_can_be_named(project, tmp_path):
         import_features(project, as_npy(tmp_path, vectors()), column="a")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 20), st.integers(1, 9), st.floats(1e-30, 1e30))
 def test_checked_vectors_point_the_same_way_with_norm_one(rows, dim, scale):
     raw = np.random.default_rng(rows * dim).normal(size=(rows, dim)) + 0.01

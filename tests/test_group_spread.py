@@ -36,7 +36,7 @@ def plain(vectors, rows):
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(2, 9), min_size=1, max_size=12),
     together=st.sampled_from([1, 40, 1 << 20]),

@@ -28,7 +28,7 @@ whole = st.integers(-6, 6).map(float)
 places = st.tuples(whole, whole)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     points=st.lists(places, min_size=0, max_size=40),
     polygon=st.lists(places, min_size=3, max_size=12),
@@ -38,7 +38,7 @@ def test_agrees_with_exact_arithmetic_on_edges_and_vertices_too(points, polygon)
     assert inside(xy, np.array(polygon)).tolist() == oracle(points, polygon)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), vertices=st.integers(3, 60))
 def test_agrees_with_exact_arithmetic_on_drawn_loops(seed, vertices):
     rng = np.random.default_rng(seed)
@@ -95,7 +95,6 @@ def test_the_result_is_ascending_rows():
     assert (np.diff(rows) > 0).all()
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
 def test_combine_is_set_algebra(current, found):
     one, two = np.array(sorted(current), np.int64), np.array(sorted(found, reverse=True), np.int64)

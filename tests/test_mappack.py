@@ -73,7 +73,7 @@ def test_a_map_comes_back_as_it_went():
     assert both["lit"] + both["dropped"] + both["others"] == len(points)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     codes=st.lists(st.integers(-1, 13), min_size=1, max_size=80),
     marks=st.lists(st.integers(0, 3), min_size=80, max_size=80),
@@ -145,7 +145,7 @@ def test_ids_follow_content_so_that_only_changes_are_uploaded():
 
 
 @given(st.integers(1, 3_000_000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_stride_visits_every_row_once(n):
     assert math.gcd(golden_stride(n), n) == 1
 

@@ -70,7 +70,7 @@ def test_vendi_of_copies_is_one_and_of_orthonormal_rows_their_number():
     assert metrics.vendi(copied) == pytest.approx(8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 5))
 def test_vendi_has_one_value_by_either_matrix(n, dim, seed):
     chosen = unit(n, dim, seed)

@@ -32,7 +32,7 @@ def project(mapped_root):
     return Project.open(mapped_root)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.floats(0.8, 0.99))
 def test_groups_hold_kept_rows_and_one_of_each_stays(seed, cosine):
     rng = np.random.default_rng(seed)

@@ -47,7 +47,7 @@ def test_same_as_brute_force(engine, rows, dim, k, dtype):
 
 
 # Small whole numbers: every distance is exact, so that ties are real ties.
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 40), st.integers(1, 4), st.integers(1, 50), st.booleans(), st.integers(0, 10_000)
 )

@@ -10,7 +10,7 @@ from pools import build
 from core.duplicates import first_rows, text_hash
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_first_rows_are_those_of_a_dictionary(values):
     seen: dict[int, int] = {}
@@ -21,9 +21,7 @@ def test_first_rows_are_those_of_a_dictionary(values):
     assert first_rows(np.array(values, np.uint64)).tolist() == expected
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text("aé é\t\n.[", min_size=1, max_size=4), min_size=1, max_size=30))
 def test_duplicates_are_those_of_a_dictionary(tmp_path, texts):
     pool, report = build(tmp_path, [{"text": f"x {text}"} for text in texts])

@@ -22,7 +22,6 @@ from core.reading import ReadOptions, Tally, read_rows
 
 QUICK = settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -35,7 +35,7 @@ def project(mapped_root):
     return Project.open(mapped_root)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 70))
 def test_the_likest_rows_are_those_of_a_sort(seed, limit):
     rng = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def obeys(rows, given, *, pinned=()):
     return all(rows[a] in pinned and rows[b] in pinned for a, b in close)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(rule=st.sampled_from(sorted(RULES)), data=st.data())
 def test_every_rule_obeys_or_says_why_not(rule, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
@@ -132,7 +132,7 @@ def test_the_order_of_the_pool_does_not_matter(rule):
     assert chosen(np.arange(120)) == chosen(rng.permutation(120))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_limits_of_one_column_drop_the_fewest_and_the_least_wanted(data):
     """Against all choices there are: the most kept, and of those the most wanted."""
@@ -170,7 +170,7 @@ def test_limits_of_one_column_drop_the_fewest_and_the_least_wanted(data):
     assert sum(order.tolist().index(row) for row in kept) == best
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_limits_of_several_columns_are_met_whenever_they_can_be(data):
     size = data.draw(st.integers(3, 8))

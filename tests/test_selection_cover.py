@@ -37,7 +37,7 @@ def farthest_first(problem):
     return problem.candidates[chosen]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), block=st.sampled_from([1, 2, 5, 4096]), cells=st.sampled_from([7, 1 << 20]))
 def test_k_center_is_farthest_first_whatever_the_blocks(data, block, cells):
     given = small(data)
@@ -93,7 +93,7 @@ def check_greedy(problem, selection, among=None):
     return level.sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), kept=st.sampled_from([1, 1 << 29]))
 def test_facility_location_is_greedy(data, kept):
     given = small(data)
@@ -104,7 +104,7 @@ def test_facility_location_is_greedy(data, kept):
     check_greedy(given, selection)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31))
 def test_facility_location_is_within_its_bound(seed):
     features = np.random.default_rng(seed).standard_normal((9, 3)).astype(np.float32)
@@ -127,7 +127,7 @@ def test_copies_are_taken_by_row_whatever_the_threads_and_the_width_of_a_product
         assert np.isin(rows, lowest).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_sampled_facility_location_keeps_its_promises(data):
     given = small(data)

@@ -34,7 +34,7 @@ def test_equals_the_double_loop(sigma, dtype):
     assert expected.max() > 1 or sigma < 0.3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), sigma=st.floats(0.01, 2), dim=st.integers(1, 60))
 def test_no_pair_is_pruned_wrongly(seed, sigma, dim):
     rng = np.random.default_rng(seed)

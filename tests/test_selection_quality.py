@@ -35,7 +35,7 @@ def down_by_quality(problem, most):
     return taken, rest[: problem.budget - len(taken)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     data=st.data(),
     most=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
@@ -56,7 +56,7 @@ def test_deita_goes_down_and_leaves_out_what_is_alike(data, most, block):
         assert f"the last {len(rest)} are" in selection.notes[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), weight=st.sampled_from([0.0, 0.3, 0.9, 1.0]), sampled=st.booleans())
 def test_qdit_takes_what_adds_most(data, weight, sampled):
     given = small(data)

@@ -57,7 +57,7 @@ def problem(budget=40, seed=0, **changes):
     return Problem(budget=budget, seed=seed, **given)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rule=st.sampled_from(sorted(RULES)), data=st.data())
 def test_exact_size_different_rows_pinned_in_dropped_out(rule, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
@@ -158,7 +158,7 @@ def test_quota_of_a_stratum():
 
 
 @pytest.mark.parametrize("rule", ["kmeans-closest", "kmeans-median"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_rows_beside_the_centroid_or_at_the_median_distance(rule, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))

@@ -16,7 +16,7 @@ weights_lists = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(weights=weights_lists, share=st.floats(0, 1), seed=st.integers(0, 99))
 def test_water_fill_meets_total_and_bounds(weights, share, seed):
     weights = np.array(weights)
@@ -29,7 +29,7 @@ def test_water_fill_meets_total_and_bounds(weights, share, seed):
     assert (values >= floors).all() and (values <= caps + 1e-12).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=15),
     data=st.data(),
@@ -52,7 +52,7 @@ def test_weightless_entries_share_what_the_others_cannot_take():
     np.testing.assert_allclose(water_fill(np.array([1e-320, 1.0, 1.0]), 2.5), [0.5, 1, 1])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     weights=st.lists(st.floats(0.0, 50), min_size=1, max_size=60),
     size=st.integers(0, 60),
@@ -73,7 +73,7 @@ extreme = st.sampled_from([0.0, 5e-324, 1e-320, 1e-300, 1e-199, 1e-16, 0.3, 1.0,
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(weights=st.lists(extreme, min_size=1, max_size=20), data=st.data())
 def test_extreme_weights_give_the_exact_size(weights, data):
     size = data.draw(st.integers(0, len(weights)))
@@ -116,7 +116,7 @@ def _all_allocations(total, caps, floors):
     return [split for split in itertools.product(*ranges) if sum(split) == total]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_quotas_are_the_whole_numbers_nearest_to_the_shares(data):
     groups = data.draw(st.integers(1, 4))

@@ -68,7 +68,7 @@ def turns(problem):
     return taken
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problem=grids(), more=st.sampled_from([0, 16]), pairs=st.sampled_from([1, 12, 1 << 24]))
 def test_round_robin_goes_by_the_book(problem, more, pairs):
     # Few neighbours, so that targets run out of them.
@@ -99,7 +99,7 @@ def test_targets_that_are_alike_share_out_their_neighbours():
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(problem=grids())
 def test_doubly_greedy_takes_the_best_pair_again_and_again(problem):
     distances = squares(problem.features, problem.targets)
@@ -117,7 +117,7 @@ def test_doubly_greedy_takes_the_best_pair_again_and_again(problem):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(problem=grids())
 def test_mean_similarity_takes_the_highest_mean_cosine(problem):
     def unit(vectors):
@@ -147,7 +147,7 @@ def test_mean_similarity_names_a_row_that_is_not_finite():
         solve("mean-similarity", Problem(features, np.arange(5), 2, targets=features[:1]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problem=clouds(), within=st.sampled_from(["nearest", "random"]))
 def test_k_means_by_target_gives_clusters_the_shares_of_the_targets(problem, within):
     labels, budget = problem.labels, problem.budget
@@ -215,7 +215,7 @@ def test_clusters_nearest_to_the_targets_give_what_is_missing():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=clouds(), relaxation=st.sampled_from([0.0, 0.01, 0.3]), data=st.data())
 def test_the_plan_is_the_optimum(problem, relaxation, data):
     """Where D + entropy · log(P / abᵀ) + relaxation · log(Pᵀ1 / b) is the same for all pairs of a
@@ -244,7 +244,7 @@ def test_the_plan_is_the_optimum(problem, relaxation, data):
         np.testing.assert_allclose(np.ptp(price[target, seen[target]]), 0, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problem=clouds())
 def test_uot_without_a_cost_on_the_rows_is_a_softmax_of_each_target(problem):
     selection = solve("uot", problem, entropy=0.2, relaxation=0.0)
@@ -319,7 +319,7 @@ def test_uot_looks_at_as_many_neighbours_as_memory_allows(monkeypatch):
 
 
 @pytest.mark.parametrize("rule", CERTAIN)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_the_order_of_the_rows_does_not_matter(rule, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
@@ -368,7 +368,7 @@ def test_they_are_target_driven_rules():
     assert all(RULES[rule].needs_target for rule in ALL)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(8, 60),
     left_out=st.integers(0, 12),

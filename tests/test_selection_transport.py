@@ -86,7 +86,7 @@ small = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(**small)
 def test_equals_the_heap(seed, targets, pool, k, grid, copies, weight, scale):
     rows, distances, densities = problem(
@@ -171,7 +171,7 @@ def test_nearest_target_weight_below_its_share_still_sums_to_one():
     np.testing.assert_allclose(point.probabilities, [0.5, 0.5])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(seed=small["seed"], targets=small["targets"], grid=small["grid"], copies=small["copies"])
 def test_support_and_cost_rise_with_the_weight(seed, targets, grid, copies):
     rows, distances, densities = problem(seed, targets, 50, 30, grid=grid, copies=copies)
@@ -180,7 +180,7 @@ def test_support_and_cost_rise_with_the_weight(seed, targets, grid, copies):
     assert (np.diff(curve.alignment_costs) >= -1e-9).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=small["seed"],
     targets=small["targets"],
@@ -205,7 +205,7 @@ def test_smallest_weight_that_holds_a_budget(seed, targets, grid, copies, count)
     assert path.solve(point.diversity_weight).support >= point.support
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=small["seed"],
     targets=small["targets"],

@@ -36,7 +36,7 @@ def plain_groups(vectors, cosine):
     return first
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), cosine=st.floats(0.8, 0.999))
 def test_groups_are_those_of_all_pairs(seed, cosine):
     vectors = planted(seed)

@@ -24,7 +24,7 @@ def dialogue(*texts, system=""):
     return record([(("user", "assistant")[at % 2], text) for at, text in enumerate(texts)], system)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TURNS, TURNS, st.sampled_from(["", "be kind"]), st.sampled_from(["", "be kind", "be brief"]))
 def test_turns_keep_their_order_and_pieces_give_both_back(first, second, system, other):
     one, two = record(first, system), record(second, other)
