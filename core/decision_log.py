@@ -154,14 +154,14 @@ class Log:
         self._decisions: Decisions | None = None
 
     @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
-        return bool(self._past)
+    def to_undo(self) -> int | None:
+        """The entry that undo would take back."""
+        return self._past[-1].entry if self._past else None
 
     @property
-    def can_redo(self) -> bool:
-        """Whether there is a step to put back."""
-        return bool(self._future)
+    def to_redo(self) -> int | None:
+        """The entry that redo would put back."""
+        return self._future[-1].entry if self._future else None
 
     def point_after(self, entry_id: int) -> Point | None:
         """What stood right after an entry, 0: before all; None if there is no such entry."""
@@ -253,8 +253,8 @@ class Log:
                 unpack(state.pinned, rows),
                 Tags(state.tags, rows),
                 entries,
-                by_id[self._past[-1].entry] if self._past else None,
-                by_id[self._future[-1].entry] if self._future else None,
+                by_id[self.to_undo] if self.to_undo else None,
+                by_id[self.to_redo] if self.to_redo else None,
             )
         return self._decisions
 
@@ -291,8 +291,8 @@ def opened_log(
 ) -> Iterator[tuple[Log, sqlite3.Connection]]:
     """Yield the log as it is in the database, in one transaction.
 
-    With `writing` no other window can append meanwhile; what this one appends is not in the log
-    before it is opened again.
+    With `writing` no other window can append meanwhile; what this one appends is in the log once
+    that is read again.
     """
     with _logs_lock:
         log = _logs.setdefault((project.root, rows), Log(rows))
@@ -305,6 +305,8 @@ def opened_log(
         with log.lock:
             log.read(db)
             yield log, db
+            if writing:  # before another thread reads the log, which may hold what was appended
+                db.commit()
 
 
 def append(

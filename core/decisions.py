@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decision_log import Decisions, Entry, append, opened_log, rows_of
+from core.decision_log import Decisions, Entry, Log, append, opened_log, rows_of
 from core.decision_state import to_blob
 from core.errors import InputError
 from core.project import Project
@@ -79,7 +79,8 @@ def decide(
 ) -> Decisions:
     """Append one decision on the rows `chosen` of a pool of `rows` rows; return the new state.
 
-    `chosen` holds row numbers, or is a boolean mask of shape (rows,).
+    `chosen` holds row numbers, or is a boolean mask of shape (rows,). The decision is the last entry
+    of the state that is returned, whatever other windows decide meanwhile.
 
     `drop` takes rows out (and unpins them); `keep` drops all other rows; `restore` brings rows
     back that were dropped; `pin` makes every selection take them (and restores them); `unpin` takes
@@ -111,29 +112,38 @@ def decide(
         if label is not None:
             check_labels(log.state(db).tags, action, label)
         append(db, action, blob=blob, count=len(chosen), origin=origin, label=label, note=note)
-    return load_decisions(project, rows)
+        return _as_appended(log, db)
 
 
-def undo(project: Project, rows: int) -> Decisions:
+def undo(project: Project, rows: int, *, expected: int | None = None) -> Decisions:
     """Take back the last decision that stands, or the last going back.
 
+    Parameters
+    ----------
+    expected : id of the entry that is to be taken back; unless given, whatever comes next.
+
     Raises
     ------
     InputError
-        There is nothing to undo.
+        There is nothing to undo, or something else than what is expected.
     """
-    return _step(project, rows, "undo")
+    return _step(project, rows, "undo", expected)
 
 
-def redo(project: Project, rows: int) -> Decisions:
+def redo(project: Project, rows: int, *, expected: int | None = None) -> Decisions:
     """Put back the decision that was undone last.
 
+    Parameters
+    ----------
+    expected : id of the entry that is to be put back; unless given, whatever comes next.
+
     Raises
     ------
     InputError
-        There is nothing to redo: no undo came before, or a new decision came after it.
+        There is nothing to redo (no undo came before, or a new decision came after it), or
+        something else than what is expected.
     """
-    return _step(project, rows, "redo")
+    return _step(project, rows, "redo", expected)
 
 
 def go_back(project: Project, rows: int, entry_id: int) -> Decisions:
@@ -156,7 +166,7 @@ def go_back(project: Project, rows: int, entry_id: int) -> Decisions:
             when = f"after entry {entry_id}" if entry_id else "before all decisions"
             raise InputError(f"The rows are already as they were {when}.")
         append(db, "back", about=entry_id)
-    return load_decisions(project, rows)
+        return _as_appended(log, db)
 
 
 def annotate(project: Project, entry_id: int, note: str) -> None:
@@ -234,13 +244,27 @@ def check_labels(known: dict[str, NDArray[np.uint8]], action: str, label: str) -
         )
 
 
-def _step(project: Project, rows: int, action: str) -> Decisions:
+def _step(project: Project, rows: int, action: str, expected: int | None) -> Decisions:
     # The check and the append are one transaction, so that two windows cannot undo one entry twice.
     with opened_log(project, rows, writing=True) as (log, db):
-        if not (log.can_undo if action == "undo" else log.can_redo):
+        entry = log.to_undo if action == "undo" else log.to_redo
+        if entry is None:
             raise InputError(f"There is nothing to {action}.")
+        if expected is not None and entry != expected:
+            (what,) = (one.sentence for one in log.entries() if one.id == entry)
+            done = {"undo": "undone", "redo": "redone"}[action]
+            raise InputError(
+                f"Nothing was {done}: what comes next is another step by now ({what}); look at it "
+                "first."
+            )
         append(db, action)
-    return load_decisions(project, rows)
+        return _as_appended(log, db)
+
+
+def _as_appended(log: Log, db: sqlite3.Connection) -> Decisions:
+    """The state right after what was just appended, before any other window can append."""
+    log.read(db)
+    return log.decisions(db)
 
 
 def _check_decision(db: sqlite3.Connection, entry_id: int) -> None:

@@ -236,17 +236,17 @@ class Workspace:
 
         return entry_rows(self.project, self.pool.rows, entry_id)
 
-    def undo(self) -> "Decisions":
-        """Take back the last decision."""
+    def undo(self, *, expected: int | None = None) -> "Decisions":
+        """Take back the last decision; see `core.decisions.undo`."""
         from core.decisions import undo
 
-        return undo(self.project, self.pool.rows)
+        return undo(self.project, self.pool.rows, expected=expected)
 
-    def redo(self) -> "Decisions":
-        """Put back the decision that was undone last."""
+    def redo(self, *, expected: int | None = None) -> "Decisions":
+        """Put back the decision that was undone last; see `core.decisions.redo`."""
         from core.decisions import redo
 
-        return redo(self.project, self.pool.rows)
+        return redo(self.project, self.pool.rows, expected=expected)
 
     def go_back(self, entry: int) -> "Decisions":
         """Bring back the state after an entry of the log; see `core.decisions.go_back`."""

@@ -357,12 +357,13 @@ def test_two_windows_cannot_take_the_same_step_twice(project):
 
 
 def test_windows_that_decide_at_once_lose_nothing(project):
-    """Each thread owns rows; what it did last to them stands."""
+    """Each thread owns rows; what it did last to them stands, and is the end of its log."""
 
     def work(window):
         mine = np.arange(ROWS) % 3 == window
         for _ in range(8):
-            decide(project, ROWS, "drop", mine, "test")
+            own = decide(project, ROWS, "drop", mine, f"window {window}")
+            assert own.log[-1].origin == own.to_undo.origin == f"window {window}"
             seen = decide(project, ROWS, "tag", mine, "test", label=str(window))
             assert seen.dropped[mine].all() and seen.tags[str(window)][mine].all()
             assert decide(project, ROWS, "pin", mine, "test").pinned[mine].all()
@@ -373,6 +374,23 @@ def test_windows_that_decide_at_once_lose_nothing(project):
     state = load_decisions(project, ROWS)
     assert state.pinned.all() and not state.dropped.any() and len(state.log) == 72
     assert sum(state.tags.counts.values()) == ROWS
+
+
+def test_undo_takes_back_what_was_seen_and_nothing_else(project):
+    seen = decide(project, ROWS, "drop", [1], "test").to_undo.id
+    other = decide(project, ROWS, "pin", [2], "another window").to_undo.id
+    for expected in (seen, 0):
+        with pytest.raises(
+            InputError, match=r"Nothing was undone: .* another step by now \(pinned 1 row\)"
+        ):
+            undo(project, ROWS, expected=expected)
+    assert len(load_decisions(project, ROWS).log) == 2
+    assert undo(project, ROWS, expected=other).log[-1].what == "pinned 1 row"
+    with pytest.raises(
+        InputError, match=r"Nothing was redone: .* another step by now \(pinned 1 row\)"
+    ):
+        redo(project, ROWS, expected=seen)
+    assert redo(project, ROWS, expected=other).log[-1].what == "pinned 1 row"
 
 
 OLD_SCHEMA = """

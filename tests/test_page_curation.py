@@ -18,7 +18,7 @@ from core.lasso import inside
 from core.mapevent import MapEvent
 from core.project import Project
 from core.vectors import import_features
-from pages.ui import mapview, notice
+from pages.ui import mapview, notice, strip
 from pages.ui.mapview import apply_event, ground
 from pages.ui.selection import beside, selected, stored, turn_round
 from pages.ui.state import ProjectView
@@ -115,6 +115,32 @@ def test_undo_and_redo_say_of_what(app, project):
         "Undo: dropped 35 rows",
         "Dropped 35 rows",
     ]
+
+
+def test_undo_takes_back_only_what_the_button_promised(app, project):
+    decide(project, 240, "drop", np.arange(35), "map lasso")
+    app.run()
+    decide(project, 240, "drop", np.arange(50, 57), "another window")
+    app.button(key="undo").click().run()
+    assert said(app).startswith("Nothing was undone") and "dropped 7 rows" in said(app)
+    assert load_decisions(project, 240).dropped.sum() == 42
+    app.button(key="undo").click().run()
+    assert said(app) == "Taken back: dropped 7 rows."
+    assert load_decisions(project, 240).dropped.sum() == 35
+
+
+def test_undo_pressed_twice_before_the_page_was_drawn_again(project, monkeypatch):
+    """The second press still comes from the strip of before the first one."""
+    for first in (0, 10):
+        decide(project, 240, "drop", np.arange(first, first + 10), "test")
+    session = {}
+    monkeypatch.setattr(strip.st, "session_state", session)
+    shown = ProjectView(project)
+    strip._promise(shown.decisions)
+    for _ in range(2):
+        strip._press(shown, "undo")
+        assert session["notice"].text == "Taken back: dropped 10 rows."
+    assert not load_decisions(project, 240).dropped.any()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Literal, cast
 import streamlit as st
 
 from core import jobs
-from core.decisions import Entry, decisions_version, redo, undo
-from core.errors import InputError, WinnowError
+from core.decisions import Decisions, Entry, decisions_version, redo, undo
+from core.errors import WinnowError
 from core.jobs import Job
 from pages.ui import errand, notice
 from pages.ui.keys import spare_fields
@@ -22,6 +22,8 @@ from pages.ui.state import (
 from pages.ui.text import as_text
 from pages.ui.travel import travelled
 
+_Way = Literal["undo", "redo"]
+_PROMISED = "promised"  # in session state: the entries that the buttons undo and redo
 _POLL_SECONDS = 0.7
 _GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
@@ -145,13 +147,14 @@ def _render_kept(view: ProjectView) -> None:
         f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
     )
     back, again = decisions.to_undo, decisions.to_redo
+    _promise(decisions)
     st.button(
         "Undo",
         key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
         disabled=back is None,
-        on_click=_step,
+        on_click=_press,
         args=(view, "undo"),
         help=f"Take back: {_told(back)}." if back else "Take back the last decision on rows.",
     )
@@ -161,7 +164,7 @@ def _render_kept(view: ProjectView) -> None:
             key="redo",
             icon=":material/redo:",
             shortcut="Ctrl+Shift+Z",
-            on_click=_step,
+            on_click=_press,
             args=(view, "redo"),
             help=f"Put back: {_told(again)}.",
         )
@@ -178,19 +181,28 @@ def _share(kept: int, rows: int) -> str:
     return f"{math.floor(10 * share) / 10:.1f}%" if 99 < share < 100 else f"{share:.0f}%"
 
 
-def _step(view: ProjectView, way: Literal["undo", "redo"]) -> None:
-    """Undo or redo, and say what that was."""
+def _promise(decisions: Decisions) -> None:
+    """Keep what the buttons undo and redo."""
+    steps: dict[_Way, Entry | None] = {"undo": decisions.to_undo, "redo": decisions.to_redo}
+    st.session_state[_PROMISED] = {way: one.id if one else 0 for way, one in steps.items()}
+
+
+def _press(view: ProjectView, way: _Way) -> None:
+    """Undo or redo what the button promised."""
+    _step(view, way, st.session_state[_PROMISED][way])
+
+
+def _step(view: ProjectView, way: _Way, entry: int) -> None:
+    """Undo or redo this entry of the log, and say what that was."""
     assert view.pool is not None
-    decided = view.decisions
-    entry = decided.to_undo if way == "undo" else decided.to_redo
     try:
-        state = (undo if way == "undo" else redo)(view.project, view.pool.rows)
-    except InputError as error:  # another window was faster
+        state = (undo if way == "undo" else redo)(view.project, view.pool.rows, expected=entry)
+    except WinnowError as error:  # another window was faster
         notice.tell(error, failed=True)
         return
+    _promise(state)  # who presses twice before the page is drawn again means two steps
     said, other = ("Taken back", "redo") if way == "undo" else ("Put back", "undo")
-    what = f": {entry.sentence}" if entry else ""
-    notice.tell_decision(state, f"{said}{what}.", cast(notice.Way, other))
+    notice.tell_decision(state, f"{said}: {state.log[-1].what}.", cast(notice.Way, other))
 
 
 def _take_back(view: ProjectView | None) -> ProjectView | None:
@@ -203,7 +215,10 @@ def _take_back(view: ProjectView | None) -> ProjectView | None:
 
         undo_edit(view)
     else:
-        _step(view, way)
+        decided = view.decisions
+        entry = decided.to_undo if way == "undo" else decided.to_redo
+        assert entry is not None  # else the notice would not stand
+        _step(view, way, entry.id)
     return current_view()
 
 
