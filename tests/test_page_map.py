@@ -178,6 +178,13 @@ def set_line(app, cosine):
     assert not app.exception
 
 
+def pick_group(app, place):
+    key = next(one.key for one in app.dataframe if str(one.key).startswith("groups-"))
+    app.session_state[key] = {"selection": {"rows": [place], "columns": []}}
+    app.run()
+    assert not app.exception
+
+
 def test_near_duplicates_are_looked_for_by_a_job(app):
     panel(app, "Duplicates")
     assert not button(app, "Find near-duplicates").disabled
@@ -238,15 +245,36 @@ def test_the_two_least_alike_rows_of_a_group_that_is_picked(mapped_root, monkeyp
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "Duplicates")
     set_line(app, COSINE)
-    key = next(one.key for one in app.dataframe if str(one.key).startswith("groups-"))
-    app.session_state[key] = {"selection": {"rows": [1], "columns": []}}
-    app.run()
+    pick_group(app, 1)
     assert f"{groups.sizes[1]} rows selected" in texts(app)
     button(app, "Its least alike rows").click().run()
     assert "Rows {:,} and {:,}".format(*spread.pairs[1]) in texts(app)
     app.run()
     button(app, "Keep its first row only").click().run()
     assert np.flatnonzero(load_decisions(project, 240).dropped).tolist() == groups[1][1:].tolist()
+
+
+def test_a_group_that_moved_in_the_list_is_not_picked_any_more(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    find_duplicates(project)
+    groups = duplicate_groups(project, 0.94)
+    first, second = groups[0], groups[1]
+    decide(project, 240, "drop", first[-10:], "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "Duplicates")
+    set_line(app, 0.94)
+    pick_group(app, 0)
+    assert app.session_state["selection"].rows.tolist() == second.tolist()
+    decide(project, 240, "tag", second, "test", label="same groups")
+    app.run()
+    assert button(app, "Keep its first row only")
+    app.button(key="undo").click().run()
+    app.button(key="undo").click().run()  # now the other one is the largest again
+    assert not any(one.label == "Keep its first row only" for one in app.button)
+    pick_group(app, 0)
+    button(app, "Keep its first row only").click().run()
+    assert np.flatnonzero(load_decisions(project, 240).dropped).tolist() == first[1:].tolist()
+    assert said(app) == f"Dropped {len(first) - 1} rows."
 
 
 def test_the_line_is_in_the_address_and_stays_after_a_drop(mapped_root, monkeypatch):

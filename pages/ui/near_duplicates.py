@@ -1,5 +1,7 @@
 """Near-duplicates on the map page: groups at a cosine, pairs at the line, all but one dropped."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.decisions import decide
+from core.decisions import Decisions, decide
 from core.errors import WinnowError
 from core.group_spread import LOOKED_AT, GroupSpread, group_spread
 from core.jobs import Step
@@ -146,18 +148,18 @@ def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way) -> None:
         disabled=not len(rows),
         help="Drop all but one of each group; pinned rows stay. Ctrl+Z brings them back.",
     ):
-        _drop(view, groups.cosine, way)
+        # By the forest that was counted by, whatever a job puts in use meanwhile.
+        drop = partial(drop_duplicates, keep=way.keep, quality=way.quality, forest=view.forest)
+        _decide(partial(drop, view.project, groups.cosine))
     if st.button("Select them", disabled=not len(rows), help="See on the map what would go."):
         select_rows(view, rows, f"near-duplicates at {groups.cosine:g}")
         st.rerun()
 
 
-def _drop(view: ProjectView, cosine: float, way: _Way) -> None:
+def _decide(drop: Callable[[], Decisions]) -> None:
+    """Drop rows, and say how many."""
     try:
-        # By the forest that was counted by, whatever a job puts in use meanwhile.
-        state = drop_duplicates(
-            view.project, cosine, keep=way.keep, quality=way.quality, forest=view.forest
-        )
+        state = drop()
     except WinnowError as error:
         tell(error, failed=True)
         return
@@ -230,7 +232,8 @@ def _render_list(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread
         }
     )
     st.caption("The groups, the largest first; a click selects one.")
-    key = f"groups-{groups.cosine}-{len(groups)}"
+    # Streamlit keeps the place that was picked: other groups are another table.
+    key = f"groups-{_digest(view, groups)}"
     draw = partial(
         st.dataframe,
         table,
@@ -257,6 +260,14 @@ def _render_list(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread
         st.caption(f"The {count} largest of {len(groups):,} groups.")
 
 
+def _digest(view: ProjectView, groups: DuplicateGroups) -> str:
+    """Names these groups of this project."""
+    name = hashlib.sha256(str(view.project.root).encode())
+    name.update(groups.rows.tobytes())
+    name.update(groups.starts.tobytes())
+    return name.hexdigest()[:16]
+
+
 def _render_one(
     view: ProjectView, groups: DuplicateGroups, spread: GroupSpread, place: int
 ) -> None:
@@ -273,6 +284,4 @@ def _render_one(
             help=f"Drop the other {len(rows):,}; pinned rows stay. Ctrl+Z brings them back.",
         ):
             origin = f"near-duplicate group at cosine {groups.cosine:g}, the first kept"
-            decide(view.project, view.pool.rows, "drop", rows, origin)
-            clear_selection()
-            st.rerun()
+            _decide(partial(decide, view.project, view.pool.rows, "drop", rows, origin))
