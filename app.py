@@ -3,9 +3,11 @@
 import logging
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core.errors import WinnowError
 from pages.ui import notice, strip, travel
+from pages.ui.empty import EmptyPageError
 from pages.ui.places import lead_on, places
 from pages.ui.state import current_view
 from pages.ui.text import as_text
@@ -21,16 +23,25 @@ def main() -> None:
     )
     st.logo("assets/logo/wordmark.svg", size="large")
     page = st.navigation(places(), position="top")
+    whole = _draw(page)
+    # Also where a page ended early: else nobody could leave what they came back to.
+    travel.arrived()
+    travel.keep_entries(restored=page.url_path == "map")
+    notice.render(current_view() if whole else None)
+
+
+def _draw(page: StreamlitPage) -> bool:
+    """Draw the strip and the page; return False if one of them failed, and say so."""
     try:
         travel.note()
         lead_on(page)
         strip.render()
         page.run()
-        travel.arrived()
-        travel.keep_entries(restored=page.url_path == "map")
-        notice.render(current_view())
+    except EmptyPageError:
+        pass
     except WinnowError as error:
         st.error(as_text(error), icon=":material/error:")
+        return False
     except Exception as error:
         logging.getLogger("winnow").exception("The page failed")
         st.error(
@@ -38,6 +49,8 @@ def main() -> None:
             "runs Winnow shows the details; reload the page to go on.",
             icon=":material/error:",
         )
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from core.pool import Pool
 from core.project import Project
 from core.records import COLUMN_ROLES
 from core.runs import list_runs, load_run, select
+from core.stages import run_stage
 from core.targets import list_targets
+from pages.ui.notice import Notice
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SECONDS = 60
@@ -123,6 +125,32 @@ def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monke
     button(app, "Drop 120").click().run()
     state = load_decisions(Project.open(mapped_root), 240)
     assert int(state.dropped.sum()) == 120 and state.log[0].origin.startswith("clusters ")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_another_project_can_be_chosen_after_going_back_to_one_without_a_map(
+    mapped_root, planted_files, monkeypatch, damaged
+):
+    bare = mapped_root.parent / "bare"
+    run_stage("init", bare, {"files": [str(planted_files / "pool.jsonl")]})
+    if damaged:
+        for path in bare.rglob("pool/**/meta.json"):
+            path.write_text("{")
+    drawn = []
+    monkeypatch.setattr("pages.ui.notice._COMPONENT", lambda data, **_: drawn.append(data))
+    monkeypatch.setenv("WINNOW_PROJECTS", str(mapped_root.parent))
+    app = AppTest.from_file(str(APP), default_timeout=SECONDS)
+    app._page_hash = calc_hash("map")
+    app.query_params["project"] = "bare"
+    app.session_state["travelled"] = True  # as after the browser's Back
+    app.session_state["notice"] = Notice("1", "Well")
+    app.run()
+    assert not app.exception
+    assert bool(app.error) == damaged and ("No map yet" in texts(app)) != damaged
+    assert drawn[-1]["text"] == "Well"
+    app.selectbox(key="project").set_value("planted").run()
+    assert app.selectbox(key="project").value == app.query_params["project"] == "planted"
+    assert "Nothing selected" in texts(app)
 
 
 def test_what_is_open_in_one_project_is_not_in_another(mapped_root, monkeypatch):
