@@ -79,8 +79,8 @@ def decide(
 ) -> Decisions:
     """Append one decision on the rows `chosen` of a pool of `rows` rows; return the new state.
 
-    `chosen` holds row numbers, or is a boolean mask of shape (rows,). The decision is the last entry
-    of the state that is returned, whatever other windows decide meanwhile.
+    `chosen` holds row numbers, or is a boolean mask of shape (rows,). The decision is the last
+    entry of the state that is returned, whatever other windows decide meanwhile.
 
     `drop` takes rows out (and unpins them); `keep` drops all other rows; `restore` brings rows
     back that were dropped; `pin` makes every selection take them (and restores them); `unpin` takes
