@@ -50,6 +50,8 @@ _LETTERS: dict[str, Kind] = {
     "e": "entry",
 }
 RANKED: tuple[Kind, ...] = ("meaning", "like")  # of which a cut gives the first rows
+# They look for rows: among the kept ones, or among the dropped ones.
+SOUGHT: tuple[Kind, ...] = (*RANKED, "words", "condition", "between", "values")
 _SIGNS: dict[str, Op] = {"=": "replace", "+": "add", "-": "subtract", "*": "within"}
 # A corner of a lasso is one of so many places on each axis, in a frame three times as wide as the
 # map: a lasso may reach beyond the points.

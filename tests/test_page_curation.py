@@ -17,10 +17,12 @@ from core.jobs import Step
 from core.lasso import inside
 from core.mapevent import MapEvent
 from core.project import Project
+from core.search import find_rows
 from core.vectors import import_features
+from core.view_link import selected_rows
 from pages.ui import mapview, notice, strip
-from pages.ui.mapview import apply_event, ground
-from pages.ui.selection import beside, selected, stored, turn_round
+from pages.ui.mapview import apply_event, cluster_step, ground
+from pages.ui.selection import beside, select_rows, selected, stored, turn_round
 from pages.ui.state import ProjectView
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -192,6 +194,30 @@ def test_a_lasso_or_title_with_dropped_rows_alone_selects_those(view):
     apply_event(view, MapEvent(2, "lasso", polygon=corners))
     rows = stored(view).rows
     assert selected(view).dropped == view.decisions.dropped[rows].all()
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_address_of_a_selection_that_was_turned_round_selects_no_more(view, monkeypatch, many):
+    """A search found kept rows; the same search among the dropped ones finds others."""
+    if many:
+        monkeypatch.setattr("pages.ui.selection._NAMED", 3)
+    project, clusters = view.project, view.clusters
+    found = find_rows(project, "galaxy")
+    select_rows(view, found.rows, "search", by=("words", "galaxy"))
+    other = int(clusters.labels[0])
+    rows = np.flatnonzero(clusters.labels == other)
+    select_rows(view, rows, "cluster", "add", by=cluster_step(view, [other]))
+    turn_round(view)
+    shown = selected(view).rows
+    assert len(shown) == 15 and not set(shown.tolist()) & set(found.rows.tolist())
+    steps = stored(view).steps
+    if many:
+        assert not steps
+    else:
+        points = ground(view).points
+        assert selected_rows(project, steps, points, clusters, dropped=True).tolist() == list(shown)
+    turn_round(view)
+    assert set(selected(view).rows.tolist()) == {*found.rows, *rows} - set(shown.tolist())
 
 
 def test_dropped_rows_are_in_the_address(app, project, mapped_root, monkeypatch):

@@ -13,7 +13,7 @@ from core.facets import Facets, Filter
 from core.lasso import Op, combine
 from core.ranking import Cut, Ranking
 from core.search import Found, find_rows
-from core.view_link import RANKED, Kind, Step, filter_step, merge_cosines
+from core.view_link import RANKED, SOUGHT, Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
 _KEY = "selection"
@@ -95,7 +95,11 @@ def turn_round(view: ProjectView) -> None:
     found = stored(view)
     if found is not None:
         st.session_state.pop("picked", None)
-        put_selection(replace(found, dropped=not found.dropped))
+        steps = found.steps
+        if any(step.kind in SOUGHT for step in steps):  # it would find others there
+            by = _named(found.rows)
+            steps = (Step("replace", *by),) if by else ()
+        put_selection(replace(found, dropped=not found.dropped, steps=steps))
 
 
 def filters_of(view: ProjectView) -> tuple[tuple[Filter, ...], RowSelection | None]:
@@ -191,8 +195,7 @@ def select_found(
     """As `select_rows`, for rows in any order with the cosines by which they were found."""
     st.session_state.pop("picked", None)  # an open row gives way to the selection
     rows = found.rows
-    if by is None and 0 < len(rows) <= _NAMED:
-        by = ("rows", ",".join(map(str, np.sort(rows).tolist())))
+    by = by or _named(rows)
     now = stored(view)
     if dropped is None and now and op != "replace":
         dropped = now.dropped
@@ -204,6 +207,11 @@ def select_found(
         put_selection(_narrowed(view, base, now.filters, combine(now.rows, base.rows, "within")))
         return
     put_selection(replace(_combined(view, now, found, origin, op, by), dropped=dropped))
+
+
+def _named(rows: NDArray[np.int64]) -> Way | None:
+    """Rows by their numbers, if they are few."""
+    return ("rows", ",".join(map(str, np.sort(rows).tolist()))) if 0 < len(rows) <= _NAMED else None
 
 
 def stored(view: ProjectView) -> RowSelection | None:
