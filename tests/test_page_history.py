@@ -1,12 +1,16 @@
 """The history panel with AppTest: the log, going back, notes, tags, exchange."""
 
+import shutil
+
 import numpy as np
 import pytest
 from test_page_map import panel, search
 from test_pages import button, open_app, texts
 
+from core.decision_exchange import export_decisions
 from core.decisions import decide, load_decisions
 from core.project import Project
+from pages.ui import errand, history
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -109,6 +113,27 @@ def test_all_dropped_rows_are_selected_and_nothing_is_added_to_them(
     assert "57 rows selected" in texts(app) and "dropped rows selected" not in texts(app)
     app.button(key="undo").click().run()
     assert not [one for one in app.button if "dropped rows" in one.label]
+
+
+@pytest.mark.parametrize("shown", ["planted", "other"])
+def test_what_came_of_reading_decisions_in_is_said_in_their_project(
+    project, mapped_root, monkeypatch, tmp_path, shown
+):
+    decide(project, 240, "drop", np.arange(3), "test")
+    shutil.copytree(mapped_root, mapped_root.parent / "other")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    started = {}
+    monkeypatch.setattr(errand, "start", lambda _, change, then: started.update(then=then))
+    panel(app, "History")
+    export_decisions(project, tmp_path / "theirs.json")
+    upload = next(one for one in app.file_uploader if one.label == "Decisions of somebody else")
+    upload.upload("theirs.json", (tmp_path / "theirs.json").read_bytes()).run()
+    button(app, "Add them").click().run()
+    app.selectbox(key="project").set_value(shown).run()
+    session = {"project": app.session_state["project"]}
+    monkeypatch.setattr(history.st, "session_state", session)
+    started["then"]("Well.")
+    assert ("notice" in session) == (shown == "planted")
 
 
 def test_nothing_was_decided(mapped_root, monkeypatch):

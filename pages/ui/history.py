@@ -179,7 +179,13 @@ def _render_exchange(view: ProjectView) -> None:
     if st.button("Add them", disabled=not idle) and upload is not None:
         name, content = upload.name, upload.getvalue()
         read = partial(_imported, view.project, name, content)
-        errand.start(f"Reading {name}", read, tell)
+        errand.start(f"Reading {name}", read, then=partial(_settle, view))
+
+
+def _settle(before: ProjectView, sentence: str) -> None:
+    """Say what was read in, unless another project is looked at now."""
+    if st.session_state["project"] == before.project.root.name:
+        tell(sentence)
 
 
 def _imported(project: Project, name: str, content: bytes) -> str:
