@@ -149,6 +149,22 @@ def test_likeness_lists_rows_by_their_cosine(project, mapped_root, monkeypatch):
     assert linked["row"].tolist() == shown["row"].tolist()
 
 
+def test_a_cut_below_cosine_0_is_shown_and_moved(project, mapped_root, monkeypatch):
+    app = open_link(mapped_root.parent, monkeypatch, sel="=K:-0.5:20")
+    count = len(app.session_state["selection"].rows)
+    app.session_state["cut"] = True
+    app.run()
+    assert not app.exception and app.slider(key="cut-cosine").value == -0.5
+    app.number_input(key="cut-most").set_value(500).run()
+    assert app.query_params["sel"] == "=K500:-0.5:20"
+    assert len(app.session_state["selection"].rows) == count
+    app.number_input(key="cut-most").set_value(None).run()
+    app.segmented_control(key="cut-by").set_value("Number").run()
+    app.segmented_control(key="cut-by").set_value("Cosine").run()
+    every = find_rows(project, like_rows=[20], min_cosine=-0.5).cosines
+    assert app.slider(key="cut-cosine").value == np.floor(100 * every[-1]) / 100
+
+
 def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
     assert not {"Tag", "Two runs"} & set(app.segmented_control(key="map-color").options)

@@ -73,7 +73,7 @@ def _render_menu(view: ProjectView, found: Ranked | None) -> None:
     else:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.slider(
-                "Cosine at least", 0.0, 1.0, step=0.01, key=_COSINE, persist_state="session",
+                "Cosine at least", -1.0, 1.0, step=0.01, key=_COSINE, persist_state="session",
                 help="1 for the same vector.", on_change=_move, args=(view,),
             )  # fmt: skip
             st.number_input(
@@ -157,7 +157,7 @@ def _turn(view: ProjectView) -> None:
             st.session_state[_ROWS] = count
         else:
             last = float(_kept(view, found).cosines[count - 1])
-            st.session_state[_COSINE] = max(0.0, math.floor(100 * last) / 100)
+            st.session_state[_COSINE] = max(-1.0, math.floor(100 * last) / 100)
             st.session_state[_MOST] = None
     _move(view)
 
