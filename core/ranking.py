@@ -74,11 +74,6 @@ class Ranking:
         reached = len(self.rows) if cut.cosine is None else self.above(cut.cosine)
         return reached if cut.rows is None else min(cut.rows, reached)
 
-    def among(self, wanted: NDArray[np.bool_]) -> "Ranking":
-        """The ranking of those rows that are wanted, bool of shape (all rows of the pool,)."""
-        kept = wanted[self.rows]
-        return self if kept.all() else Ranking(self.rows[kept], self.cosines[kept])
-
     def counts(self) -> dict[float, int]:
         """Rows by the cosine that they have at least, from the highest that some have down."""
         if not len(self.rows):

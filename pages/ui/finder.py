@@ -8,15 +8,13 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.encoders.base import Encoder
 from core.errors import WinnowError
-from core.features import Features
 from core.lasso import Op
-from core.pool_encoder import pool_encoder
 from core.search import Found, find_rows
 from core.view_link import RANKED, Kind
 from pages.ui import likeness
 from pages.ui.background import Task, desk, follow, result_of, session_id
+from pages.ui.encoder import loaded_encoder
 from pages.ui.notice import tell
 from pages.ui.selection import Way, clear_selection, select_found, selected
 from pages.ui.state import ProjectView, current_view
@@ -39,7 +37,6 @@ _ASKED = "find-asked"
 _ORIGIN = "search by"
 _WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
 _MORE_SECONDS = 0.1  # that a page which is drawn waits for the same
-_encoders: dict[str, Encoder] = {}  # of the desk's one thread: the one that was used last
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,9 @@ def render(view: ProjectView) -> None:
             disabled=nothing,
             width="stretch",
         )
-        likeness.render(view, searching=how == "Meaning")
+        ranking = likeness.render(view, searching=how == "Meaning")
+    if ranking is not None:
+        follow([ranking], "Ranking the rows anew: ")
     wish: _Wish | None = st.session_state.get(_ASKED)
     if wish is None:
         return
@@ -183,14 +182,3 @@ def _find(view: ProjectView, wish: _Wish, wait: float) -> Found | Task:
     if found is not None and found.ranking is not None:
         desk().forget(key)
     return task if found is None else found
-
-
-def loaded_encoder(features: Features, task: Task) -> Encoder:
-    """The encoder of some features, loaded at its first use; for the desk's thread."""
-    name = f"{features.encoder}-{features.meta.get('revision')}"
-    if name not in _encoders:
-        task.progress(0, 0, "loading the encoder")
-        loaded = pool_encoder(features, task.progress)
-        _encoders.clear()
-        _encoders[name] = loaded
-    return _encoders[name]

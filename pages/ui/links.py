@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import InputError, WinnowError
 from core.view_link import follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
-from pages.ui.finder import loaded_encoder
+from pages.ui.encoder import loaded_encoder
 from pages.ui.mapview import ground
 from pages.ui.notice import tell
 from pages.ui.reader import open_row
@@ -18,6 +18,7 @@ from pages.ui.selection import (
     clear_selection,
     filtered,
     put_selection,
+    ranked_by,
     selected,
     stored,
 )
@@ -132,7 +133,8 @@ def _select(view: ProjectView, text: str, dropped: bool) -> bool:
         base = made(found.rows, steps=first, cosines=found.cosines)
         if found.ranking is not None:
             before = made(earlier.rows, steps=first[:-1], cosines=earlier.cosines)
-            base = replace(base, ranked=Ranked(found.ranking, first[-1], base.origin, before))
+            last = Ranked(found.ranking, first[-1], base.origin, before, ranked_by(view))
+            base = replace(base, ranked=last)
         return filtered(view, facets, base if first else None, filters) if filters else base
 
     made = (features.fingerprint, clusters.fingerprint, view.layout_id, view.log_id)

@@ -29,12 +29,14 @@ class Ranked:
     ----------
     step : that took them, as it says what they are like and how many were taken.
     before : what was selected before; None where that does not matter.
+    made : by which features and decisions, as `ranked_by` says it; by others it is outdated.
     """
 
     ranking: Ranking
     step: Step
     origin: str
     before: "RowSelection | None" = None
+    made: tuple[str, str] = ("", "")
 
     @property
     def of_dropped(self) -> bool:
@@ -152,6 +154,21 @@ def ranked(view: ProjectView) -> Ranked | None:
     filters, base = filters_of(view)
     now = base if filters else stored(view)
     return now.ranked if now else None
+
+
+def ranked_by(view: ProjectView) -> tuple[str, str]:
+    """By which features and decisions likeness ranks rows now."""
+    return (view.features_id or "", view.log_id)
+
+
+def put_ranked(view: ProjectView, again: Ranked) -> None:
+    """Keep what the selection took the likest rows of, ranked anew; its rows stay."""
+    now = stored(view)
+    assert now is not None
+    if now.filters and now.base:
+        put_selection(replace(now, base=replace(now.base, ranked=again)))
+    else:
+        put_selection(replace(now, ranked=again))
 
 
 def cut_again(view: ProjectView, taken: Found, step: Step) -> None:
@@ -275,7 +292,7 @@ def _combined(
     cut_from = None
     if by and found.ranking is not None:
         former = replace(now, ranked=None) if now and op != "replace" else None
-        cut_from = Ranked(found.ranking, Step(op, *by), own, former)
+        cut_from = Ranked(found.ranking, Step(op, *by), own, former, ranked_by(view))
     root = str(view.project.root)
     return RowSelection(root, rows, origin[:120], steps, cosines=cosines, ranked=cut_from)
 
