@@ -154,24 +154,22 @@ class Copies:
     @classmethod
     def of(cls, base: np.ndarray) -> "Copies":
         """Find the copies among the rows of an array of shape (n, dim)."""
-        generator = np.random.default_rng(0)
-        odd = 2 * generator.integers(1, 1 << 62, (base.shape[1],), np.uint64) + np.uint64(1)
+        factors = _factors(base.shape[1])
         keys = np.empty(len(base), np.uint64)
         for start in range(0, len(base), 4_096):
-            part = np.ascontiguousarray(base[start : start + 4_096], np.float32)
-            # Two values at a time, if their number is even.
-            words: np.ndarray = part.view(np.uint32 if part.shape[1] % 2 else np.uint64)
-            keys[start : start + 4_096] = words @ odd[: words.shape[1]]
+            keys[start : start + 4_096] = _bits(base[start : start + 4_096]) @ factors
         every = np.arange(len(base))
         _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
         if len(index) == len(base):
             return cls(every, every, np.arange(len(base) + 1))
         leader = index[inverse]
+        # Different rows seldom have one key; those that do lead the copies of their own.
+        leads: dict[bytes, int] = {}
         for rows in np.array_split(np.flatnonzero(leader != every), 1 + len(base) // 8192):
-            # Different rows with one 64-bit key are next to impossible; stay right even then.
-            pairs = np.asarray(base[rows], np.float32) != np.asarray(base[leader[rows]], np.float32)
-            differ = pairs.any(axis=1)
-            leader[rows[differ]] = rows[differ]
+            bits = _bits(base[rows])
+            differ = (bits != _bits(base[leader[rows]])).any(axis=1)
+            for row, own in zip(rows[differ].tolist(), bits[differ], strict=True):
+                leader[row] = leads.setdefault(own.tobytes(), row)
         first, kind = np.unique(leader, return_inverse=True)
         starts = np.concatenate([[0], np.cumsum(np.bincount(kind))])
         return cls(first, np.argsort(kind, kind="stable"), starts)
@@ -209,6 +207,20 @@ class Copies:
                 member = member[np.lexsort((member, distance))]
             rows[query], distances[query] = member[:width], distance[:width]
         return rows, distances
+
+
+def _bits(rows: np.ndarray) -> np.ndarray:
+    """Float32 values as they are stored, uint32."""
+    return np.ascontiguousarray(rows, np.float32).view(np.uint32)
+
+
+def _factors(dim: int) -> np.ndarray:
+    """What the values of a row are multiplied by in its key.
+
+    Each value has one of its own: with one for two of them, the upper one would only reach the
+    upper half of the key, and two sign flips would cancel.
+    """
+    return 2 * np.random.default_rng(0).integers(1, 1 << 62, dim, np.uint64) + np.uint64(1)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import neighbors
 from core.errors import InputError
-from core.neighbors import exact_neighbors
+from core.neighbors import Copies, exact_neighbors
 
 
 def brute(queries, base, k, exclude_self=False):
@@ -67,6 +67,36 @@ def test_more_copies_than_candidates(engine):
     found = exact_neighbors(base, base, 50, exclude_self=True)
     expected, _ = brute(base, base, 50, exclude_self=True)
     np.testing.assert_array_equal(found.indices, expected)
+
+
+def sign_flips(rng):
+    signs = rng.choice([-1.0, 1.0], (1, 64)).repeat(300, axis=0)
+    for row, places in enumerate(rng.integers(0, 32, (300, 2))):
+        signs[row, 2 * places + 1] *= -1
+    return signs / 8
+
+
+def one_hot(rng):
+    return np.eye(80)[2 * rng.integers(0, 40, 300) + 1]
+
+
+@pytest.mark.parametrize("made", [sign_flips, one_hot])
+@pytest.mark.parametrize("same_keys", [False, True])
+def test_copies_are_rows_of_the_same_bits(monkeypatch, made, same_keys):
+    rows = made(np.random.default_rng(9)).astype(np.float32)
+    if same_keys:
+        monkeypatch.setattr(neighbors, "_factors", lambda dim: np.zeros(dim, np.uint64))
+    copies = Copies.of(rows)
+    _, first, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    assert copies.first.tolist() == sorted(first.tolist())
+    np.testing.assert_array_equal(copies.leader, first[kind.ravel()])
+
+
+def test_rows_that_differ_in_signs_have_keys_of_their_own():
+    """A key that they shared would have each of them looked at by itself."""
+    rows = sign_flips(np.random.default_rng(9)).astype(np.float32)
+    keys = neighbors._bits(rows) @ neighbors._factors(64)
+    assert len(np.unique(keys)) == len(np.unique(rows, axis=0))
 
 
 @pytest.mark.parametrize("spread", [1e-4, 1e-2, 2e-2, 5e-2])
