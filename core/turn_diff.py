@@ -24,7 +24,8 @@ class TurnDiff:
     first, second : what they say; "" where a row has no such turn.
     pieces : as of `core.word_diff.brief`; none where the two are to be read side by side.
     words : of both.
-    differing : those of them that only one has.
+    in_order : whether the words were compared in the order in which they stand.
+    differing : those of them that only one has; in whatever order, where that was not compared.
     """
 
     roles: tuple[str, str]
@@ -32,6 +33,7 @@ class TurnDiff:
     second: str
     pieces: tuple[Piece, ...]
     words: int
+    in_order: bool
     differing: int
 
     @property
@@ -65,7 +67,7 @@ def row_diff(first: Record, second: Record) -> RowDiff:
     left = MOST
     for one, two in _aligned(_turns(first), _turns(second)):
         turn = _turn_diff(one, two, left)
-        if turn.pieces:
+        if turn.in_order:
             left -= compared(turn.first, turn.second)
         turns.append(turn)
     found = RowDiff(tuple(turns))
@@ -100,14 +102,15 @@ def _turn_diff(first: Turn | None, second: Turn | None, left: int) -> TurnDiff:
     a, b = words_of(one), words_of(two)
     words = len(a) + len(b)
     if first is None or second is None:
-        return TurnDiff(roles, one, two, (), words, words)
+        return TurnDiff(roles, one, two, (), words, False, words)
     # As many as both have in whatever order: more than in the order in which they stand.
     differing = words - 2 * (Counter(a) & Counter(b)).total()
     pieces: tuple[Piece, ...] = ()
     alike = differing <= APART * words and roles[0] == roles[1]
-    if alike and compared(one, two) <= left:
+    in_order = alike and compared(one, two) <= left
+    if in_order:
         found = word_diff(one, two)
         differing = sum(piece.words for piece in found if piece.kind != "same")
         if differing <= APART * words:
             pieces = tuple(brief(found))
-    return TurnDiff(roles, one, two, pieces, words, differing)
+    return TurnDiff(roles, one, two, pieces, words, in_order, differing)

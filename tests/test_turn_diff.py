@@ -90,6 +90,18 @@ def test_texts_without_turns_are_compared_too():
     assert empty.differs == 0 and empty.turns[0].same
 
 
+def test_turns_that_turn_out_too_different_take_time_too(monkeypatch):
+    calls, words = [], [f"w{n}" for n in range(60)]
+    plain = module.word_diff
+    monkeypatch.setattr(module, "word_diff", lambda *texts: calls.append(1) or plain(*texts))
+    monkeypatch.setattr(module, "MOST", 300)
+    told = [" ".join([*words, str(n)]) for n in range(20)]
+    others = [" ".join([*words[::-1], str(n)]) for n in range(20)]
+    diff = row_diff(dialogue(*told), dialogue(*others))
+    assert not any(turn.pieces for turn in diff.turns)
+    assert len(calls) == 2  # of 120 words and spaces each
+
+
 def test_long_rows_take_no_longer_than_short_ones(monkeypatch):
     words = [f"w{n % 97}" for n in range(4_000)]
     texts = [" ".join(words[at:] + words[:at]) for at in range(12)]
