@@ -41,6 +41,11 @@ class TurnDiff:
         """Whether both say the same, in the same role."""
         return self.roles[0] == self.roles[1] and self.first == self.second
 
+    @property
+    def reordered(self) -> bool:
+        """Whether the words stand in another order, which was not compared."""
+        return not self.in_order and words_of(self.first) != words_of(self.second)
+
 
 @dataclass(frozen=True)
 class RowDiff:

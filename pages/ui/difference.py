@@ -5,7 +5,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from core.turn_diff import RowDiff, TurnDiff, row_diff
+from core.turn_diff import APART, RowDiff, TurnDiff, row_diff
 from core.word_diff import Piece
 from pages.ui.rows import ROLES
 from pages.ui.state import ProjectView
@@ -45,13 +45,34 @@ def _told(diff: RowDiff) -> str:
     if all(turn.same for turn in diff.turns):
         return "Both rows have the same text."
     if not diff.differs:
-        return "They differ only in spaces, marks and line breaks."
+        return _told_of_same_words(diff)
+    long = any(turn.reordered and turn.differing <= APART * turn.words for turn in diff.turns)
+    order = ", not counting their order" if long else ""
     share = "less than 1%" if diff.differs < 0.01 else f"{diff.differs:.0%}"
     apart = sum(not turn.pieces for turn in diff.turns)
     if not apart:
         return f"{share} of the words differ."
-    what = "Both are" if apart == len(diff.turns) else "Turns with little in common are"
-    return f"{share} of the words differ. {what} shown whole, side by side."
+    which = "Long turns and those" if long else "Turns"
+    what = "Both are" if apart == len(diff.turns) else f"{which} with little in common are"
+    return f"{share} of the words differ{order}. {what} shown whole, side by side."
+
+
+def _told_of_same_words(diff: RowDiff) -> str:
+    """In what two rows differ that have the same words."""
+    both = [turn for turn in diff.turns if all(turn.roles)]
+    roles = any(turn.roles[0] != turn.roles[1] for turn in both)
+    if any(turn.reordered for turn in both):
+        return "Both rows have the same words, in another order" + (
+            " and in other roles." if roles else "."
+        )
+    found = {
+        "the roles of turns": roles,
+        "a turn without words": len(both) < len(diff.turns),
+        "spaces, marks and line breaks": any(turn.first != turn.second for turn in both),
+    }
+    return (
+        f"They differ only in {', and in '.join(what for what, is_so in found.items() if is_so)}."
+    )
 
 
 def _shown(diff: RowDiff) -> int:
