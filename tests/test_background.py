@@ -1,6 +1,8 @@
 """The desk: one thing after the other, the latest wish of each place, errors as results."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -62,6 +64,24 @@ def test_work_that_no_window_waits_for_any_more_is_dropped(monkeypatch):
     closed.set()
     assert desk.ask("open", 2, lambda task: "seen", wait=SECONDS, urgent=True).finished.is_set()
     assert left.unwanted and not left.finished.is_set()
+
+
+def test_results_are_kept_by_their_key_alone(monkeypatch):
+    """Not as the last wish of a window, which may have been closed."""
+
+    class Large:
+        pass
+
+    monkeypatch.setattr("pages.ui.background._KEPT", 3)
+    desk = Desk()
+    found = []
+    for window in range(6):
+        task = desk.ask((window, "preview"), window, lambda task: Large(), wait=SECONDS)
+        found.append(weakref.ref(result_of(task)))
+    desk.forget(5)
+    del task
+    gc.collect()
+    assert [one() is not None for one in found] == [False, False, False, True, True, False]
 
 
 def test_an_error_is_the_answer_and_the_desk_goes_on():

@@ -56,7 +56,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._tasks: OrderedDict[Hashable, Task] = OrderedDict()
-        self._of_slot: dict[Hashable, Task] = {}
+        self._of_slot: dict[Hashable, Task] = {}  # those that are not done
         self._waiting: list[tuple[Task, Callable[[Task], Any]]] = []
         self._change = threading.Condition()
         threading.Thread(target=self._work, name="winnow-desk", daemon=True).start()
@@ -91,10 +91,11 @@ class Desk:
                 self._change.notify()
             task.asked = time.monotonic()
             self._tasks.move_to_end(key)
-            before = self._of_slot.get(slot)
-            if before is not None and before is not task and not before.finished.is_set():
+            before = self._of_slot.pop(slot, None)
+            if before is not None and before is not task:
                 before.unwanted = True
-            self._of_slot[slot] = task
+            if not task.finished.is_set():
+                self._of_slot[slot] = task
             while len(self._tasks) > _KEPT:
                 self._tasks.popitem(last=False)
         task.finished.wait(wait)
@@ -113,24 +114,31 @@ class Desk:
 
     def _work(self) -> None:
         while True:
-            with self._change:
-                while not self._waiting:
-                    self._change.wait()
-                task, work = self._waiting.pop(0)
-            if not task.unwanted:
-                self._do(task, work)
+            self._do_next()
+
+    def _do_next(self) -> None:
+        with self._change:
+            while not self._waiting:
+                self._change.wait()
+            task, work = self._waiting.pop(0)
+        ended = not task.unwanted and self._do(task, work)
+        with self._change:
+            if ended:
+                task.finished.set()
+            self._of_slot = {slot: one for slot, one in self._of_slot.items() if one is not task}
 
     @staticmethod
-    def _do(task: Task, work: Callable[[Task], Any]) -> None:
+    def _do(task: Task, work: Callable[[Task], Any]) -> bool:
+        """Whether it came to an end, be it an error."""
         try:
             task.result = work(task)
         except UnwantedError:
-            return
+            return False
         except WinnowError as error:
             task.error, task.failed = error, time.monotonic()
         except Exception as error:  # for the page to say; it must not end the thread
             task.crash, task.failed = error, time.monotonic()
-        task.finished.set()
+        return True
 
 
 @st.cache_resource(show_spinner=False)
