@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Rows of a group of which all pairs are looked at: 3 ms at 256 dimensions on two cores.
 LOOKED_AT = 500
 _TOGETHER = 1 << 20  # cosines that are worked out together, of groups of one size
+_VALUES = 1 << 23  # of the vectors that they are worked out from: 32 MB in float32
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def group_spread(groups: "DuplicateGroups", vectors: NDArray[np.floating[Any]]) 
     sizes = groups.sizes
     cosines = np.empty(len(groups), np.float32)
     pairs = np.empty((len(groups), 2), np.int64)
-    for places, rows in _batches(groups):
+    for places, rows in _batches(groups, vectors.shape[1]):
         count, size = rows.shape
         unit = np.asarray(vectors[rows.ravel()], np.float32)
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
@@ -92,7 +93,7 @@ def spread_of(project: Project, groups: "DuplicateGroups") -> GroupSpread:
 
 
 def _batches(
-    groups: "DuplicateGroups",
+    groups: "DuplicateGroups", dim: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Groups of as many rows each, and the rows that are looked at, shape (groups, rows)."""
     looked = np.minimum(groups.sizes, LOOKED_AT)
@@ -100,7 +101,7 @@ def _batches(
     first = np.flatnonzero(np.diff(looked, prepend=0))
     for start, stop in zip(first, np.append(first, len(groups))[1:], strict=True):
         size = int(looked[start])
-        step = max(1, _TOGETHER // size**2)
+        step = max(1, min(_TOGETHER // size**2, _VALUES // (size * dim)))
         for begin in range(start, stop, step):
             places = np.arange(begin, min(begin + step, stop))
             share = np.arange(size) / (size - 1)

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -40,10 +41,11 @@ def plain(vectors, rows):
 @given(
     sizes=st.lists(st.integers(2, 9), min_size=1, max_size=12),
     together=st.sampled_from([1, 40, 1 << 20]),
+    values=st.sampled_from([1, 50, 1 << 24]),
     copies=st.booleans(),
     seed=st.integers(0, 10**6),
 )
-def test_the_two_least_alike_rows_of_each_group(sizes, together, copies, seed):
+def test_the_two_least_alike_rows_of_each_group(sizes, together, values, copies, seed):
     rng = np.random.default_rng(seed)
     groups = groups_of(sorted(sizes, reverse=True), rng)
     vectors = rng.standard_normal((groups.rows.max() + 1, 6)).astype(np.float16)
@@ -51,6 +53,7 @@ def test_the_two_least_alike_rows_of_each_group(sizes, together, copies, seed):
         vectors[:] = vectors[0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_TOGETHER", together)
+        patch.setattr(module, "_VALUES", values)
         spread = group_spread(groups, vectors)
     for number in range(len(groups)):
         rows = groups[number]
@@ -105,6 +108,17 @@ def test_it_keeps_up_with_a_slider():
         group_spread(groups, vectors)
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 0.5
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
+    monkeypatch.setattr(module, "_VALUES", 1 << 16)  # 256 KB in float32
+    groups = DuplicateGroups(0.9, np.arange(16_000), np.arange(0, 16_001, 2))
+    vectors = np.random.default_rng(0).standard_normal((16_000, 64)).astype(np.float16)
+    tracemalloc.start()
+    group_spread(groups, vectors)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20  # of 4 MB that all vectors have in float32; the answer has 0.3
 
 
 def test_python_and_the_command_line_say_the_same_of_kept_rows(mapped_root, capfd):
