@@ -25,7 +25,11 @@ _LEVELS = 255
 
 @dataclass(frozen=True, eq=False)
 class Coloring:
-    """A colour for every row: `codes` (n,) index `light` and `dark`, both (g, 3) uint8."""
+    """A colour for every row: `codes` (n,) index `light` and `dark`, both (g, 3) uint8.
+
+    Colours beyond those of the `names` are the grey of rows without a category, and after it that
+    of rows whose category is too small for one.
+    """
 
     codes: np.ndarray
     light: np.ndarray
@@ -56,22 +60,23 @@ def by_category(
     hues : ndarray of shape (len(names),), int, optional
         Index into `palette.CATEGORICAL`, where that was chosen before.
     """
-    code = np.asarray(codes).astype(np.int64)
-    sizes = np.bincount(code[code >= 0], minlength=len(names))
+    given = np.asarray(codes).astype(np.int64)
+    sizes = np.bincount(given[given >= 0], minlength=len(names))
     by_size = np.argsort(-sizes, kind="stable")
     kept = np.sort(by_size[:MAX_GROUPS])
-    if len(kept) < len(names):
+    groups, too_many = len(kept), len(kept) < len(names)
+    code = given
+    if too_many:
         lookup = np.full(len(names), -1, np.int64)
-        lookup[kept] = np.arange(len(kept))
-        code = np.where(code >= 0, lookup[code], -1)
-    groups = len(kept)
+        lookup[kept] = np.arange(groups)
+        code = np.where(given >= 0, lookup[given], -1)
     if hues is None:
         some = some_rows(len(code))
         weights = palette.contact(points[some], code[some], groups)
         chosen = palette.assign(weights, sizes[kept], distinct=LEGEND_ENTRIES)
     else:
         chosen = np.asarray(hues)[kept]
-    code = np.where(code < 0, groups, code)
+    code = np.where(given < 0, groups, np.where(code < 0, groups + 1, code))
     kept_names = tuple(abridged(str(names[group]), _NAME) for group in kept)
     entries = [
         {"name": kept_names[group], "count": int(sizes[kept[group]]), "group": int(group)}
@@ -83,15 +88,16 @@ def by_category(
         "label": label,
         "entries": entries,
         "other": int(sizes.sum()) - sum(entry["count"] for entry in entries),
-        "none": int((codes < 0).sum()),
+        "none": int((given < 0).sum()),
     }
+    greys = 1 + too_many
     colors = {
         theme: np.vstack(
-            [palette.to_rgb(palette.CATEGORICAL[theme])[chosen], palette.to_rgb([neutral])]
+            [palette.to_rgb(palette.CATEGORICAL[theme])[chosen], palette.to_rgb([neutral] * greys)]
         )
         for theme, neutral in palette.NEUTRAL.items()
     }
-    narrow = code.astype(np.uint8 if groups < 256 else np.uint16)
+    narrow = code.astype(np.uint8 if groups + greys <= 256 else np.uint16)
     return Coloring(narrow, colors["light"], colors["dark"], kept_names, legend)
 
 
@@ -107,8 +113,8 @@ def legend_of(coloring: Coloring, seen: NDArray[np.bool_]) -> dict[str, Any]:
     if legend["kind"] == "number":
         return {**legend, "none": counts[0]}
     entries = [{**entry, "count": counts[entry["group"]]} for entry in legend["entries"]]
-    # The smallest of very many categories are as grey as rows without one.
-    none = min(legend["none"], sum(counts[len(coloring.names) :]))
+    groups = len(coloring.names)
+    none = sum(counts[groups : groups + 1])
     other = len(codes) - none - sum(entry["count"] for entry in entries)
     return {**legend, "entries": entries, "other": other, "none": none}
 
