@@ -127,7 +127,9 @@ def select(
     by: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="stratified: what groups the rows, or cluster; default: source."
+            metavar="COLUMN",
+            help="stratified: what groups the rows; default: source. Here as in --limit, cluster "
+            "is the clusters, also where a column is called so.",
         ),
     ] = None,
     limit: LimitOption = None,

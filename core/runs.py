@@ -119,8 +119,8 @@ def select(
     quality : an original column of finite numbers >= 0, or ``heuristic:`` and a key of
         `core.quality.HEURISTICS`, for rules that weigh by quality; default: the column that was
         mapped to the role `quality` when the pool was read.
-    by : an original column of at most 1,000 different values, or ``cluster``, for rules that draw
-        by group; default: the source.
+    by : an original column of at most 1,000 different values, for rules that draw by group;
+        ``cluster`` is the clusters, also where a column is called so; default: the source.
     quality_file : scores by row in place of `quality`; see `core.quality.read_scores`.
     limits : fewest and most rows of a source, of another column's groups, or of a cluster, such
         as ``["source:alpaca=..500", "cluster=20.."]``; see `core.selection.constraints`.

@@ -98,7 +98,7 @@ def set_up(
     limits = list(limits)
 
     def groups(column: str) -> Strata:
-        return _groups(project, pool, clusters, column)
+        return _groups(project, pool, clusters, column, "limit")
 
     constraints = make_constraints(groups, limits, max_cosine, semdedup)
     if constraints is not None:
@@ -142,7 +142,7 @@ def _problem(
     if rule.needs_clusters and clusters is None:
         made = command("cluster", project.root)
         raise InputError(f"{rule.label} needs clusters; run {made} first.")
-    by_cluster = by == CLUSTER and by not in pool.columns()
+    by_cluster = by == CLUSTER
     # Groups that are clusters are part of the recipe with the vectors that they were made from.
     vectors = rule.needs_features or rule.needs_target or rule.needs_clusters or by_cluster
     features = load_features(project).vectors if vectors else None
@@ -154,35 +154,25 @@ def _problem(
         if rule.needs_target and target
         else None,
         labels=clusters.labels if clusters else None,
-        strata=_of_clusters(project, clusters, "by")
-        if by_cluster
-        else _strata(pool, by)
-        if by
-        else None,
+        strata=_groups(project, pool, clusters, by, "by") if by else None,
         quality=quality_of(pool, quality) if quality else None,
         pinned=decisions.pinned_rows,
         seed=seed,
     )
 
 
-def _groups(project: Project, pool: Pool, clusters: Clusters | None, column: str) -> Strata:
-    """The groups of a column that has limits."""
+def _groups(
+    project: Project, pool: Pool, clusters: Clusters | None, column: str, option: str
+) -> Strata:
+    """The groups of a column that has limits or is drawn by; the clusters are no column."""
     if column == CLUSTER:
-        return _of_clusters(project, clusters, "limit")
+        if clusters is None:
+            made = command("cluster", project.root)
+            what = "A limit of" if option == "limit" else "Drawing by"
+            raise InputError(f"{what} clusters needs clusters; run {made} first.", option=option)
+        return cluster_groups(clusters.labels)
     try:
-        return _strata(pool, column)
+        groups = pool.categories(column)
     except InputError as error:
-        raise InputError(str(error), option="limit") from None
-
-
-def _of_clusters(project: Project, clusters: Clusters | None, option: str) -> Strata:
-    if clusters is None:
-        made = command("cluster", project.root)
-        what = "A limit of" if option == "limit" else "Drawing by"
-        raise InputError(f"{what} clusters needs clusters; run {made} first.", option=option)
-    return cluster_groups(clusters.labels)
-
-
-def _strata(pool: Pool, by: str) -> Strata:
-    groups = pool.categories(by)
-    return Strata(by, groups.codes, tuple(groups.names))
+        raise InputError(str(error), option=option) from None
+    return Strata(column, groups.codes, tuple(groups.names))

@@ -1,8 +1,11 @@
 """Constraints in a project: Python, recipes and their replay, the command line, plain arrays."""
 
+import json
+
 import numpy as np
 import pytest
 import yaml
+from planted import planted_rows
 
 from core.cli_select import RULE_OPTIONS
 from core.clusters import load_clusters
@@ -13,6 +16,7 @@ from core.recipe import read_recipe
 from core.replay import replay
 from core.runs import list_runs, load_run, select
 from core.selection import RULES, select_arrays
+from core.stages import run_stage
 
 LIMITS = ["source:cooking=..3", "cluster=2.."]
 
@@ -84,6 +88,22 @@ def test_what_cannot_be_met_leaves_no_run(mapped_root, options, message):
         select(project, method="random", budget=20, **options)
     assert caught.value.option in {"limit", "max_cosine", "semdedup"}
     assert list_runs(project) == []
+
+
+def test_cluster_means_the_clusters_beside_a_column_of_that_name(planted_files, tmp_path):
+    rows = [{**row, "cluster": number % 2} for number, row in enumerate(planted_rows())]
+    file = tmp_path / "pool.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    run_stage("init", tmp_path / "p", {"files": [str(file)]})
+    run_stage("embed", tmp_path / "p", {"features": str(planted_files / "features.npy")})
+    run_stage("cluster", tmp_path / "p", {"k": 4})
+    project = Project.open(tmp_path / "p")
+    labels = load_clusters(project).labels
+    drawn = {"method": "stratified", "quotas": "equal", "by": "cluster"}
+    for options in (drawn, {"method": "random", "limits": ["cluster=5"]}):
+        made = load_run(project, select(project, budget=20, **options).run)
+        assert np.bincount(labels[made.rows]).tolist() == [5, 5, 5, 5]
+        assert replay(made.recipe_path).same
 
 
 def test_limits_of_clusters_need_clusters(planted_files, tmp_path):

@@ -2,7 +2,7 @@
 
 A limit is written the same in commands, Python, recipes and pages: ``COLUMN[:GROUP]=RANGE``, with
 a range of ``A..B``, ``A..``, ``..B`` or ``N``, such as ``source:alpaca=..500`` (at most 500 rows of
-this source) or ``cluster=20..`` (at least 20 of each cluster).
+this source) or ``cluster=20..`` (at least 20 of each cluster, also where a column is called so).
 """
 
 import re
@@ -18,7 +18,7 @@ from core.selection.parameters import MAX_COSINE, SEMDEDUP
 
 _RANGE = re.compile(r"(\d{1,9})?(?:(\.\.)(\d{1,9})?)?")
 _NAMED = 8  # groups in a message
-CLUSTER = "cluster"  # in place of a column: what groups rows is which cluster they are in
+CLUSTER = "cluster"  # groups rows by their cluster, also where a column is called so
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,8 @@ def group_columns(view: ProjectView) -> list[str]:
     """What a rule that draws by group can go by."""
     assert view.pool is not None
     own = ["source", *([CLUSTER] if view.clusters is not None else [])]
-    return list(dict.fromkeys([*own, *view.pool.columns()]))
+    columns = [name for name in view.pool.columns() if name != CLUSTER]
+    return list(dict.fromkeys([*own, *columns]))
 
 
 def _choose_budget(rows: int) -> int:
