@@ -26,7 +26,8 @@ from core.report_map import WIDTH, Ground, draw_rows, lay_ground
 from core.runs import Run, load_run
 from core.selection import RULES
 from core.targets import load_target
-from core.told import shortened, told_by_text
+from core.told import shortened
+from core.told_reasons import told_by_text
 from core.version import __version__
 
 _TEMPLATES = Path(__file__).parents[1] / "assets" / "report"

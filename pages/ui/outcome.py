@@ -13,7 +13,8 @@ from core.runs import Run
 from core.selection import Selection
 from core.sources import random_shares, source_shares
 from core.targets import list_targets, load_target
-from core.told import fills, pulled_by, shortened, told_by_text
+from core.told import shortened
+from core.told_reasons import fills, pulled_by, told_by_text
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
 from pages.ui.live import Preview
