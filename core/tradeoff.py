@@ -211,8 +211,10 @@ class TradeoffReport:
     left_out : rows of the pool that were dropped, or left out by SemDeDup.
     rows_sha256 : of the rows that `select` would store for the same options.
     chosen : of these rows alone.
-    exchanged, unconstrained : how many of them are others without pinned rows, limits and the
-        near-duplicate cap, and what those rows cost; None where there are no such constraints.
+    exchanged : how many of them take the places of others, which limits or the near-duplicate cap
+        forbid.
+    unconstrained : of the rows drawn without pinned rows, limits and cap; None where these change
+        nothing, or there are none. Pinned rows lead to another draw: small differences are chance.
     curve : knows nothing of these constraints.
     close_distance : a target with no row within it found no close row.
     coverage : those that found no close row first.
@@ -316,8 +318,8 @@ def tradeoff(
         left_out=setup.pool.rows - len(found.candidates),
         rows_sha256=rows_sha256(selection.rows),
         chosen=chosen,
-        exchanged=effect.exchanged if effect else 0,
-        unconstrained=effect.free if effect else None,
+        exchanged=selection.settings.get("exchanged", 0),
+        unconstrained=effect.free if effect and effect.causes else None,
         notes=(*setup.notes, *selection.notes, *([effect.sentence] if effect else [])),
         curve=tuple(
             CurvePoint(*values)

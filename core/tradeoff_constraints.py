@@ -3,7 +3,8 @@
 A path knows nothing of them: they are obeyed after it, by exchanging rows that were drawn from it.
 So both choices, with and without them, are measured alike: by the path over the chosen rows alone,
 at the same diversity weight and scale. A draw costs more than the curve says, which has all rows in
-reach; what the constraints cost is the difference between the two draws.
+reach. Limits and the cap exchange rows of the very draw that the other choice is: the difference
+is what they cost. Pinned rows lead to another draw: a small difference is chance.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from core.progress import Progress, silent
 from core.selection import Problem, Selection, solve
 from core.selection.memo import Memo
 from core.selection.tsds import Terms, lay
+
+_PINS = "pinned rows"
 
 
 @dataclass(frozen=True)
@@ -40,29 +43,33 @@ class Effect:
 
     Attributes
     ----------
-    what : the constraints, in words.
-    budget : rows of either.
-    exchanged : of them, those that only one of the two has.
+    constraints : in words.
+    causes : those of them that change the choice; "" where it obeys them all without.
+    pinned : whether there are pinned rows: the choice without them is then another draw, of which
+        other rows and a slightly other cost are chance.
     chosen, free : with and without the constraints.
     """
 
-    what: str
-    budget: int
-    exchanged: int
+    constraints: str
+    causes: str
+    pinned: bool
     chosen: ChosenPoint
     free: ChosenPoint
 
     @property
     def sentence(self) -> str:
         """What they change."""
-        curve = f"The curve is that of a choice without {self.what}"
-        if not self.exchanged:
+        curve = f"The curve is that of a choice without {self.causes or self.constraints}"
+        if self.causes:
+            chance = " (another draw: small differences are chance)" if self.pinned else ""
+            return (
+                f"{curve}; the chosen rows alone cost {self.chosen.alignment_cost:.3f}, those "
+                f"drawn without them {self.free.alignment_cost:.3f}{chance}."
+            )
+        if not self.pinned:
             return f"{curve}, which change no row here."
-        return (
-            f"{curve}, which exchange {self.exchanged:,} of {self.budget:,} rows; the chosen rows "
-            f"alone cost {self.chosen.alignment_cost:.3f} instead of "
-            f"{self.free.alignment_cost:.3f}."
-        )
+        others = "" if self.constraints == _PINS else ", and none was exchanged"
+        return f"{curve}; those drawn without them hold the pinned rows, too{others}."
 
 
 def measure_effect(
@@ -83,16 +90,18 @@ def measure_effect(
     selection : of `given`, by a TSDS rule.
     parameters : those of the rule, resolved, without the diversity weight.
     """
-    what = _words(given)
-    if not what:
+    pins = _PINS if len(given.pinned) else ""
+    limits = given.constraints.words.replace("the ", "") if given.constraints else ""
+    if not pins and not limits:
         return None
     weight = selection.settings["diversity_weight"]
     other = solve(rule_id, free, progress=progress, diversity_weight=weight, **parameters)
+    held = np.isin(given.pinned, other.rows).all()
     terms = Terms.of(parameters)
     return Effect(
-        what,
-        len(selection.rows),
-        len(np.setdiff1d(selection.rows, other.rows)),
+        _joined(pins, limits),
+        _joined("" if held else pins, limits if selection.settings.get("exchanged") else ""),
+        bool(pins),
         chosen_point(free, terms, selection),
         chosen_point(free, terms, other, weight),
     )
@@ -113,7 +122,5 @@ def chosen_point(
     return ChosenPoint(point.alignment_cost, point.support, point.effective_size)
 
 
-def _words(problem: Problem) -> str:
-    pins = "pinned rows" if len(problem.pinned) else ""
-    limits = problem.constraints.words.replace("the ", "") if problem.constraints else ""
-    return " and ".join(filter(None, [pins, limits]))
+def _joined(*words: str) -> str:
+    return " and ".join(filter(None, words))

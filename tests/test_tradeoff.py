@@ -231,15 +231,60 @@ def test_constraints_are_obeyed_and_what_they_change_is_said(mapped_root):
     )
     assert report.rows_sha256 == run.rows_sha256 != free.rows_sha256
     assert report.left_out == 4
-    decide(project, 240, "unpin", np.array([9, 200]), "test")
-    other = select(project, method="tsds-kde", target="cooking", budget=20, diversity_weight=0.3)
-    rows, others = (load_run(project, one.run).rows for one in (run, other))
-    assert report.exchanged == len(np.setdiff1d(rows, others)) > 0
+    assert report.exchanged == run.settings["exchanged"] > 0
+    assert any(f", {report.exchanged} of the 20 rows" in note for note in report.notes)
     assert report.unconstrained is not None
-    assert report.chosen.alignment_cost > report.unconstrained.alignment_cost
-    assert any(f"exchange {report.exchanged} of 20 rows" in note for note in report.notes)
+    costs = [one.alignment_cost for one in (report.chosen, report.unconstrained)]
+    assert costs[0] > costs[1]
+    assert report.notes[-1] == (
+        "The curve is that of a choice without pinned rows and limits and near-duplicate cap; the "
+        f"chosen rows alone cost {costs[0]:.3f}, those drawn without them {costs[1]:.3f} (another "
+        "draw: small differences are chance)."
+    )
     assert free.unconstrained is None
     assert free.exchanged == 0
+
+
+def test_of_one_draw_it_is_certain_what_limits_cost(mapped_root):
+    """Nothing is pinned, so that rows are exchanged in the very draw without limits."""
+    project = Project.open(mapped_root)
+    given = {"target": "cooking", "budget": 20, "diversity_weight": 0.3}
+    free, report = (tradeoff(project, **given, limits=some) for some in ([], ["cluster=..6"]))
+    runs = [
+        load_run(project, select(project, method="tsds-kde", **given, limits=some).run).rows
+        for some in ([], ["cluster=..6"])
+    ]
+    assert report.exchanged == len(np.setdiff1d(*runs)) > 0
+    assert report.unconstrained == free.chosen
+    assert report.notes[-1].startswith("The curve is that of a choice without limits; the chosen")
+    assert "chance" not in report.notes[-1]
+
+
+def test_constraints_that_hold_already_change_nothing(mapped_root):
+    project = Project.open(mapped_root)
+    given = {"target": "cooking", "budget": 20, "diversity_weight": 0.3}
+    loose = {"limits": ["cluster=..20"]}
+    report = tradeoff(project, **given, **loose)
+    assert report.notes == (
+        "The curve is that of a choice without limits, which change no row here.",
+    )
+    drawn = load_run(project, select(project, method="tsds-kde", **given).run).rows
+    decide(project, 240, "pin", drawn[:1], "test")
+    for held, notes in (
+        ({}, "pinned rows; those drawn without them hold the pinned rows, too."),
+        (
+            loose, "pinned rows and limits; those drawn without them hold the pinned rows, too, "
+            "and none was exchanged.",
+        ),
+    ):  # fmt: skip
+        report = tradeoff(project, **given, **held)
+        assert report.notes == (f"The curve is that of a choice without {notes}",)
+        assert report.unconstrained is None and report.exchanged == 0
+    decide(project, 240, "pin", np.setdiff1d(np.arange(240), drawn)[-1:], "test")
+    report = tradeoff(project, **given, **loose)
+    # The limits are no cause.
+    assert report.notes[-1].startswith("The curve is that of a choice without pinned rows; the")
+    assert report.unconstrained is not None
 
 
 def test_the_curve_has_no_rows_that_semdedup_leaves_out(mapped_root):

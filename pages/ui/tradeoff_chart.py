@@ -50,6 +50,7 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
         if isinstance(weight, int | float) and 0 <= weight <= _LAST:
             set_by_hand(settings.rule, "diversity_weight", round(float(weight), 2))
 
+    changed = effect if effect and effect.causes else None
     used = float(found["diversity_weight"])
     data: dict[str, Any] = {
         "weights": curve.diversity_weights.tolist(),
@@ -66,8 +67,8 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
         "least": 1.0 if limits.smallest_weight is None else limits.smallest_weight,
         "label": "Diversity weight, on the trade-off curve",
         "seq": st.session_state.get(_SEQ) or 0,
-        "chosen": effect.chosen.alignment_cost if effect else None,
-        "free": effect.free.alignment_cost if effect else None,
+        "chosen": changed.chosen.alignment_cost if changed else None,
+        "free": changed.free.alignment_cost if changed else None,
         "note": effect.sentence if effect else "",
     }
     _COMPONENT(data=data, key=_KEY, on_moved_change=moved)
