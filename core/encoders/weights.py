@@ -19,7 +19,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Never a pickle, never code.
-_WANTED_FILES = ["*.json", "*.txt", "*.safetensors", "*.model"]
+_WANTED_FILES = ["*.json", "*.jinja", "*.txt", "*.safetensors", "*.model"]
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,29 @@ def find_model(spec: str) -> ModelFolder:
     folder = Path(spec).expanduser()
     if folder.is_dir():
         return checked(folder.absolute(), folder.absolute().name, str(folder))
-    if not _HUB_ID.fullmatch(spec):
+    if not is_hub_id(spec):
         raise InputError(
             f"Unknown encoder {spec!r}; use static, minilm, a sentence-transformers folder or a "
             "hub id.",
             option="encoder",
         )
-    return checked(_cached(spec) or _download(spec), spec, "the Hugging Face hub")
+    return checked(hub_folder(spec), spec, "the Hugging Face hub")
+
+
+def is_hub_id(spec: str) -> bool:
+    """Tell whether `spec` is written like a model's name on the hub."""
+    return _HUB_ID.fullmatch(spec) is not None
+
+
+def hub_folder(hub_id: str) -> Path:
+    """Return the folder of a hub's model in the cache, downloaded if it is not there.
+
+    Raises
+    ------
+    InputError
+        It is not there, and cannot be had.
+    """
+    return _cached(hub_id) or _download(hub_id)
 
 
 def checked(folder: Path, name: str, origin: str) -> ModelFolder:

@@ -1,0 +1,1 @@
+"""The trainers, one module each; `core.refinement.registry` lists them."""
