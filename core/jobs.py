@@ -27,7 +27,7 @@ WORKER_COMMAND = [sys.executable, "-m", "core.worker"]
 _START_SECONDS = 30.0
 _TERMINATE_SECONDS = 5.0
 # Long stages that write what others read; the rest only adds a run, a target or an export.
-_WRITERS = {"init", "embed", "cluster", "map", "upgrade", "demo"}
+_WRITERS = {"init", "embed", "cluster", "map", "upgrade", "demo", "refine"}
 
 
 @dataclass(frozen=True)

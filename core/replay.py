@@ -19,7 +19,8 @@ from core.paths import user_path
 from core.progress import Progress, silent
 from core.project import Project, file_sha256
 from core.recipe import cluster_edits, package_versions, read_recipe
-from core.runs import select
+from core.refinement import METHOD as REFINE
+from core.runs import RunReport, load_run, select
 from core.target_features import import_target_features
 from core.targets import add_target, add_target_from_rows
 from core.values import decode_ranges
@@ -90,22 +91,9 @@ def replay(
         _repeat_decisions(project, read.rows, recipe["decisions"])
         if "target" in recipe:
             _rebuild_target(project, recipe["target"], target_files, beside)
-        options = {
-            key: wanted[key]
-            for key in (
-                *("method", "budget", "target", "quality", "by", "seed", "name"),
-                *("max_cosine", "semdedup"),
-            )
-        }
-        report = select(
-            project,
-            quality_file=scores,
-            limits=wanted["limits"] or (),
-            progress=progress,
-            **options,
-            **wanted["parameters"],
-        )
+        report = _select(project, recipe, scores, progress)
         made_of = project.pointer("features")
+        other = _other_round(project, recipe, report.run)
     same_pool = read.fingerprint == pool["fingerprint"]
     same = same_pool and report.rows_sha256 == recipe["result"]["rows_sha256"]
     if same:
@@ -113,7 +101,7 @@ def replay(
     elif not same_pool:
         why = "the pool's rows are not those that the recipe read; an input has changed."
     else:
-        why = _difference(recipe, report.selected, made_of)
+        why = other + _difference(recipe, report.selected, made_of)
     return ReplayReport(
         report.run,
         report.rows_sha256,
@@ -122,6 +110,42 @@ def replay(
         report.selected,
         round(time.perf_counter() - started, 3),
     )
+
+
+def _select(
+    project: Project, recipe: dict[str, Any], scores: str | None, progress: Progress
+) -> RunReport:
+    wanted = recipe["selection"]
+    if wanted["method"] == REFINE:
+        from core.refinement.result import redraw
+
+        return redraw(project, recipe, scores, progress=progress)
+    options = {
+        key: wanted[key]
+        for key in (
+            *("method", "budget", "target", "quality", "by", "seed", "name"),
+            *("max_cosine", "semdedup"),
+        )
+    }
+    return select(
+        project,
+        quality_file=scores,
+        limits=wanted["limits"] or (),
+        progress=progress,
+        **options,
+        **wanted["parameters"],
+    )
+
+
+def _other_round(project: Project, recipe: dict[str, Any], run: str) -> str:
+    """Of a refinement, the words that name the first round of which other rows came."""
+    if recipe["selection"]["method"] != REFINE:
+        return ""
+    from core.refinement.result import first_other_round
+
+    again = read_recipe(load_run(project, run).recipe_path)["refinement"]["rounds"]
+    number = first_other_round(recipe, again)
+    return "" if number is None else f"round {number} drew other rows, and "
 
 
 def _find(entry: dict[str, Any], beside: Path) -> str:

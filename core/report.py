@@ -22,6 +22,8 @@ from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, file_sha256
 from core.recipe import read_recipe, target_of
+from core.refinement import LABEL, SUMMARY
+from core.refinement import METHOD as REFINE
 from core.report_map import WIDTH, Ground, draw_rows, lay_ground
 from core.runs import Run, load_run
 from core.selection import RULES
@@ -289,8 +291,8 @@ def _facts(run: Run) -> dict[str, Any]:
     asked = {key: value for key, value in asked.items() if value is not None}
     return {
         "id": run.id,
-        "method": RULES[report.method].label,
-        "summary": RULES[report.method].summary,
+        "method": LABEL if report.method == REFINE else RULES[report.method].label,
+        "summary": SUMMARY if report.method == REFINE else RULES[report.method].summary,
         "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
         "settings": {"budget": report.selected, "seed": request["seed"], **asked} | report.settings,
         "features": (recipe.get("features") or {}).get("encoder", "not used"),

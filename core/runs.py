@@ -23,6 +23,7 @@ from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder
 from core.recipe import make_recipe, write_recipe
+from core.refinement.names import refinement_names
 from core.selection import Selection
 from core.setup import Setup, set_up
 from core.values import plain
@@ -183,14 +184,12 @@ def store(
     if name is not None:
         _check_name(name)
     rule, problem, clusters = setup.rule, setup.problem, setup.clusters
-    names = setup.pool.sources()
-    counts = np.bincount(names.codes[selection.rows], minlength=len(names.names))
-    sources = {names.names[i]: int(counts[i]) for i in np.argsort(-counts) if counts[i]}
+    sources = count_sources(setup.pool, selection.rows)
     # One transaction from the choice of the id to the entry, so that two processes cannot take
     # the same id; a kill in between leaves a folder without an entry, which the next run replaces.
     with setup.project.database() as db:
         db.execute("BEGIN IMMEDIATE")
-        run_id = _free_id(db, name, rule.id)
+        run_id = _free_id(setup.project, db, name, rule.id)
         report = RunReport(
             run_id,
             rule.id,
@@ -211,13 +210,51 @@ def store(
         }
         uses_features = problem.features is not None
         recipe = make_recipe(setup.project, setup.decisions, request, asdict(report), uses_features)
-        with atomic_folder(setup.project.artefact("runs", run_id)) as folder:
-            pq.write_table(_table(selection, clusters), folder / "selection.parquet")
-            write_recipe(folder / "recipe.yaml", recipe)
-        db.execute(
-            "INSERT INTO runs VALUES (?, ?, ?)", (run_id, time.time(), json.dumps(asdict(report)))
-        )
+        _put(setup.project, db, report, _table(selection, clusters), recipe)
     return report
+
+
+def put_run(project: Project, report: RunReport, table: pa.Table, recipe: dict[str, Any]) -> None:
+    """Keep a run that came about in another way than by a rule, in the place of an earlier one.
+
+    Parameters
+    ----------
+    table : columns row, probability, cluster and why, by row; see `Run.table`.
+
+    Raises
+    ------
+    InputError
+        A run of another method has the name.
+    """
+    with project.database() as db:
+        db.execute("BEGIN IMMEDIATE")
+        found = db.execute("SELECT report FROM runs WHERE id = ?", (report.run,)).fetchone()
+        if found and json.loads(found[0])["method"] != report.method:
+            raise InputError(f"Another run has the name {report.run!r}; delete it first.")
+        db.execute("DELETE FROM runs WHERE id = ?", (report.run,))
+        _put(project, db, report, table, recipe)
+
+
+def _put(
+    project: Project,
+    db: sqlite3.Connection,
+    report: RunReport,
+    table: pa.Table,
+    recipe: dict[str, Any],
+) -> None:
+    with atomic_folder(project.artefact("runs", report.run)) as folder:
+        pq.write_table(table, folder / "selection.parquet")
+        write_recipe(folder / "recipe.yaml", recipe)
+    db.execute(
+        "INSERT INTO runs VALUES (?, ?, ?)", (report.run, time.time(), json.dumps(asdict(report)))
+    )
+
+
+def count_sources(pool: Pool, rows: NDArray[np.int64]) -> dict[str, int]:
+    """Number of these rows from each source that has any, most first."""
+    names = pool.sources()
+    counts = np.bincount(names.codes[rows], minlength=len(names.names))
+    return {names.names[i]: int(counts[i]) for i in np.argsort(-counts) if counts[i]}
 
 
 def list_runs(project: Project) -> list[Run]:
@@ -332,7 +369,7 @@ def check_run_name(project: Project, name: str) -> None:
     """
     _check_name(name)
     with project.database() as db:
-        _free_id(db, name, "")
+        _free_id(project, db, name, "")
 
 
 def _check_name(name: str) -> None:
@@ -343,11 +380,17 @@ def _check_name(name: str) -> None:
         )
 
 
-def _free_id(db: sqlite3.Connection, name: str | None, method: str) -> str:
+def _free_id(project: Project, db: sqlite3.Connection, name: str | None, method: str) -> str:
     """`name`, or the method with the first free number."""
     taken = {row[0] for row in db.execute("SELECT id FROM runs")}
+    refinements = refinement_names(project)  # each is to become a run
     if name is None:
+        taken |= {*refinements}
         return next(i for i in (f"{method}-{n}" for n in itertools.count(1)) if i not in taken)
+    if name in refinements:
+        raise InputError(
+            f"A refinement {name!r} exists already; choose another name.", option="name"
+        )
     if name in taken:
         raise InputError(f"A run {name!r} exists already; choose another name.", option="name")
     return name

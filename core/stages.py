@@ -132,6 +132,19 @@ def _demo(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     return build_demo(root, progress=progress, **options)
 
 
+def _refine(root: str | Path, *, progress: Progress, action: str, **options: Any) -> Any:
+    """Start a refinement, or do one or all of the rounds that are left."""
+    from core.refinement import loop
+
+    actions: dict[str, Callable[..., Any]] = {
+        "start": loop.start,
+        "step": loop.step,
+        "run": loop.run,
+        "score": loop.bring,
+    }
+    return actions[action](Project.open(root), progress=progress, **options)
+
+
 STAGES: dict[str, Callable[..., Any]] = {
     "init": _init,
     "embed": _embed,
@@ -141,6 +154,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "duplicates": _duplicates,
     "upgrade": _upgrade,
     "select": _select,
+    "refine": _refine,
     "compare": _compare,
     "export": _export,
     "demo": _demo,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from core.group_spread import GroupSpread
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
+    from core.refinement.report import RefineReport
+    from core.refinement.store import Refinement
     from core.runs import Run
     from core.search import Found
     from core.targets import TargetInfo
@@ -114,6 +116,65 @@ class Workspace:
     def select(self, *, method: str, **options: Any) -> Any:
         """Choose rows and store them as a run; see `core.runs.select`."""
         return self._run("select", method=method, **options)
+
+    @property
+    def refinements(self) -> "list[RefineReport]":
+        """How all refinements stand, by name."""
+        from core.refinement.loop import list_refinements
+
+        return list_refinements(self.project)
+
+    def refinement(self, name: str) -> "Refinement":
+        """A refinement with its plan and rounds; see `core.refinement.store`."""
+        from core.refinement.store import open_refinement
+
+        return open_refinement(self.project, name)
+
+    def refine_start(self, name: str, **options: Any) -> "RefineReport":
+        """Plan a refinement; see `core.refinement.loop.start`."""
+        return self._run("refine", action="start", name=name, **options)
+
+    def refine_step(self, name: str) -> "RefineReport":
+        """Do a round; see `core.refinement.loop.step`."""
+        return self._run("refine", action="step", name=name)
+
+    def refine_run(self, name: str) -> "RefineReport":
+        """Do all rounds that are left; see `core.refinement.loop.run`."""
+        return self._run("refine", action="run", name=name)
+
+    def refine_score(self, name: str, file: str | Path) -> "RefineReport":
+        """Bring scores or generations to the waiting round; see `core.refinement.loop.bring`."""
+        return self._run("refine", action="score", name=name, file=str(file))
+
+    def refine_status(self, name: str) -> "RefineReport":
+        """How a refinement stands."""
+        from core.refinement.loop import status
+
+        return status(self.project, name)
+
+    def refine_rollback(self, name: str, number: int) -> "RefineReport":
+        """Go back to the end of a round; see `core.refinement.loop.rollback`."""
+        from core.refinement.loop import rollback
+
+        return rollback(self.project, name, number)
+
+    def refine_branch(self, name: str, new: str, number: int | None = None) -> "RefineReport":
+        """Copy a refinement as it was after a round; see `core.refinement.loop.branch`."""
+        from core.refinement.loop import branch
+
+        return branch(self.project, name, new, number)
+
+    def refine_reweight(self, name: str, clusters: Sequence[int], factor: float) -> "RefineReport":
+        """Change weights by hand for the next round; see `core.refinement.loop.reweight`."""
+        from core.refinement.loop import reweight
+
+        return reweight(self.project, name, clusters, factor)
+
+    def refine_delete(self, name: str) -> None:
+        """Remove a refinement and its run."""
+        from core.refinement.loop import delete
+
+        delete(self.project, name)
 
     def tradeoff(self, target: str, **options: Any) -> "TradeoffReport":
         """What a target set offers a budget by diversity weight; see `core.tradeoff.tradeoff`."""

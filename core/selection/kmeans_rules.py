@@ -1,4 +1,8 @@
-"""Diversity first: a quota for each group, then a choice within it (arXiv 2409.11378)."""
+"""Diversity first: a quota for each group, then a choice within it (arXiv 2409.11378).
+
+Where a rule takes `quotas`, an array of weights, one for each cluster number, will do in place of
+"proportional" or "equal": so `core.refinement.draw` uses them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,7 +49,9 @@ def random(problem: Problem, *, progress: Progress = silent) -> Selection:
     return _selection(problem, np.flatnonzero(taken), inclusion, None, None)
 
 
-def kmeans_random(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
+def kmeans_random(
+    problem: Problem, *, quotas: str | Numbers, progress: Progress = silent
+) -> Selection:
     """Give each cluster its quota and fill it with a uniform draw."""
     del progress
     return _draw(problem, _shares(problem, quotas), lambda rows, _: np.ones(len(rows)), None)
@@ -70,7 +76,9 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else name[: _NAME - 1].rstrip() + "…"
 
 
-def kmeans_closest(problem: Problem, *, quotas: str, progress: Progress = silent) -> Selection:
+def kmeans_closest(
+    problem: Problem, *, quotas: str | Numbers, progress: Progress = silent
+) -> Selection:
     """Give each cluster its quota and fill it with the rows nearest to the centroid."""
     measure = "distance to the centroid"
     return _nearest(problem, quotas, lambda distances: distances, measure, progress)
@@ -93,7 +101,7 @@ def kmeans_median(problem: Problem, *, quotas: str, progress: Progress = silent)
 
 def _nearest(
     problem: Problem,
-    quotas: str,
+    quotas: str | Numbers,
     order_by: Callable[[Numbers], Numbers],
     measure: str,
     progress: Progress,
@@ -108,13 +116,15 @@ def _nearest(
     for members, quota in zip(
         np.split(order, np.cumsum(shares.sizes)[:-1]), shares.quotas, strict=True
     ):
+        done += len(members)
+        progress(done, len(order), "measuring distances to centroids")
+        if not quota:
+            continue
         distances = _to_centroid(problem.features, problem.candidates[members])
         values[members] = order_by(distances)
         free = members[~problem.is_pinned[members]]
         wanted = int(quota) - (len(members) - len(free))
         taken[free[np.argsort(values[free], kind="stable")[:wanted]]] = True
-        done += len(members)
-        progress(done, len(order), "measuring distances to centroids")
     selection = _selection(problem, np.flatnonzero(taken), taken.astype(float), shares, None)
     reasons = replace(selection.reasons, measure=measure, value=values[taken])
     return replace(selection, reasons=reasons)
@@ -132,7 +142,7 @@ def _to_centroid(features: NDArray[np.floating], rows: Rows) -> Numbers:
 
 
 def kmq(
-    problem: Problem, *, quotas: str, temperature: float, progress: Progress = silent
+    problem: Problem, *, quotas: str | Numbers, temperature: float, progress: Progress = silent
 ) -> Selection:
     """Give each cluster its quota and fill it in proportion to quality, without replacement.
 
@@ -174,12 +184,15 @@ def _quality(problem: Problem, temperature: float) -> Numbers:
     return quality
 
 
-def _shares(problem: Problem, quotas: str) -> _Shares:
+def _shares(problem: Problem, quotas: str | Numbers) -> _Shares:
     assert problem.labels is not None  # solve() looked
     names, group, sizes = np.unique(
         np.asarray(problem.labels)[problem.candidates], return_inverse=True, return_counts=True
     )
-    weights = sizes if quotas == "proportional" else np.ones(len(names))
+    if isinstance(quotas, str):
+        weights = sizes if quotas == "proportional" else np.ones(len(names))
+    else:
+        weights = quotas[names]
     pinned = np.bincount(group[problem.is_pinned], minlength=len(names))
     quota = largest_remainder(weights, problem.budget, sizes, pinned)
     return _Shares(names.astype(np.int64), group, sizes, quota)
@@ -200,6 +213,9 @@ def _draw(
     ):
         free = members[~problem.is_pinned[members]]
         wanted = int(quota) - (len(members) - len(free))
+        if not wanted:
+            generator.random()  # what the draw of no rows takes
+            continue
         inclusion[free] = inclusion_probabilities(weigh(free, wanted), wanted)
         taken[free[systematic(inclusion[free], generator)]] = True
     return _selection(problem, np.flatnonzero(taken), inclusion, shares, quality)

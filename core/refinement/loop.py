@@ -1,0 +1,407 @@
+"""Iterative refinement: start it, go on by a round or to the end, go back, branch off."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.clusters import check_numbers, require_clusters
+from core.decisions import load_decisions
+from core.errors import InputError, command
+from core.pool import Pool
+from core.progress import Progress, silent
+from core.project import Project, describe_file
+from core.quality import quality_of, read_scores
+from core.refinement import METHOD
+from core.refinement.base import Scores, TrainReport
+from core.refinement.draw import living
+from core.refinement.names import refinement_names
+from core.refinement.plan import PARAMETERS, Plan
+from core.refinement.registry import (
+    DEFAULT_SCORER,
+    default_trainer,
+    find_scorer,
+    find_trainer,
+)
+from core.refinement.report import RefineReport, make_report
+from core.refinement.result import part_of, ranges, standing_of, store_result
+from core.refinement.scores_file import read_scores_file
+from core.refinement.steps import (
+    Ground,
+    advance,
+    by_hand,
+    draw_now,
+    ground_of,
+    standing_weights,
+    updated,
+)
+from core.refinement.store import (
+    Hand,
+    Refinement,
+    Round,
+    copy_refinement,
+    create_refinement,
+    open_refinement,
+    remove_folder,
+)
+from core.refinement.weights import Numbers
+from core.runs import check_run_name, delete_run, list_runs
+from core.selection import resolve_budget
+from core.values import check_seed, encode_ranges
+
+
+def start(
+    project: Project,
+    *,
+    name: str,
+    ratio: float | None = None,
+    budget: int | None = None,
+    trainer: str | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+    scorer: str = DEFAULT_SCORER,
+    scorer_options: Mapping[str, Any] | None = None,
+    quality: str | None = None,
+    quality_file: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    **parameters: Any,
+) -> RefineReport:
+    """Plan a refinement; nothing is drawn yet.
+
+    Parameters
+    ----------
+    name : of the refinement, and of the run that it becomes after its first round.
+    ratio, budget : share of the whole pool, or number of rows, of all rounds together.
+    trainer, scorer : names of `core.refinement.registry`, with their options; without a trainer,
+        none is trained unless the scorer needs a model.
+    quality, quality_file : for kMQ within clusters; see `core.runs.select`. They are read once.
+    **parameters : see `core.refinement.plan.PARAMETERS`.
+
+    Raises
+    ------
+    InputError
+        The name is taken; there are no clusters yet; an option is unknown or out of range; the
+        budget is larger than what is kept, or smaller than the rounds; kMQ has no quality.
+    BusyError
+        Another process writes to the project.
+    """
+    check_seed(seed)
+    check_run_name(project, name)
+    settings = _resolve(parameters)
+    trainer = default_trainer(scorer) if trainer is None else trainer
+    training, scoring = find_trainer(trainer), find_scorer(scorer)
+    chosen: dict[str, Any] = {
+        "trainer": trainer,
+        "trainer_options": training.resolve(trainer_options or {}),
+        "scorer": scorer,
+        "scorer_options": scoring.resolve(scorer_options or {}),
+    }
+    with project.writing(f"refine {name}"):
+        project = project.snapshot()
+        clusters, pool = require_clusters(project), Pool.open(project)
+        size = resolve_budget(pool.rows, ratio, budget)
+        _check_size(project, pool, size, settings["rounds"])
+        weighed = settings["within"] == "kmq"
+        if weighed and quality and quality_file:
+            raise InputError("Give quality or a file of scores, not both.", option="quality")
+        quality = (quality or pool.quality_column()) if weighed and not quality_file else None
+        found: Numbers | None = None
+        progress(0, 0, "looking at the pool")
+        if weighed and quality_file:
+            kept = load_decisions(project, pool.rows).candidates
+            found = read_scores(quality_file, pool.rows, kept)
+        elif weighed and quality:
+            found = quality_of(pool, quality)
+        plan = Plan(
+            name=name,
+            budget=size,
+            ratio=ratio,
+            quality=quality,
+            quality_file=describe_file(Path(quality_file)) if weighed and quality_file else None,
+            seed=int(seed),
+            pool=pool.fingerprint,
+            features=str(project.pointer("features")),
+            clusters=clusters.fingerprint,
+            **settings,
+            **chosen,
+        )
+        ground = ground_of(project, plan)
+        training.make(plan.trainer_options, ground.place)
+        scoring.make(plan.scorer_options, ground.place)
+        _try_out(plan, ground, found)
+        check_run_name(project, name)
+        return _report(create_refinement(project, plan, found), ground)
+
+
+def step(project: Project, name: str, *, progress: Progress = silent) -> RefineReport:
+    """Do a round, or what is left of the one that was stopped or waits.
+
+    A stage that fails leaves the round as it was: it can be tried again, with the same rows.
+    Rolling back to the last finished round gives up the rows as well.
+
+    Raises
+    ------
+    InputError
+        No such refinement, all its rounds are finished, too few rows are kept, or what the
+        trainer or the scorer refuses.
+    BusyError
+        Another process writes to the project.
+    """
+    with _opened(project, name) as (refinement, ground):
+        advance(refinement, ground, progress)
+        return _report(refinement, ground)
+
+
+def run(project: Project, name: str, *, progress: Progress = silent) -> RefineReport:
+    """Do all rounds that are left, as far as none waits for somebody; errors as of `step`."""
+    with _opened(project, name) as (refinement, ground):
+        advance(refinement, ground, progress)
+        while refinement.pending is None and len(refinement.rounds()) < refinement.plan.rounds:
+            advance(refinement, ground, progress)
+        return _report(refinement, ground)
+
+
+def status(project: Project, name: str) -> RefineReport:
+    """How a refinement stands, also while another process works on it.
+
+    Raises
+    ------
+    InputError
+        There is none of this name, or a file of it cannot be read.
+    """
+    refinement = open_refinement(project, name)
+    ground = ground_of(project, refinement.plan)
+    while True:
+        there = refinement.folders
+        try:
+            return _report(refinement, ground)
+        except InputError:
+            if refinement.folders == there:  # else a round was finished or removed meanwhile
+                raise
+
+
+def list_refinements(project: Project) -> list[RefineReport]:
+    """How all refinements stand, by name."""
+    return [status(project, name) for name in refinement_names(project)]
+
+
+def bring(
+    project: Project, name: str, file: str | Path, *, progress: Progress = silent
+) -> RefineReport:
+    """Bring the waiting round a file of scores or generations, and go on with it.
+
+    Parameters
+    ----------
+    file : see `core.refinement.scores_file.read_scores_file`. With scores, nothing is trained or
+        scored any more; with generations, the scorer has them.
+
+    Raises
+    ------
+    InputError
+        No round waits, or the file or its scores cannot be used; then nothing of it is kept.
+    BusyError
+        Another process writes to the project.
+    """
+    with _opened(project, name) as (refinement, ground):
+        pending = refinement.pending
+        if pending is None or pending.waiting is None:
+            todo = command("refine", "step", project.root, "--name", name)
+            raise InputError(f"No round of {name} waits for anything; {todo} does the next one.")
+        brought = read_scores_file(file, pending.rows)
+        if brought.scores is not None:
+            scores = Scores(brought.scores)
+            updated(refinement.plan, pending, refinement.rounds(), scores)
+            if pending.report is None:
+                pending.keep_report(TrainReport())
+            pending.keep_scores(scores)
+        elif brought.generations is not None:
+            pending.keep_generations(brought.generations)
+        pending.keep_waiting(None)
+        advance(refinement, ground, progress)
+        return _report(refinement, ground)
+
+
+def rollback(project: Project, name: str, number: int) -> RefineReport:
+    """Go back to the end of a round; later ones are removed, and the round at work.
+
+    Decisions stay as they are. 0 goes back to the start, where there is no run.
+
+    Raises
+    ------
+    InputError
+        There is no such refinement or round.
+    BusyError
+        Another process writes to the project.
+    """
+    with _opened(project, name) as (refinement, ground):
+        _check_number(refinement, number)
+        _store_run(refinement, ground, number)
+        refinement.remove_after(number)
+        return _report(refinement, ground)
+
+
+def branch(project: Project, name: str, new: str, number: int | None = None) -> RefineReport:
+    """Copy a refinement as it was after a round under a new name; this one stays.
+
+    Parameters
+    ----------
+    number : the last round that is copied, 0 for none; default: all finished ones.
+
+    Raises
+    ------
+    InputError
+        There is no such refinement or round, or the new name is taken.
+    BusyError
+        Another process writes to the project.
+    """
+    with _opened(project, name) as (refinement, ground):
+        number = len(refinement.rounds()) if number is None else number
+        _check_number(refinement, number)
+        check_run_name(project, new)
+        made = copy_refinement(refinement, replace(refinement.plan, name=new), number)
+        _store_run(made, ground, number)
+        return _report(made, ground)
+
+
+def reweight(project: Project, name: str, clusters: Sequence[int], factor: float) -> RefineReport:
+    """Multiply the weights of some clusters for the next draw, and so for all later ones.
+
+    The next round records it. A factor of 0 leaves them out.
+
+    Raises
+    ------
+    InputError
+        There is no such refinement or cluster, no round is left to draw, the factor is not a
+        finite number of 0 or more, or no cluster would be left.
+    BusyError
+        Another process writes to the project.
+    """
+    with _opened(project, name) as (refinement, ground):
+        check_numbers(ground.clusters, clusters)
+        if not np.isfinite(factor) or factor < 0:
+            raise InputError(
+                f"The factor must be a number of 0 or more, not {factor}.", option="factor"
+            )
+        if not len(clusters):
+            raise InputError("Give at least one cluster.", option="clusters")
+        pending = refinement.pending
+        number = (pending.number if pending else len(refinement.rounds())) + 1
+        if number > refinement.plan.rounds:
+            raise InputError(f"{name} has no round left to draw; roll back first.")
+        numbers = np.unique(np.asarray(clusters, np.int64))
+        change = Hand(encode_ranges(numbers), float(factor))
+        if not by_hand(_weights(refinement, ground, refinement.rounds()), [change]).any():
+            raise InputError(
+                "No cluster would have a weight any more; leave one out.", option="factor"
+            )
+        refinement.keep_hand(number, (*refinement.hand(number), change))
+        return _report(refinement, ground)
+
+
+def delete(project: Project, name: str) -> None:
+    """Remove a refinement and its run; branches and exports stay.
+
+    Raises
+    ------
+    InputError
+        There is none of this name.
+    BusyError
+        Another process writes to the project.
+    """
+    with project.writing(f"refine {name}"):
+        if name not in refinement_names(project):
+            open_refinement(project, name)  # says which there are
+        _delete_run(project, name)
+        remove_folder(project.artefact("refinements", name))
+
+
+@contextmanager
+def _opened(project: Project, name: str) -> Iterator[tuple[Refinement, Ground]]:
+    with project.writing(f"refine {name}"):
+        refinement = open_refinement(project, name)
+        yield refinement, ground_of(project, refinement.plan)
+
+
+def _resolve(given: Mapping[str, Any]) -> dict[str, Any]:
+    known = {one.name: one for one in PARAMETERS}
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        raise InputError(f"A refinement has no option {unknown!r}; it has {', '.join(known)}.")
+    return {name: one.check(given.get(name, one.default)) for name, one in known.items()}
+
+
+def _check_size(project: Project, pool: Pool, size: int, rounds: int) -> None:
+    if size > pool.rows:
+        raise InputError(
+            f"The budget of {size:,} rows is larger than the pool of {pool.rows:,}; lower it.",
+            option="budget",
+        )
+    decisions = load_decisions(project, pool.rows)
+    kept = len(decisions.candidates)
+    if not kept:
+        raise InputError("All rows are dropped; restore some, or undo.")
+    if size > kept:
+        raise InputError(
+            f"The budget of {size:,} rows is larger than the {kept:,} that are kept; lower it or "
+            "restore some.",
+            option="budget",
+        )
+    if size < rounds:
+        raise InputError(
+            f"{size:,} rows cannot be drawn in {rounds} rounds; lower the rounds.", option="rounds"
+        )
+
+
+def _try_out(plan: Plan, ground: Ground, quality: Numbers | None) -> None:
+    """Draw a first round and forget it: what cannot be drawn is said at the start."""
+    decisions = load_decisions(ground.project, ground.pool.rows)
+    standing = standing_of([], ground.labels, ranges(decisions.dropped), ranges(decisions.pinned))
+    weights = standing_weights(plan, standing, [], [], ground.k)
+    candidates = standing.by_cluster(standing.candidates, ground.k)
+    draw_now(plan, ground, standing, living(weights, candidates), 1, quality)
+
+
+def _weights(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Numbers:
+    pending = refinement.pending
+    if pending:
+        found: Numbers = pending.clusters["standing"].to_numpy()
+        return by_hand(found, refinement.hand(pending.number + 1))
+    decisions = load_decisions(ground.project, ground.pool.rows)
+    standing = standing_of(
+        [part_of(one) for one in rounds],
+        ground.labels,
+        ranges(decisions.dropped),
+        ranges(decisions.pinned),
+    )
+    hand = refinement.hand(len(rounds) + 1)
+    return standing_weights(refinement.plan, standing, rounds, hand, ground.k)
+
+
+def _report(refinement: Refinement, ground: Ground) -> RefineReport:
+    rounds = refinement.rounds()
+    weights = _weights(refinement, ground, rounds)
+    return make_report(refinement, rounds, weights, ground.pool.rows)
+
+
+def _check_number(refinement: Refinement, number: int) -> None:
+    done = len(refinement.rounds())
+    if not 0 <= number <= done:
+        raise InputError(
+            f"{refinement.name} has no finished round {number}; it has {done}.", option="round"
+        )
+
+
+def _store_run(refinement: Refinement, ground: Ground, number: int) -> None:
+    if number == 0:
+        _delete_run(ground.project, refinement.name)
+        return
+    rounds = refinement.rounds()[:number]
+    store_result(ground.project, refinement.plan, ground.labels, rounds)
+
+
+def _delete_run(project: Project, name: str) -> None:
+    if any(one.id == name and one.report.method == METHOD for one in list_runs(project)):
+        delete_run(project, name)
