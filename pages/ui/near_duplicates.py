@@ -42,6 +42,7 @@ _SAMPLED = (
     f"Rows that are joined through others may be unlike each other. In groups of up to {LOOKED_AT} "
     f"rows all pairs were looked at; ≤: of a larger one an even sample of {LOOKED_AT} rows was."
 )
+_CHAINED = 0.1  # below the line, from which on rows of one group may be no duplicates
 _NO_BREAK = "\u00a0"
 _LABELS = {
     "first": "Keep the first row of each",
@@ -87,11 +88,17 @@ def render(view: ProjectView) -> None:
             "one of each"
         )
         st.caption(_told(groups, spread), help=_SAMPLED)
+    chained = bool(len(groups)) and float(spread.cosines.min()) < cosine - _CHAINED
+    if chained:
+        st.caption(
+            ":orange[:material/warning: Rows of one group may be no duplicates:] they are joined "
+            "through others. Look before you drop, or raise the cosine."
+        )
     way = _choose_keep(view.pool) if len(groups) else None
     with st.container(horizontal=True):
         if way:
-            _render_drop(view, groups, way)
-        if st.button("Look at pairs"):
+            _render_drop(view, groups, way, sure=not chained)
+        if st.button("Look at pairs", type="primary" if chained else "secondary"):
             _show_pairs(view, view.forest, groups, spread)
     if len(groups):
         _render_list(view, groups, spread)
@@ -133,8 +140,8 @@ def _choose_keep(pool: Pool) -> _Way:
     return _Way(keep, quality)
 
 
-def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way) -> None:
-    """What can be done with all rows but one of each group."""
+def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way, *, sure: bool) -> None:
+    """What can be done with all rows but one of each group; `sure` that they are duplicates."""
     assert view.pool is not None
     try:
         worth = worth_of(view.pool, way.keep, way.quality)
@@ -144,7 +151,7 @@ def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way) -> None:
     rows = extra_rows(groups, worth, view.decisions.pinned)
     if st.button(
         f"Drop {len(rows):,}",
-        type="primary",
+        type="primary" if sure else "secondary",
         disabled=not len(rows),
         help="Drop all but one of each group; pinned rows stay. Ctrl+Z brings them back.",
     ):

@@ -140,12 +140,6 @@ def _choose(names: list[str]) -> None:
 def _render_kept(view: ProjectView) -> None:
     pool, decisions = view.pool, view.decisions
     assert pool is not None
-    kept = len(decisions.candidates)
-    pinned = int(decisions.pinned.sum())
-    extra = f" · {pinned:,} pinned" if pinned else ""
-    st.markdown(
-        f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
-    )
     back, again = decisions.to_undo, decisions.to_redo
     _promise(decisions)
     st.button(
@@ -168,6 +162,13 @@ def _render_kept(view: ProjectView) -> None:
             args=(view, "redo"),
             help=f"Put back: {_told(again)}.",
         )
+    # Behind the buttons: a longer number must not move them from under the hand.
+    kept = len(decisions.candidates)
+    pinned = int(decisions.pinned.sum())
+    extra = f" · {pinned:,} pinned" if pinned else ""
+    st.markdown(
+        f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
+    )
 
 
 def _told(entry: Entry) -> str:
