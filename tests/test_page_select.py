@@ -13,6 +13,7 @@ from core.runs import list_runs, load_run, select
 from core.targets import load_target
 from core.tradeoff import tradeoff
 from pages.ui import live
+from pages.ui.select_link import fitting
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -265,3 +266,21 @@ def test_an_address_that_makes_no_sense_is_left_alone(mapped_root, monkeypatch, 
     app = settled(open_app(mapped_root.parent, monkeypatch, "select", params=params))
     assert not app.exception and not app.error
     assert app.slider(key="ratio").value == 5.0 and app.number_input(key="seed").value == 0
+
+
+def test_limits_outlive_a_reload_and_what_cannot_be_read_is_said(mapped_root, monkeypatch):
+    limits = ["source:cooking=..4", "cluster=1.."]
+    params = {"method": "random", "limit": [*limits, "source:nobody=..3", "nonsense"]}
+    app = settled(open_app(mapped_root.parent, monkeypatch, "select", params=params))
+    assert not app.exception
+    assert app.session_state["preview"].settings.options["limits"] == limits
+    assert app.query_params["limit"] == limits
+    assert "'source:nobody=..3' and 1 more" in app.session_state["notice"].text
+    assert app.session_state["notice"].failed
+
+
+def test_an_address_has_room_for_so_many_limits_alone():
+    limits = [f"source:{'x' * 90}{i}=..5" for i in range(40)]
+    kept = fitting(limits)
+    assert kept == limits[: len(kept)] and 10 <= len(kept) < 20
+    assert fitting([f"source:{'🙂' * 200}=1"]) == []  # 12 characters each in an address

@@ -60,6 +60,36 @@ def limits_of(table: pd.DataFrame, groups: dict[str, str]) -> list[str]:
     return found
 
 
+def restore_limits(view: ProjectView, texts: list[str]) -> list[str]:
+    """Have the table begin with these limits; return those that it cannot hold."""
+    names = {of: name for name, of in _groups(view).items()}
+    lines, refused = [], []
+    for text in texts:
+        try:
+            limit = Limit.parse(text)
+        except InputError:
+            refused.append(text)
+            continue
+        name = names.get(limit.column if limit.group is None else f"{limit.column}:{limit.group}")
+        if name is None:
+            refused.append(text)
+        else:
+            lines.append((name, limit.fewest or pd.NA, pd.NA if limit.most is None else limit.most))
+    if lines:
+        st.session_state[f"{_key(view)}-last"] = _table(lines)
+    return refused
+
+
+def _key(view: ProjectView) -> str:
+    return f"limits-{view.project.name}"
+
+
+def _table(lines: list[tuple[Any, Any, Any]]) -> pd.DataFrame:
+    """These lines, and empty ones up to the number that the table begins with."""
+    empty = [(pd.NA, pd.NA, pd.NA)] * (_LINES - len(lines))
+    return pd.DataFrame([*lines, *empty], columns=list(_EMPTY)).astype(_EMPTY)
+
+
 def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None:
     on = st.toggle(
         label, help=of.help, disabled=disabled, key=f"{of.name}-on", persist_state="session"
@@ -81,13 +111,10 @@ def _render_cosine(of: Parameter, label: str, *, disabled: bool) -> float | None
 def _render_limits(view: ProjectView) -> list[str]:
     """A line for each limit, in a table that lies over the page: names are longer than a column."""
     groups = _groups(view)
-    key = f"limits-{view.project.name}"
+    key = _key(view)
     given, last = f"{key}-given", f"{key}-last"
     if key not in st.session_state:  # the first time, or another page was shown meanwhile
-        empty = pd.DataFrame(
-            {name: pd.Series([pd.NA] * _LINES, dtype=kind) for name, kind in _EMPTY.items()}
-        )
-        st.session_state[given] = st.session_state.get(last, empty)
+        st.session_state[given] = st.session_state.get(last, _table([]))
     with st.popover("Limits of sources and clusters", width="stretch", key="limits"):
         st.caption(
             "Fewest and most rows to choose of a group, or of each. A limit of one takes the place "

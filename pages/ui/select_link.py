@@ -1,12 +1,14 @@
 """The settings of the Select page in its address, named as the command line's options are.
 
-A reload or a sent link shows the same selection; limits of sources and clusters are not in it.
+A reload or a sent link shows the same selection.
 """
 
-import contextlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from itertools import accumulate
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -14,12 +16,16 @@ from core.errors import InputError
 from core.selection import RULES, Parameter, Rule
 from core.selection.parameters import MAX_COSINE, SEMDEDUP
 from core.targets import list_targets
-from pages.ui.constraints import COSINES
+from pages.ui.constraints import COSINES, restore_limits
+from pages.ui.notice import tell
 from pages.ui.parameters import slider_range
 from pages.ui.settings import LARGEST_SEED, LENGTH, RATIO, RATIOS, Settings, group_columns
 from pages.ui.state import ProjectView
 
 _READ = "select-link-read"
+_LIMIT = "limit"
+_ROOM = 1500  # characters of limits: browsers and servers take 2,000 of an address at least
+_SAID = 60  # characters of what could not be read
 _CAPS = (MAX_COSINE, SEMDEDUP)
 _NAMES = {
     *("method", "target", "quality", "by", "ratio", "budget", "seed"),
@@ -31,7 +37,8 @@ _NAMES = {
 def restore(view: ProjectView) -> None:
     """Take over what the address says; once in a session, before the settings are drawn.
 
-    What it says of things that are not there, or outside their range, is left at its default.
+    What it says of things that are not there, or outside their range, is left at its default; of
+    limits it is said, since without them other rows are chosen and nothing else shows it.
     """
     if st.session_state.get(_READ):
         return
@@ -49,6 +56,16 @@ def restore(view: ProjectView) -> None:
     for cap in _CAPS:
         if _take(cap.name, lambda text: _within(float(text), *COSINES), f"{cap.name}-cosine"):
             st.session_state[f"{cap.name}-on"] = True
+    limits = st.query_params.get_all(_LIMIT)
+    kept = fitting(limits)
+    refused = [*restore_limits(view, kept), *limits[len(kept) :]]
+    if refused:
+        more = f" and {len(refused) - 1:,} more" if len(refused) > 1 else ""
+        tell(
+            f"The address asks for a limit that this project does not know, {refused[0][:_SAID]!r}"
+            f"{more}; the rows are chosen without it.",
+            failed=True,
+        )
     rule = RULES.get(st.query_params.get("method", ""))
     if rule is not None:
         _take_parameters(rule)
@@ -57,7 +74,7 @@ def restore(view: ProjectView) -> None:
 def write(settings: Settings) -> None:
     """Bring the address up to date: what was chosen, and what is not at its default."""
     said: dict[str, Any] = {"method": settings.rule.id, **settings.options}
-    said.pop("limits", None)
+    limits = said.pop("limits", [])
     if st.session_state.get("budget") is not None:
         said["budget"] = settings.budget
     elif st.session_state["ratio"] != RATIO:
@@ -74,6 +91,26 @@ def write(settings: Settings) -> None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:
             st.query_params[name] = wanted[name]
+    _write_limits(limits)
+
+
+def fitting(limits: list[str]) -> list[str]:
+    """The first limits, as many as an address has room for."""
+    lengths = accumulate(len(quote(limit)) for limit in limits)
+    return [limit for limit, length in zip(limits, lengths, strict=True) if length <= _ROOM]
+
+
+def _write_limits(limits: list[str]) -> None:
+    kept = fitting(limits)
+    if len(kept) < len(limits):
+        st.caption(
+            f"The address has room for {len(kept):,} of the {len(limits):,} limits: a reload "
+            "forgets the others. A saved run keeps all."
+        )
+    if not kept:
+        st.query_params.pop(_LIMIT, None)
+    elif st.query_params.get_all(_LIMIT) != kept:
+        st.query_params[_LIMIT] = kept
 
 
 def _take_parameters(rule: Rule) -> None:
@@ -99,7 +136,7 @@ def _take(name: str, read: Callable[[str], Any], key: str = "") -> bool:
     text = st.query_params.get(name)
     if text is None:
         return False
-    with contextlib.suppress(InputError, ValueError, OverflowError):
+    with suppress(InputError, ValueError, OverflowError):
         st.session_state[key or name] = read(text)
         return True
     return False
