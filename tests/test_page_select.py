@@ -1,5 +1,7 @@
 """The Select page with Streamlit's AppTest: sliders, the preview, saving and deleting."""
 
+import re
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,6 +16,7 @@ from core.targets import load_target
 from core.tradeoff import tradeoff
 from pages.ui import live
 from pages.ui.select_link import fitting
+from pages.ui.settings import wrong_size
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -284,3 +287,29 @@ def test_an_address_has_room_for_so_many_limits_alone():
     kept = fitting(limits)
     assert kept == limits[: len(kept)] and 10 <= len(kept) < 20
     assert fitting([f"source:{'🙂' * 200}=1"]) == []  # 12 characters each in an address
+
+
+def test_a_number_that_is_not_taken_is_said_once_and_one_that_fits_is_offered(app, mapped_root):
+    app.number_input(key="budget").set_value(9000).run()
+    assert [one.value for one in app.warning] == ["9,000 rows cannot be chosen: the pool has 240."]
+    assert "needs" not in texts(app) and "hourglass" not in texts(app)
+    assert button(app, "Save run").disabled
+    app.number_input(key="budget").set_value(0).run()
+    assert [one.value for one in app.warning] == ["0 rows cannot be chosen: take 1 or more."]
+    decide(Project.open(mapped_root), 240, "drop", np.arange(200), "test")
+    app.number_input(key="budget").set_value(None).run()
+    settled(app.slider(key="ratio").set_value(20.0).run())
+    assert [one.value for one in app.warning] == [
+        "48 rows are asked for and only 40 are kept: 16.6 % of the pool is the most."
+    ]
+    settled(button(app, "Take 40 rows").click().run())
+    assert shown(app)["Selected"] == "40" and not app.warning
+    assert app.slider(key="ratio").value == 16.7  # of the number, not of what was set before
+
+
+@pytest.mark.parametrize("kept", [1, 7, 203, 4999])
+def test_the_ratio_that_is_named_as_the_most_can_be_chosen(kept):
+    rows = 5000
+    found = re.search(r"([\d.]+) % of the pool is the most", wrong_size(5000, kept, rows))
+    assert (found is None) == (kept < 5)
+    assert found is None or round(float(found[1]) / 100 * rows) <= kept

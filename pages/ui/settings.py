@@ -26,6 +26,7 @@ _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
 LARGEST_SEED = 2**31 - 1
 LENGTH = "n_chars"
+_ROWS_WIDTH = 116  # pixels: seven digits and the icon that clears them
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Settings:
     ----------
     options : what the problem is made from: target set, quality column, groups, constraints.
     parameters : those of the rule, the diversity weight among them.
-    missing : what must be chosen first, in words; "" when nothing is missing.
+    missing : what must be chosen or changed first, in words; "" when nothing is missing.
     """
 
     rule: Rule
@@ -107,13 +108,14 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         options["target"] = targets.render_choice(view)
         missing = "" if options["target"] else "a target set"
     kept = len(view.decisions.candidates)
-    budget = _choose_budget(view.pool.rows)
     rows = view.pool.rows
-    left = f"; {kept:,} are kept" if kept < rows else ""
-    st.caption(f"{budget:,} of {rows:,} rows{left}")
-    if budget > kept:
-        st.warning(f"Only {kept:,} rows are kept; lower the ratio.")
-        missing = missing or "fewer rows"
+    budget = _choose_budget(rows)
+    wrong = wrong_size(budget, kept, rows)
+    if wrong:
+        _render_wrong(wrong, kept)
+    else:
+        left = f"; {kept:,} are kept" if kept < rows else ""
+        st.caption(f"{budget:,} of {rows:,} rows{left}")
     if rule.needs_quality:
         options["quality"] = _choose_quality(view.pool)
         missing = missing if options["quality"] else missing or "a quality column"
@@ -143,7 +145,32 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
             )
     if missing:
         st.caption(f"{rule.label} needs {missing}: choose above.")
-    return Settings(rule, budget, int(seed), parameters, options, missing)
+    return Settings(rule, budget, int(seed), parameters, options, missing or wrong)
+
+
+def wrong_size(budget: int, kept: int, rows: int) -> str:
+    """Why so many rows cannot be chosen, in a sentence; "" where they can."""
+    if not kept:
+        return "No rows are kept: undo a drop on the Map page."
+    if budget < 1:
+        return f"{budget:,} rows cannot be chosen: take 1 or more."
+    if budget <= kept:
+        return ""
+    if kept == rows:
+        return f"{budget:,} rows cannot be chosen: the pool has {rows:,}."
+    percent = int(1000 * kept / rows) / 10  # down, so that it is not too much
+    share = f": {percent:.1f} % of the pool is the most" if percent >= RATIOS[0] else ""
+    return f"{budget:,} rows are asked for and only {kept:,} are kept{share}."
+
+
+def _render_wrong(wrong: str, kept: int) -> None:
+    def take_all() -> None:
+        st.session_state["budget"] = kept
+
+    with st.container(key="wrong-size"):
+        st.warning(wrong)
+        if kept:
+            st.button(f"Take {kept:,} rows", key="take-all", on_click=take_all)
 
 
 def group_columns(view: ProjectView) -> list[str]:
@@ -156,32 +183,36 @@ def group_columns(view: ProjectView) -> list[str]:
 
 def _choose_budget(rows: int) -> int:
     """A share of the pool by the slider, or a number of rows."""
-    if (st.session_state.get("budget") or 0) > rows:  # the pool was another one
-        st.session_state["budget"] = rows
+    exact = st.session_state.get("budget")
+    percent = "%.1f %%"
     st.session_state.setdefault("ratio", RATIO)
+    if exact is not None and 0 < exact <= rows:
+        percent = f"{100 * exact / rows:.3g} %%"
+        # It goes on from there when the number is taken away.
+        st.session_state["ratio"] = max(RATIOS[0], round(100 * exact / rows, 1))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ratio = st.slider(
             "Selection ratio",
             *RATIOS,
             step=0.1,
-            format="%.1f %%",
+            format=percent,
             key="ratio",
             persist_state="session",
-            disabled=st.session_state.get("budget") is not None,
+            disabled=exact is not None,
             help="Share of the whole pool; the number of rows is exact.",
         )
+        # Without bounds of its own, which would keep a number back with no more than an icon.
         exact = st.number_input(
             "Rows",
-            1,
-            rows,
             value=None,
+            step=1,
             placeholder="by ratio",
-            width=90,
+            width=_ROWS_WIDTH,
             key="budget",
             persist_state="session",
             help="An exact number, in place of the ratio.",
         )
-    return exact or max(1, round(ratio / 100 * rows))
+    return max(1, round(ratio / 100 * rows)) if exact is None else int(exact)
 
 
 def _choose_quality(pool: Pool) -> str | None:
