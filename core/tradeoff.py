@@ -27,6 +27,16 @@ WEIGHTS = np.round(np.arange(0, 0.9901, 0.03), 2)  # of the curve
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """The trade-off at one diversity weight."""
+
+    diversity_weight: float
+    alignment_cost: float
+    support: int
+    effective_size: float
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the diversity weight and the budget leave each other.
 
@@ -35,10 +45,12 @@ class Limits:
     smallest_weight : the smallest diversity weight at which enough rows are in reach for the
         budget; None where that is so at no weight.
     largest_budget : how many rows are in reach at the diversity weight, pinned ones among them.
+    point : of the curve, at the diversity weight; pinned rows do not count.
     """
 
     smallest_weight: float | None
     largest_budget: int
+    point: CurvePoint
 
 
 class Tradeoff:
@@ -97,7 +109,11 @@ class Tradeoff:
                 filling = first_filling(problem, terms, progress=progress)
                 smallest = filling.diversity_weight if filling else None
             self._fillings[terms, budget] = smallest
-        return Limits(self._fillings[terms, budget], largest)
+        return Limits(
+            self._fillings[terms, budget],
+            largest,
+            CurvePoint(diversity_weight, point.alignment_cost, point.support, point.effective_size),
+        )
 
     def preview(
         self,
@@ -112,6 +128,17 @@ class Tradeoff:
         setup = self.setup.at(budget=budget, seed=seed)
         given = {**parameters, "diversity_weight": diversity_weight}
         return setup.solve(progress=progress, **given)
+
+    def as_drawn(self, parameters: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
+        """The parameters of the path that a preview was drawn from.
+
+        Where the targets' neighbours held too few rows for the budget, it looked at more of them
+        at the same scale: only that path's curve runs through the point of the preview.
+        """
+        found = dict(parameters)
+        if selection.settings["max_neighbors"] > self._terms(parameters).max_neighbors:
+            found |= {name: selection.settings[name] for name in ("max_neighbors", "scale")}
+        return found
 
     def effect(
         self,
@@ -166,16 +193,6 @@ class Tradeoff:
 
     def _terms(self, parameters: Mapping[str, Any]) -> Terms:
         return Terms.of(self.setup.rule.resolve(parameters))
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """The trade-off at one diversity weight."""
-
-    diversity_weight: float
-    alignment_cost: float
-    support: int
-    effective_size: float
 
 
 @dataclass(frozen=True)
@@ -298,8 +315,9 @@ def tradeoff(
     )
     if weight == "auto":
         weight = selection.settings["diversity_weight"]
-    reach = found.limits(resolved, diversity_weight=weight, budget=wanted, progress=progress)
-    curve = found.curve(resolved, progress=progress)
+    drawn = found.as_drawn(resolved, selection)
+    reach = found.limits(drawn, diversity_weight=weight, budget=wanted, progress=progress)
+    curve = found.curve(drawn, progress=progress)
     effect = found.effect(resolved, selection, seed=seed, progress=progress)
     chosen = effect.chosen if effect else found.chosen(resolved, selection)
     coverage = found.coverage(selection)

@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.decisions import decide
 from core.errors import InputError
 from core.features import load_features
 from core.project import Project
 from core.runs import load_run, rows_sha256, select, store
+from core.selection.tsds import rounded_up
 from core.setup import set_up
 from core.target_features import encode_target
 from core.tradeoff import WEIGHTS, Tradeoff, tradeoff
@@ -126,6 +129,34 @@ def test_the_largest_budget_of_a_weight_is_filled_and_one_more_is_not(mapped_roo
     assert not filled.notes and filled.support == most
     assert any("moved" in n for n in found.preview({}, diversity_weight=0.6, budget=most + 1).notes)
     assert found.limits({}, diversity_weight=0.6, budget=2).smallest_weight == 0  # all pinned
+
+
+@pytest.mark.parametrize("pinned", [[], [200, 201]])
+@pytest.mark.parametrize("budget", [8, 60])  # the second is beyond 20 neighbours of each target
+def test_the_point_where_rows_are_drawn_is_on_the_curve_of_its_path(mapped_root, pinned, budget):
+    if pinned:
+        decide(Project.open(mapped_root), 240, "pin", np.array(pinned), "test")
+    found, asked = laid(mapped_root), {"max_neighbors": 20}
+    selection = found.preview(asked, diversity_weight=0.1, budget=budget)
+    path = found.as_drawn(asked, selection)
+    assert (path == asked) == (budget == 8)
+    weight = selection.settings["diversity_weight"]
+    limits = found.limits(path, diversity_weight=weight, budget=budget)
+    assert limits.largest_budget == selection.support >= limits.point.support
+    assert limits.point.alignment_cost == pytest.approx(selection.settings["alignment_cost"])
+    curve = found.curve(path)
+    costs, supports = curve.alignment_costs, curve.supports
+    last = int(np.searchsorted(WEIGHTS, weight))
+    first = max(last - 1, 0)
+    assert costs[first] - 1e-6 <= limits.point.alignment_cost <= costs[last] + 1e-6
+    assert supports[first] <= limits.point.support <= supports[last]
+
+
+@given(st.floats(0, 0.999))
+def test_a_weight_rounded_up_is_enough_and_barely_more(weight):
+    up = float(rounded_up(weight))
+    assert weight - 1e-8 <= up < 1 and up - weight < 0.01 + 1e-8
+    assert rounded_up(0.07) == "0.07" and rounded_up(0.422559) == "0.43"
 
 
 def test_the_curve_has_the_supports_of_the_previews(mapped_root):

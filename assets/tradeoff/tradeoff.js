@@ -5,7 +5,7 @@
 const NS = "http://www.w3.org/2000/svg";
 const LAST = 0.99;
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
-const PAD = { left: 34, right: 40, top: 22, bottom: 24 };
+const PAD = { left: 34, right: 40, top: 22, bottom: 40 };
 const PATIENCE = 1500; // ms after which no answer is waited for
 const LINES = ["cost", "reach", "size"]; // size, on the scale of reach, is dotted
 
@@ -108,10 +108,14 @@ class Curve {
     return PAD.top + this.height * (1 - (at - low) / (high - low || 1));
   }
 
+  /** Where the path was solved at a weight that looks the same, if it was. */
+  solved(weight) {
+    return this.data.solved.find((one) => Math.abs(weight - one.weight) < 0.005);
+  }
+
   /** A line's value at any weight, between those that were worked out. */
   value(line, weight) {
-    const { weights, now } = this.data;
-    if (Math.abs(weight - now.weight) < 0.005) return now[line]; // the same as far as is shown
+    const { weights } = this.data;
     const values = this.data[line];
     const after = weights.findIndex((one) => one >= weight);
     if (after <= 0) return values[after < 0 ? values.length - 1 : 0];
@@ -143,7 +147,7 @@ class Curve {
       if (data.least < LAST) make("line", { ...upright(data.least), class: "least" }, ground);
     }
     make("line", { x1: PAD.left, x2: full - PAD.right, y1: foot, y2: foot, class: "axis" }, ground);
-    for (const at of [0, 0.2, 0.4, 0.6]) {
+    for (const at of [0, 0.2, 0.4, 0.6, 0.8, 1]) {
       make("text", { x: this.x(at), y: foot + 16, class: "tick" }, ground, at);
     }
     for (const share of [0.25, 0.75]) {
@@ -158,7 +162,7 @@ class Curve {
     const names = [
       ["cost", PAD.left, PAD.top - 8, "start", "alignment cost"],
       ["reach", full - PAD.right, PAD.top - 8, "end", "rows in reach, dotted: effective size"],
-      ["", full - PAD.right, foot + 16, "end", "diversity weight"],
+      ["", PAD.left + this.width / 2, foot + 33, "middle", "diversity weight"],
     ];
     for (const [name, x, y, anchor, text] of names) {
       const style = `text-anchor: ${anchor}`;
@@ -182,16 +186,26 @@ class Curve {
     this.place();
   }
 
+  /** The numbers at the handle: as solved, or about, where they lie between those of the curve. */
+  told() {
+    const one = this.solved(this.weight);
+    if (one) {
+      const pinned = one.pinned ? ` (${whole(one.reach + one.pinned)} with the pinned ones)` : "";
+      const reach = `${whole(one.reach)} rows in reach${pinned}`;
+      return `cost ${one.cost.toFixed(3)}, ${reach}, effective size ${whole(one.size)}`;
+    }
+    const [cost, reach, size] = LINES.map((line) => this.value(line, this.weight));
+    const about = (value) => `about ${whole(Number(value.toPrecision(2)))}`;
+    return `cost about ${cost.toFixed(2)}, ${about(reach)} rows in reach, effective size ${about(size)}`;
+  }
+
   place() {
     const x = this.x(this.weight);
     const foot = PAD.top + this.height;
     this.grip.replaceChildren();
     make("line", { x1: x, x2: x, y1: PAD.top, y2: foot }, this.grip);
     make("circle", { cx: x, cy: foot, r: 8 }, this.grip);
-    const [cost, reach, size] = LINES.map((line) => this.value(line, this.weight));
-    const said =
-      `At ${this.weight.toFixed(2)}: cost ${cost.toFixed(3)}, ${whole(reach)} rows in reach, ` +
-      `effective size ${whole(size)}.`;
+    const said = `At ${this.weight.toFixed(2)}: ${this.told()}.`;
     this.said.textContent = [said, this.data.note].filter(Boolean).join(" ");
     const told = { valuemin: 0, valuemax: LAST, valuenow: this.weight, valuetext: said };
     for (const [name, value] of Object.entries({ label: this.data.label, ...told })) {

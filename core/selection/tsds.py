@@ -1,5 +1,6 @@
 """The target-driven rules KNN-Uniform and KNN-KDE: from a problem to the path, and to rows."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -113,6 +114,15 @@ def knn_kde(
 def sigma_of(cosine: float) -> float:
     """The distance of unit vectors with this cosine: sqrt(2 (1 − c))."""
     return float(np.sqrt(max(0.0, 2 * (1 - cosine))))
+
+
+def rounded_up(weight: float) -> str:
+    """A diversity weight with two decimals, or more near 1; with it, as many rows are in reach."""
+    for digits in range(2, 7):
+        up = math.ceil(round(weight * 10**digits, 6)) / 10**digits
+        if up < 1:
+            return f"{up:.{digits}f}"
+    return f"{weight:g}"
 
 
 def lay(problem: Problem, terms: Terms, *, progress: Progress = silent) -> TransportPath:
@@ -237,9 +247,9 @@ def _reach(
         point, notes = further or laid.path.end(), laid.notes
         if point.s > asked.s:
             notes += (
-                f"Diversity weight moved from {asked.diversity_weight:g} to "
-                f"{point.diversity_weight:.6g}: at {asked.diversity_weight:g} only {reached:,} "
-                f"rows are in reach for {wanted:,} places.",
+                f"Diversity weight moved from {asked.diversity_weight:.4g} to "
+                f"{rounded_up(point.diversity_weight)}: at {asked.diversity_weight:.4g} only "
+                f"{reached:,} rows are in reach for {wanted:,} places.",
             )
     if point.exhausted and laid.neighbors < len(problem.candidates):
         notes += (

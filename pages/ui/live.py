@@ -1,7 +1,7 @@
 """What the settings would select, worked out beside the page and drawn when it is there."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.progress import Progress
 from core.project import Project
 from core.selection import Curve, Selection
 from core.selection.memo import Memo
@@ -28,14 +29,23 @@ _GROUNDS = 2  # set-ups kept: a path of 900 targets holds some hundred MB
 
 @dataclass(frozen=True)
 class Preview:
-    """The rows that the settings give, not stored."""
+    """The rows that the settings give, not stored.
+
+    Attributes
+    ----------
+    limits, drawn : what weight and budget leave each other at the weight that was asked for, and at
+        the one where the rows are drawn; None where the rule has no path.
+    path : parameters of the path that they are drawn from.
+    """
 
     ground: Hashable
     pool: Hashable
     settings: Settings
     setup: Setup
     selection: Selection
-    limits: Limits | None
+    limits: Limits | None = None
+    drawn: Limits | None = None
+    path: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -84,6 +94,17 @@ def _grounds() -> Memo:
     return Memo(_GROUNDS)
 
 
+def _measured(given: Preview, tradeoff: Tradeoff, progress: Progress) -> Preview:
+    """The preview with what the path says at its weights."""
+    settings, selection = given.settings, given.selection
+    path = tradeoff.as_drawn(settings.beside_weight, selection)
+    limits = partial(tradeoff.limits, path, budget=settings.budget, progress=progress)
+    weight = settings.parameters["diversity_weight"]
+    drawn = limits(diversity_weight=float(selection.settings["diversity_weight"]))
+    asked = drawn if weight == "auto" else limits(diversity_weight=weight)
+    return replace(given, limits=asked, drawn=drawn, path=path)
+
+
 def ask(view: ProjectView, settings: Settings) -> Live:
     """Have everything worked out that these settings show, and return what is there in time."""
     if settings.missing or not settings.live:
@@ -106,28 +127,21 @@ def ask(view: ProjectView, settings: Settings) -> Live:
 
     def preview(task: Task) -> Preview:
         task.progress(0, 0, "reading the pool")
-        found, limits = ground(task), None
+        found = ground(task)
         setup = found.setup.at(budget=settings.budget, seed=settings.seed)
         selection = setup.solve(progress=task.progress, **settings.parameters)
-        if found.tradeoff is not None:
-            weight = settings.parameters["diversity_weight"]
-            limits = found.tradeoff.limits(
-                settings.beside_weight,
-                diversity_weight=selection.settings["diversity_weight"]
-                if weight == "auto"
-                else weight,
-                budget=settings.budget,
-                progress=task.progress,
-            )
         # Without what it remembers, which would be kept as long as the preview.
         light = replace(setup, problem=replace(setup.problem, memo=Memo()))
-        return Preview(key, pool, settings, light, selection, limits)
+        given = Preview(key, pool, settings, light, selection)
+        if found.tradeoff is None:
+            return given
+        return _measured(given, found.tradeoff, task.progress)
 
     def curve(task: Task, up_to: float = 1.0) -> Curve:
         path = ground(task).tradeoff
         assert path is not None
         task.progress(0, 0, "drawing the curve")
-        return path.curve(settings.beside_weight, up_to=up_to, progress=task.progress)
+        return path.curve(now.path, up_to=up_to, progress=task.progress)
 
     def near(task: Task) -> Near:
         path = ground(task).tradeoff
@@ -164,7 +178,7 @@ def ask(view: ProjectView, settings: Settings) -> Live:
     st.session_state["preview"] = now
     if not settings.has_path:
         return Live(now, True)
-    laid_by = repr(sorted(settings.beside_weight.items()))
+    laid_by = repr(sorted(now.path.items()))
     part = None
     if not desk().has(("curve", key, laid_by)):
         # What the preview went through is known already; the far end may take seconds.

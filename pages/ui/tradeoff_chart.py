@@ -7,6 +7,8 @@ import numpy as np
 import streamlit as st
 
 from core.selection import Curve
+from core.selection.tsds import rounded_up
+from core.tradeoff import CurvePoint, Limits
 from core.tradeoff_constraints import Effect
 from pages.ui.live import Preview
 from pages.ui.parameters import set_by_hand
@@ -38,8 +40,8 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
     effect : what constraints change, where there are any.
     """
     asked = settings.parameters["diversity_weight"]
-    found, limits = preview.selection.settings, preview.limits
-    assert limits is not None
+    limits, drawn = preview.limits, preview.drawn
+    assert limits is not None and drawn is not None
 
     def moved() -> None:
         state = st.session_state.get(_KEY)
@@ -51,18 +53,11 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
             set_by_hand(settings.rule, "diversity_weight", round(float(weight), 2))
 
     changed = effect if effect and effect.causes else None
-    used = float(found["diversity_weight"])
+    used = drawn.point.diversity_weight
     data: dict[str, Any] = {
-        "weights": curve.diversity_weights.tolist(),
-        "cost": curve.alignment_costs.round(4).tolist(),
-        "reach": curve.supports.tolist(),
-        "size": curve.effective_sizes.round(1).tolist(),
-        "now": {
-            "weight": min(used, _LAST),
-            "cost": float(found["alignment_cost"]),
-            "reach": preview.selection.support,
-            "size": float(found["effective_size"]),
-        },
+        **_through(curve, drawn.point),
+        "now": _point(drawn),
+        "solved": [_point(limits), _point(drawn)],
         "asked": min(round(used, 2), _LAST) if asked == "auto" else float(asked),
         "least": 1.0 if limits.smallest_weight is None else limits.smallest_weight,
         "label": "Diversity weight, on the trade-off curve",
@@ -72,6 +67,33 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
         "note": effect.sentence if effect else "",
     }
     _COMPONENT(data=data, key=_KEY, on_moved_change=moved)
+
+
+def _through(curve: Curve, point: CurvePoint) -> dict[str, list[float]]:
+    """The lines, through a point between or beyond theirs: it is drawn where they are."""
+    at = np.searchsorted(curve.diversity_weights, point.diversity_weight)
+    lines = {
+        "weights": (curve.diversity_weights, min(point.diversity_weight, _LAST), 4),
+        "cost": (curve.alignment_costs, point.alignment_cost, 4),
+        "reach": (curve.supports, point.support, 0),
+        "size": (curve.effective_sizes, point.effective_size, 1),
+    }
+    return {
+        name: np.insert(values, at, value).round(digits).tolist()
+        for name, (values, value, digits) in lines.items()
+    }
+
+
+def _point(limits: Limits) -> dict[str, float]:
+    """Where the path was solved, on the curve."""
+    point = limits.point
+    return {
+        "weight": min(point.diversity_weight, _LAST),
+        "cost": point.alignment_cost,
+        "reach": point.support,
+        "size": point.effective_size,
+        "pinned": limits.largest_budget - point.support,
+    }
 
 
 def limits_in_words(preview: Preview) -> str:
@@ -88,14 +110,9 @@ def limits_in_words(preview: Preview) -> str:
     weight = preview.settings.parameters["diversity_weight"]
     if limits.smallest_weight is None:
         return f"At no weight are {budget:,} rows in reach."
-    least = _up(limits.smallest_weight)
-    used = f"; {least:.2f} is used" if limits.largest_budget < budget else ""
+    least = rounded_up(limits.smallest_weight)
+    used = f"; {least} is used" if limits.largest_budget < budget else ""
     return (
-        f"{budget:,} rows need a weight of {least:.2f} or more; "
+        f"{budget:,} rows need a weight of {least} or more; "
         f"{weight:.2f} reaches {limits.largest_budget:,}{used}."
     )
-
-
-def _up(weight: float) -> float:
-    """Rounded up, so that the weight that is named is enough."""
-    return float(np.ceil(weight * 100) / 100)
