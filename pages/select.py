@@ -139,15 +139,23 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
     return next((run for run in runs if run.id == chosen), None)
 
 
-def _render_limits(view: ProjectView, found: Live) -> None:
-    """What weight and budget leave each other, and the near-duplicate pairs."""
-    preview = found.preview
-    if preview is None or preview.limits is None or not found.current:
+def _render_limits(view: ProjectView, settings: Settings, found: Live) -> None:
+    """What weight and budget leave each other, and the near-duplicate pairs.
+
+    Both keep their place while they are worked out, so that nothing below them jumps.
+    """
+    if not settings.has_path or settings.missing:
         return
-    st.caption(limits_in_words(preview))
-    line = preview.settings.parameters.get("duplicate_cosine")
-    if found.near is not None and line is not None:
-        with st.popover(f"What a cosine of {line:.2f} means", width="stretch", key="pairs"):
+    said, preview = "Working out what is in reach …", found.preview
+    if preview is not None and preview.limits is not None:
+        said = limits_in_words(preview)
+    st.caption(said if found.current else f":material/hourglass_top: {said}")
+    line = settings.parameters.get("duplicate_cosine")
+    if line is None:
+        return
+    title = f"What a cosine of {line:.2f} means"
+    with st.popover(title, width="stretch", key="pairs", disabled=found.near is None):
+        if found.near is not None:
             outcome.render_pairs(view, found.near.pairs, line)
 
 
@@ -232,7 +240,8 @@ def render() -> None:
     with answer:
         if failed:
             st.error(failed, icon=":material/error:")
-        _render_limits(view, found)
+        else:
+            _render_limits(view, settings, found)
     with result:
         if run is None or not settings.live:
             _render_keep(view, settings, found)

@@ -229,12 +229,23 @@ def test_settings_are_there_again_after_a_look_at_another_page(app):
 
 
 def test_rows_of_the_settings_before_stay_until_the_new_ones_are_there(app, monkeypatch):
-    before = shown(app)
+    def pairs():
+        (found,) = [one for one in app.get("popover") if "What a cosine" in one.proto.popover.label]
+        return found.proto.popover
+
+    def reach():
+        (found,) = [one.value for one in app.caption if "Automatic: " in one.value]
+        return found
+
+    before, sentence = shown(app), reach()
+    assert sentence.startswith("Automatic") and not pairs().disabled
     monkeypatch.setattr(live, "_PATIENCE", 0.0)
     app.toggle(key="max_cosine-on").set_value(True).run()
     assert "hourglass" in texts(app) and shown(app) == before
-    assert "Automatic" not in texts(app)  # said of what is there, not of what is coming
-    assert "Automatic" in texts(settled(app))
+    # Both keep their place, marked as those of before.
+    assert reach() == f":material/hourglass_top: {sentence}" and pairs().disabled
+    settled(app)
+    assert reach().startswith("Automatic") and not pairs().disabled
 
 
 def test_the_address_says_what_was_set_and_shows_it_again(app, mapped_root, monkeypatch):

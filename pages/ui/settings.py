@@ -26,7 +26,7 @@ _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
 LARGEST_SEED = 2**31 - 1
 LENGTH = "n_chars"
-_ROWS_WIDTH = 99  # pixels: seven digits; from 100 on the box would have step buttons in their place
+_ROWS_WIDTH = 99  # pixels: six digits; from 100 on the box would have step buttons in their place
 
 
 @dataclass(frozen=True)
