@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import WinnowError
 from core.jobs import Step
-from core.runs import Run, check_run_name, delete_run, list_runs, store
+from core.runs import Run, check_run_name, delete_run, list_runs, rows_sha256, store
 from core.selection import RULES
 from pages.ui import live, outcome, select_link
 from pages.ui.background import follow
@@ -176,12 +176,22 @@ def _render_curve(found: Live, settings: Settings) -> None:
     render_curve(found.curve, preview, settings, found.near.effect if found.near else None)
 
 
+def _is_live(run: Run | None, settings: Settings, found: Live) -> bool:
+    """Whether what is shown is what the settings give: not stored, or stored just so."""
+    if run is None:
+        return True
+    if not found.current or found.preview is None:
+        return False
+    report, rows = run.report, found.preview.rows
+    return report.method == settings.rule.id and report.rows_sha256 == rows_sha256(rows)
+
+
 def _render_tables(
-    view: ProjectView, settings: Settings, shown: outcome.Outcome, found: Live, stored: bool
+    view: ProjectView, settings: Settings, shown: outcome.Outcome, found: Live, is_live: bool
 ) -> None:
     """The chosen rows, and what each target found; the one that is open."""
     target = settings.options.get("target")
-    names = [_ROWS, *([_TARGETS] if target and settings.has_path and not stored else [])]
+    names = [_ROWS, *([_TARGETS] if target and settings.has_path and is_live else [])]
     tabs = st.tabs(names, key="select-tables", on_change="rerun")
     with tabs[0]:
         if tabs[0].open:
@@ -235,6 +245,7 @@ def render() -> None:
             shown = outcome.of_run(view, run)
         elif found.preview is not None:
             shown = outcome.of_preview(view, found.preview)
+    is_live = _is_live(run, settings, found)
     with canvas:  # first of all, so that the map lights up while the rest is worked out
         _render_map(view, shown, late=run is None and not found.current)
     with answer:
@@ -247,12 +258,14 @@ def render() -> None:
             _render_keep(view, settings, found)
         if run is None and not settings.missing and settings.live and not failed:
             follow(list(found.waiting), "Rest of the curve: " if found.current else "")
+        elif run is not None and is_live and found.waiting:
+            follow(list(found.waiting), "Rest of the curve: ")
         _render_result(view, run, shown)
-    if run is None:
+    if is_live:
         with canvas:
             _render_curve(found, settings)
     if shown is not None:
-        _render_tables(view, settings, shown, found, run is not None)
+        _render_tables(view, settings, shown, found, is_live)
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

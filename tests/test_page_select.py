@@ -149,6 +149,21 @@ def test_a_stored_run_names_targets_by_their_text_while_they_are_there(app, mapp
     assert chosen_rows(app.run())["why"].iloc[0].startswith("pulled by target")
 
 
+def test_a_run_that_was_just_saved_keeps_the_curve_and_what_each_target_found(app, mapped_root):
+    def live_parts():
+        curve = "**Near or spread out**" in [one.value for one in app.markdown]
+        return curve, "What each target found" in [tab.label for tab in app.tabs]
+
+    assert live_parts() == (True, True)
+    settled(button(app, "Save run").click().run())
+    assert app.selectbox(key="shown").value == "tsds-kde-1"
+    assert live_parts() == (True, True)
+    select(Project.open(mapped_root), method="random", budget=12, name="other")
+    settled(app.run())
+    assert app.selectbox(key="shown").value == "other"  # not what the settings give
+    assert live_parts() == (False, False)
+
+
 def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
     project = Project.open(mapped_root)
     for name in ("first", "second"):
