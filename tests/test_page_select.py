@@ -12,7 +12,7 @@ from core.decisions import decide
 from core.pool import Pool
 from core.project import Project
 from core.runs import list_runs, load_run, select
-from core.targets import load_target
+from core.targets import delete_target, load_target
 from core.tradeoff import tradeoff
 from pages.ui import live
 from pages.ui.select_link import fitting
@@ -339,3 +339,28 @@ def test_the_ratio_that_is_named_as_the_most_can_be_chosen(kept):
     found = re.search(r"([\d.]+) % of the pool is the most", wrong_size(5000, kept, rows))
     assert (found is None) == (kept < 5)
     assert found is None or round(float(found[1]) / 100 * rows) <= kept
+
+
+def test_the_list_of_methods_says_what_each_needs(app):
+    needs = dict(
+        one.split(" · needs ") for one in app.selectbox(key="method").options if "·" in one
+    )
+    assert needs["TSDS KNN-KDE"] == "a target" and needs["Deita"] == "a quality"
+    assert "Random" not in needs and len(needs) == 10
+
+
+def test_the_first_target_set_makes_the_method_target_driven(mapped_root, monkeypatch):
+    delete_target(Project.open(mapped_root), "cooking")
+    app = settled(open_app(mapped_root.parent, monkeypatch, "select"))
+    assert app.selectbox(key="method").value == "kmeans-random"
+    assert "A target set makes it target-driven" in texts(app)
+    app.selectbox(key="method").set_value("tsds-uniform").run()
+    assert "TSDS KNN-Uniform needs a target set: add one above." in texts(app)
+    assert app.selectbox(key="target").placeholder == "None yet"
+    app.selectbox(key="method").set_value("random").run()
+    app.segmented_control[0].set_value("Paste").run()
+    app.text_area(key="target-text").set_value("How long do I boil an egg?").run()
+    next(t for t in app.text_input if t.label == "Name of the target set").set_value("eggs").run()
+    app.button(key="add-pasted").click().run()
+    assert app.selectbox(key="method").value == "tsds-kde"
+    assert app.selectbox(key="target").value == "eggs"

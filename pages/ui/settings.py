@@ -26,6 +26,7 @@ _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
 LARGEST_SEED = 2**31 - 1
 LENGTH = "n_chars"
+_WITH_TARGET = "tsds-kde"  # the rule to begin with where there is a target set
 _ROWS_WIDTH = 99  # pixels: six digits; from 100 on the box would have step buttons in their place
 
 
@@ -93,10 +94,12 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
     """Draw the widgets, those that few people set in `more`; the kept rows bound the size."""
     assert view.pool is not None
     st.session_state.setdefault("method", _best_method(view))
+    if targets.just_added() and not RULES[st.session_state["method"]].needs_target:
+        st.session_state["method"] = _WITH_TARGET
     method = st.selectbox(
         "Method",
         list(RULES),
-        format_func=lambda one: RULES[one].label,
+        format_func=lambda one: method_label(RULES[one]),
         key="method",
         persist_state="session",
     )
@@ -106,7 +109,9 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
     missing = ""
     if rule.needs_target:
         options["target"] = targets.render_choice(view)
-        missing = "" if options["target"] else "a target set"
+        missing = "" if options["target"] else "a target set: add one above"
+    elif view.features_id and not list_targets(view.project):
+        targets.render_offer(view, RULES[_WITH_TARGET].label)
     kept = len(view.decisions.candidates)
     rows = view.pool.rows
     budget = _choose_budget(rows)
@@ -118,9 +123,9 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         st.caption(f"{budget:,} of {rows:,} rows{left}")
     if rule.needs_quality:
         options["quality"] = _choose_quality(view.pool)
-        missing = missing if options["quality"] else missing or "a quality column"
+        missing = missing if options["quality"] else missing or "a quality column: choose one above"
     if rule.needs_clusters and view.clusters is None:
-        missing = missing or "a map"
+        missing = missing or "a map: build it on the Pool page"
     if rule.needs_strata:
         options["by"] = st.selectbox(
             "Groups",
@@ -144,8 +149,14 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
                 persist_state="session",
             )
     if missing:
-        st.caption(f"{rule.label} needs {missing}: choose above.")
+        st.caption(f"{rule.label} needs {missing}.")
     return Settings(rule, budget, int(seed), parameters, options, missing or wrong)
+
+
+def method_label(rule: Rule) -> str:
+    """A rule in the list of methods, with what must be chosen for it."""
+    needs = {"a target": rule.needs_target, "a quality": rule.needs_quality}
+    return " · needs ".join([rule.label, *(what for what, needed in needs.items() if needed)])
 
 
 def wrong_size(budget: int, kept: int, rows: int) -> str:
@@ -236,5 +247,5 @@ def _choose_quality(pool: Pool) -> str | None:
 def _best_method(view: ProjectView) -> str:
     """The rule to begin with: what the project is ready for."""
     if list_targets(view.project):
-        return "tsds-kde"
+        return _WITH_TARGET
     return "kmeans-random" if view.mapped else "random"

@@ -26,16 +26,31 @@ def render_choice(view: ProjectView) -> str | None:
         "Target set",
         list(known),
         format_func=lambda name: f"{name} · {known[name].rows} rows",
-        placeholder="None yet: add one below",
+        placeholder="None yet",
         key="target",
         persist_state="session",
     )
+    _render_popover(view, len(known))
+    return chosen
+
+
+def render_offer(view: ProjectView, label: str) -> None:
+    """Offer the first target set of a project, where the method is one that needs none."""
+    st.caption(f"A target set makes it target-driven: rows like its examples, by {label}.")
+    _render_popover(view, 0)
+
+
+def just_added() -> bool:
+    """Whether a target set came in since the page was last drawn."""
+    return "target_added" in st.session_state
+
+
+def _render_popover(view: ProjectView, known: int) -> None:
     # Another key for each number of sets: it is closed again once one was added.
     with st.popover(
-        "Add a target set", icon=":material/add:", width="stretch", key=f"add-target-{len(known)}"
+        "Add a target set", icon=":material/add:", width="stretch", key=f"add-target-{known}"
     ):
         _render_add(view)
-    return chosen
 
 
 def _render_add(view: ProjectView) -> None:
