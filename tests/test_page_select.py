@@ -17,6 +17,7 @@ from core.tradeoff import tradeoff
 from pages.ui import live
 from pages.ui.select_link import fitting
 from pages.ui.settings import wrong_size
+from pages.ui.targets import name_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -364,3 +365,38 @@ def test_the_first_target_set_makes_the_method_target_driven(mapped_root, monkey
     app.button(key="add-pasted").click().run()
     assert app.selectbox(key="method").value == "tsds-kde"
     assert app.selectbox(key="target").value == "eggs"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("gsm8k test (50).jsonl", "gsm8k-test-50"),
+        ("ﬁle.csv", "le"),
+        ("质量.jsonl", ""),
+        (f"{'x' * 80}.csv", "x" * 40),
+    ],
+)
+def test_a_target_set_is_called_as_its_file(file, name):
+    assert name_of(file) == name
+
+
+def test_a_name_that_no_target_set_can_have_adds_none(app):
+    app.segmented_control[0].set_value("Paste").run()
+    app.text_area(key="target-text").set_value("How long do I boil an egg?").run()
+    app.text_input(key="target-name").set_value("my eggs").run()
+    assert app.button(key="add-pasted").disabled
+    assert [one for one in app.error if "cannot be called 'my eggs'" in one.value.replace("\\", "")]
+    app.text_input(key="target-name").set_value("my-eggs").run()
+    app.button(key="add-pasted").click().run()
+    assert app.selectbox(key="target").value == "my-eggs"
+    assert app.text_input(key="target-name").value == ""
+
+
+def test_the_name_is_filled_in_from_the_file_and_one_that_was_written_stays(app):
+    app.get("file_uploader")[0].set_value(("math set.jsonl", b"{}", "application/json")).run()
+    assert app.text_input(key="target-name").value == "math-set"
+    app.get("file_uploader")[0].set_value(("other.jsonl", b"{}", "application/json")).run()
+    assert app.text_input(key="target-name").value == "other"
+    app.text_input(key="target-name").set_value("mine").run()
+    app.get("file_uploader")[0].set_value(("third.jsonl", b"{}", "application/json")).run()
+    assert app.text_input(key="target-name").value == "mine"

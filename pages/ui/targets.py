@@ -1,6 +1,7 @@
 """Target sets: pick one, or add one by upload, by pasting, or from rows of the pool."""
 
 import json
+import re
 import secrets
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from pages.ui.selection import selected
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
+_NAME, _FILE, _BY_FILE = "target-name", "target-file", "target-name-by-file"
+_LONGEST = 40  # characters of a name
+
 
 def render_choice(view: ProjectView) -> str | None:
     """Draw the choice of a target set and the ways to add one; return its name, if there is one."""
@@ -22,6 +26,7 @@ def render_choice(view: ProjectView) -> str | None:
     added = st.session_state.pop("target_added", None)
     if added in known:
         st.session_state["target"] = added
+        st.session_state[_NAME] = ""
     chosen = st.selectbox(
         "Target set",
         list(known),
@@ -63,8 +68,17 @@ def _render_add(view: ProjectView) -> None:
         label_visibility="collapsed",
     )
     name = st.text_input(
-        "Name of the target set", max_chars=40, placeholder="Needed: letters, digits, - and _"
+        "Name of the target set",
+        max_chars=_LONGEST,
+        placeholder="Needed: letters, digits, - and _",
+        key=_NAME,
     )
+    try:
+        if name:
+            check_name(name)
+    except InputError as error:
+        st.error(as_text(error))
+        name = ""
     try:
         if how == "Upload":
             _add_upload(view, name)
@@ -76,8 +90,20 @@ def _render_add(view: ProjectView) -> None:
         st.error(as_text(error))
 
 
+def name_of(file: str) -> str:
+    """What a target set from this file may be called; "" where nothing of its name can be used."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(file).stem).strip("-_")[:_LONGEST]
+
+
+def _name_by_file() -> None:
+    """Fill in the name, unless somebody wrote one."""
+    state, upload = st.session_state, st.session_state[_FILE]
+    if upload and state.get(_NAME, "") in ("", state.get(_BY_FILE)):
+        state[_NAME] = state[_BY_FILE] = name_of(upload.name)
+
+
 def _add_upload(view: ProjectView, name: str) -> None:
-    upload = st.file_uploader("File", key="target-file")
+    upload = st.file_uploader("File", key=_FILE, on_change=_name_by_file)
     if st.button("Add", disabled=not (upload and name), key="add-upload") and upload:
         _add_file(view, name, Path(upload.name).name, upload.getvalue())
 
@@ -90,7 +116,6 @@ def _add_pasted(view: ProjectView, name: str) -> None:
         placeholder="Natalia sold clips to 48 of her friends in April …",
     )
     if st.button("Add", disabled=not (text.strip() and name), key="add-pasted"):
-        check_name(name)
         lines = [_as_json(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
         _add_file(view, name, "pasted.jsonl", "\n".join(lines).encode())
 
