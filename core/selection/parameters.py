@@ -33,7 +33,7 @@ DUPLICATE_COSINE = Parameter(
     0.95,
     0.0,
     1.0,
-    "Rows with a cosine above this count as near-duplicates and share their mass. "
+    "Weighs: rows with a cosine above this share the chance of one, yet two of them may be chosen. "
     "1: only density 1, as Uniform.",
 )
 SIGMA = Parameter(
@@ -149,8 +149,8 @@ MAX_COSINE = Parameter(
     None,
     0.0,
     1.0,
-    "No two chosen rows have a cosine above this, unless both are pinned. The rule's other rows "
-    "take the places.",
+    "Forbids: no two chosen rows have a cosine above this, unless both are pinned. The rule's other "
+    "rows take the places.",
 )
 SEMDEDUP = Parameter(
     "semdedup",
@@ -159,6 +159,6 @@ SEMDEDUP = Parameter(
     None,
     0.0,
     1.0,
-    "Before the rule: of rows of a cluster with a cosine above this, only the one farthest from "
-    "the centroid can be chosen (arXiv 2303.09540).",
+    "Thins the pool before the rule: of rows of a cluster with a cosine above this, only the one "
+    "farthest from the centroid can be chosen (arXiv 2303.09540).",
 )
