@@ -149,8 +149,8 @@ MAX_COSINE = Parameter(
     None,
     0.0,
     1.0,
-    "Forbids: no two chosen rows have a cosine above this, unless both are pinned. The rule's other "
-    "rows take the places.",
+    "Forbids: no two chosen rows have a cosine above this, unless both are pinned. The rule's "
+    "other rows take the places.",
 )
 SEMDEDUP = Parameter(
     "semdedup",

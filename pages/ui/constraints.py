@@ -117,9 +117,9 @@ def _render_limits(view: ProjectView) -> list[str]:
         st.session_state[given] = st.session_state.get(last, _table([]))
     with st.popover("Limits of sources and clusters", width="stretch", key="limits"):
         st.caption(
-            "In each line choose a group, then the fewest or most of its rows. “each source” limits "
-            "every source alike, “each cluster” every cluster; a line of one of them goes before "
-            "that. Lines without a group or a number do not count."
+            "In each line choose a group, then the fewest or most of its rows. “each source” "
+            "limits every source alike, “each cluster” every cluster; a line of one of them goes "
+            "before that. Lines without a group or a number do not count."
         )
         table = st.data_editor(
             st.session_state[given],
