@@ -80,7 +80,9 @@ def test_a_condition_that_cannot_be_used_is_said(app):
     search(app, "Condition", "n_chars >")
     assert any("condition" in str(error.value) for error in app.error)
     search(app, "Words", "nosuchword")
-    assert "nosuchword" in said(app)
+    assert "No kept row has “nosuchword”." in texts(app)
+    search(app, "Words", "galaxy")
+    assert "nosuchword" not in texts(app) and "60 rows selected" in texts(app)
 
 
 def test_meaning_without_an_encoder_says_what_to_do(app):
@@ -435,14 +437,19 @@ def test_the_card_of_a_cluster(app, mapped_root):
     assert "**Row " in texts(app)
 
 
-def test_what_is_not_found_within_a_selection_leaves_it(app):
+def test_what_is_not_found_within_a_selection_leaves_no_row_selected(app):
     search(app, "Words", "galaxy")
+    before = app.query_params["sel"]
     app.checkbox(key="find-within").check().run()
     search(app, "Condition", "row > 1000")
-    assert "60 rows selected" in texts(app)
-    app.checkbox(key="find-within").uncheck().run()
-    search(app, "Condition", "row > 2000")
     assert "Nothing selected" in texts(app)
+    assert "None of the 60 selected rows meets “row > 1000”." in texts(app)
+    app.query_params["sel"] = before  # as the browser's Back does
+    app.session_state["travelled"] = True
+    app.run()
+    assert "60 rows selected" in texts(app) and "None of the" not in texts(app)
+    search(app, "Condition", "row > 2000")
+    assert "No kept row meets “row > 2000”." in texts(app)
 
 
 def test_within_the_selection_is_off_when_nothing_is_selected(app, mapped_root):

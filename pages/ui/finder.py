@@ -5,7 +5,6 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
 from core.errors import WinnowError
@@ -15,8 +14,14 @@ from core.view_link import RANKED, Kind
 from pages.ui import likeness
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.encoder import loaded_encoder
-from pages.ui.notice import tell
-from pages.ui.selection import Way, clear_selection, select_found, selected
+from pages.ui.selection import (
+    RowSelection,
+    Way,
+    clear_selection,
+    select_found,
+    selected,
+    stored,
+)
 from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text
 
@@ -34,7 +39,9 @@ _HELP = (
     "columns."
 )
 _ASKED = "find-asked"
+_MISSED = "find-missed"  # the empty selection that a search made, and what to say of it
 _ORIGIN = "search by"
+_FITS: dict[Kind, str] = {"words": "has", "meaning": "is near", "condition": "meets"}
 _WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
 _MORE_SECONDS = 0.1  # that a page which is drawn waits for the same
 
@@ -82,6 +89,9 @@ def render(view: ProjectView) -> None:
         ranking = likeness.render(view, searching=how == "Meaning")
     if ranking is not None:
         follow([ranking], "Ranking the rows anew: ")
+    missed: tuple[RowSelection, str] | None = st.session_state.get(_MISSED)
+    if missed and missed[0] is stored(view):
+        st.caption(f":material/search_off: {as_text(missed[1])}")
     wish: _Wish | None = st.session_state.get(_ASKED)
     if wish is None:
         return
@@ -133,22 +143,24 @@ def _start(wish: _Wish) -> None:
 
 
 def _select(view: ProjectView, wish: _Wish, found: Found) -> None:
-    """Select what was found; where nothing was, what it was looked for in is not lost."""
+    """Select what was found; of a search that finds nothing, say so beside its box."""
     del st.session_state[_ASKED]
     by: Way = (wish.kind, wish.text)
     if wish.kind in RANKED and found.ranking is not None:
         cut = likeness.wanted_cut()
         found = likeness.cut_at(wish.kind, wish.text, found.ranking, cut)
         by = (wish.kind, wish.text, cut)
-    now = selected(view)
-    within = wish.op == "within" and now is not None
-    fits = np.isin(found.rows, now.rows).any() if within and now else len(found.rows)
-    if not fits:
-        kind = "dropped" if within and now and now.dropped else "kept"
-        tell(f"No row that is {kind} fits “{wish.text}”.")
-        if within:
-            return
+    among = selected(view) if wish.op == "within" else None
     select_found(view, found, wish.origin, wish.op, by=by)
+    empty = stored(view)
+    if empty is None or selected(view) is not None:
+        st.session_state.pop(_MISSED, None)
+        return
+    where = "No kept row"
+    if among:
+        count = len(among.rows)
+        where = f"None of the {count:,} selected row{'s' * (count != 1)}"
+    st.session_state[_MISSED] = (empty, f"{where} {_FITS[wish.kind]} “{wish.text}”.")
 
 
 def _find(view: ProjectView, wish: _Wish, wait: float) -> Found | Task:
