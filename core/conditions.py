@@ -10,6 +10,7 @@ from core.errors import InputError
 if TYPE_CHECKING:
     import duckdb
 
+ALIASES = {"length": "n_chars"}  # other names of canonical columns: as filters and colours say it
 ROW_COLUMN = "row_"  # the row number beside original columns; none of them is called that
 _LONGEST = 10_000  # characters; more is no condition that a person wrote
 _NODES = {
@@ -121,10 +122,17 @@ def _checked(
 
 
 def _find(asked: str, known: list[str]) -> str:
-    """The column that is meant: of exactly this name, or the only one but for case."""
+    """The column that is meant: of exactly this name, the only one but for case, or an alias."""
     alike = [name for name in known if name.lower() == asked.lower()]
     if not alike:
-        raise InputError(f"There is no column {asked!r}; the columns are {', '.join(known)}.")
+        alias = ALIASES.get(asked.lower())
+        if alias in known:
+            return alias
+        text = asked.replace("'", "''")
+        raise InputError(
+            f"There is no column {asked!r}; the columns are {', '.join(known)}. Put text in "
+            f"single quotes: '{text}'."
+        )
     if asked not in alike and len(alike) > 1:
         listed = " and ".join(alike)
         raise InputError(f"{asked!r} may be {listed}; write the column's name in its own case.")

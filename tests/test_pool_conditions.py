@@ -101,6 +101,20 @@ def test_a_condition_gives_the_rows_for_which_it_holds(pool, condition, holds):
     assert found.dtype == np.int64
 
 
+def test_length_is_another_name_of_the_characters_unless_a_column_has_it(pool, tmp_path):
+    assert pool.where("Length > 40").tolist() == pool.where("n_chars > 40").tolist()
+    assert len(pool.where("length > 40")) not in (0, pool.rows)
+    rows = [{"instruction": "x", "output": "y", "Length": i} for i in range(5)]
+    write_lines(tmp_path / "own.jsonl", rows)
+    with_own, _ = open_pool_of(tmp_path, [tmp_path / "own.jsonl"])
+    assert with_own.where("length > 2").tolist() == [3, 4]
+
+
+def test_a_text_without_quotes_is_told_how_to_be_written(pool):
+    with pytest.raises(InputError, match="no column 'dolly'; .* single quotes: 'dolly'"):
+        pool.where("source = dolly")
+
+
 ATTACKS = [
     "1=1; DROP TABLE pool",
     "1=1); DROP TABLE pool; --",

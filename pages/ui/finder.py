@@ -35,8 +35,8 @@ _HELP = (
     '**Words**: all of them stand in the row. `cat` finds cats and category, `"cat"` in double '
     "quotes only cat, and so do phrases; `*cat` also finds locate.  \n"
     "**Meaning**: the kept rows nearest to a text, by the features in use.  \n"
-    "**Condition**: SQL over row, source, prompt, answer, n\\_chars, n\\_turns and the original "
-    "columns."
+    "**Condition**: SQL over row, source, prompt, answer, n\\_chars (or length), n\\_turns "
+    "and the original columns."
 )
 _ASKED = "find-asked"
 _MISSED = "find-missed"  # the empty selection that a search made, and what to say of it
