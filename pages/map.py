@@ -147,7 +147,8 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
         kind = "dropped row" if chosen.dropped else "row"
         # All of it stands in one line.
         told = "" if others and len(f"{count:,}{others:,}") > _MOST_DIGITS else " selected"
-        st.markdown(f"**{count:,} {kind}{'s' * (count != 1)}{told}**", width="stretch")
+        said = f"{count:,} {kind}{'s' * (count != 1)}{told}"
+        st.markdown(f"**{_said_as_alike(chosen) or said}**", width="stretch")
         if others and not chosen.dropped:
             _render_turn(view, f"{others:,} dropped")
         with st.popover(
@@ -193,6 +194,14 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
                 on_click=_decide,
                 args=(view, action, chosen),
             )
+
+
+def _said_as_alike(chosen: RowSelection) -> str:
+    """A row and those like it, counted as they were asked for; "" where it is more than that."""
+    if len(chosen.steps) != 1 or chosen.steps[0].kind != "like" or chosen.dropped:
+        return ""
+    row = int(chosen.steps[0].value)
+    return f"Row {row:,} and {len(chosen.rows) - 1:,} like it" if row in chosen.rows else ""
 
 
 def _render_turn(view: ProjectView, others: str) -> None:

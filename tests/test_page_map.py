@@ -63,11 +63,31 @@ def test_what_is_selected_stays_when_a_panel_is_left_and_opened_again(app):
     assert "60 rows selected" in texts(app)
 
 
-def test_emptying_the_search_leaves_what_it_did_not_select(app):
+def test_the_search_box_is_empty_when_other_rows_are_selected(app):
+    words = app.text_input(key="map-search-words")
     search(app, "Words", "galaxy")
+    app.run()
+    assert app.text_input(key=words.key).value == "galaxy"
     tick(app, 0)
-    app.text_input(key="map-search-words").set_value("").run()
-    assert "60 rows selected" in texts(app)
+    assert app.text_input(key=words.key).value == "" and "60 rows selected" in texts(app)
+    search(app, "Words", "galaxy")
+    app.session_state["picked"] = 20
+    panel(app, "Rows")
+    assert app.text_input(key=words.key).value == "galaxy"
+    button(app, "Like this").click().run()
+    assert app.text_input(key=words.key).value == ""
+    search(app, "Condition", "n_chars >")
+    assert app.text_input(key="map-search-condition").value == "n_chars >"  # to be mended
+
+
+def test_emptying_the_search_leaves_what_it_did_not_select(app):
+    tick(app, 0)
+    app.checkbox(key="find-within").check().run()
+    search(app, "Condition", "row % 2 = 0")
+    app.text_input(key="map-search-condition").set_value("").run()
+    assert "30 rows selected" in texts(app)
+    app.button(key="clear-selection").click().run()
+    search(app, "Words", "galaxy")
     app.button(key="clear-selection").click().run()
     search(app, "Words", "galaxy")
     app.button(key="clear-selection").click().run()
@@ -100,7 +120,7 @@ def test_reading_goes_through_the_selection_and_finds_alike(app, mapped_root):
     app.button(key="Previous row").click().run()
     button(app, "Like this").click().run()
     found = find_rows(Project.open(mapped_root), like_rows=[20])
-    assert f"{len(found.rows) + 1} rows selected" in texts(app)
+    assert f"**Row 20 and {len(found.rows):,} like it**" in texts(app)
 
 
 @pytest.fixture
@@ -125,7 +145,7 @@ def test_rows_that_are_alike_are_cut_at_a_number_and_at_a_cosine(alike, mapped_r
         )
 
     app.number_input(key="cut-rows").set_value(50).run()
-    assert "51 rows selected" in texts(app) and "**50 rows**, down to cosine" in texts(app)
+    assert "Row 20 and 50 like it" in texts(app) and "**50 rows**, down to cosine" in texts(app)
     np.testing.assert_allclose(line()["cosine"], every.cosines[48:52])
     assert line()["in"].tolist() == [True, True, False, False]
     app.segmented_control(key="cut-by").set_value("Cosine").run()
@@ -134,7 +154,7 @@ def test_rows_that_are_alike_are_cut_at_a_number_and_at_a_cosine(alike, mapped_r
     floor = round(float(every.cosines[10]), 2) + 0.01
     app.slider(key="cut-cosine").set_value(floor).run()
     above = int((every.cosines >= np.float32(floor)).sum())
-    assert f"{above + 1} rows selected" in texts(app) and f"Cosine ≥ {floor:.2f}" in texts(app)
+    assert f"Row 20 and {above} like it" in texts(app) and f"Cosine ≥ {floor:.2f}" in texts(app)
     app.number_input(key="cut-most").set_value(3).run()
     assert f"**3 rows**, down to cosine {every.cosines[2]:.3f}; {above} have" in texts(app)
     assert app.query_params["sel"] == f"=K3:{floor}:20"

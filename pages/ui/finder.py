@@ -20,6 +20,7 @@ from pages.ui.selection import (
     clear_selection,
     select_found,
     selected,
+    selection_steps,
     stored,
 )
 from pages.ui.state import ProjectView, current_view
@@ -40,6 +41,7 @@ _HELP = (
 )
 _ASKED = "find-asked"
 _MISSED = "find-missed"  # the empty selection that a search made, and what to say of it
+_SEEN = "find-seen"  # the selection that the texts of the search were last set against
 _ORIGIN = "search by"
 _FITS: dict[Kind, str] = {"words": "has", "meaning": "is near", "condition": "meets"}
 _WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
@@ -64,6 +66,7 @@ class _Wish:
 
 def render(view: ProjectView) -> None:
     """Draw the search, and select what is found by a new one."""
+    _follow_selection(view)
     how = st.segmented_control(
         "Search by", list(_EXAMPLES), default="Words", required=True, key="find-by",
         label_visibility="collapsed",
@@ -115,6 +118,22 @@ def clear() -> None:
     for how in _EXAMPLES:
         if f"map-search-{how.lower()}" in st.session_state:
             st.session_state[f"map-search-{how.lower()}"] = ""
+
+
+def _follow_selection(view: ProjectView) -> None:
+    """Empty the texts that a new selection was not found by; those just asked for stay."""
+    now = stored(view)
+    if _ASKED in st.session_state or now is st.session_state.get(_SEEN):
+        return
+    st.session_state[_SEEN] = now
+    found_by = {(step.kind, step.value) for step in selection_steps(view)}
+    for how, kind in _KINDS.items():
+        key = f"map-search-{how.lower()}"
+        text = str(st.session_state.get(key) or "").strip()
+        # A selection that no address can name has no steps; its origin says how it came about.
+        told = now is not None and _Wish(kind, text, "replace").origin in now.origin
+        if text and (kind, text) not in found_by and not told:
+            st.session_state[key] = ""
 
 
 def look_for_alike(row: int) -> None:
