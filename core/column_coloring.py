@@ -113,6 +113,8 @@ def color_numbers(values: NDArray[Any], points: np.ndarray, label: str) -> Color
 def by_decision(dropped: np.ndarray, pinned: np.ndarray | None = None) -> Coloring:
     """Colour rows by what was decided: kept, dropped and, where there are any, pinned.
 
+    Pinned rows are kept, too: beside them the others are called so.
+
     Parameters
     ----------
     dropped, pinned : ndarray of shape (n,), bool

@@ -159,7 +159,7 @@ def test_no_number_breaks_a_scale(values):
 def test_decisions_have_colours_that_do_not_move():
     dropped = np.array([False, True, False, True])
     both = by_decision(dropped, np.array([False, False, True, False]))
-    assert legend(both) == {"kept": 1, "dropped": 2, "pinned": 1}
+    assert legend(both) == {"kept, not pinned": 1, "dropped": 2, "pinned": 1}
     assert both.codes.tolist() == [0, 1, 2, 1]
     alone = by_decision(dropped, np.zeros(4, bool))
     assert legend(alone) == {"kept": 2, "dropped": 2}
