@@ -23,6 +23,8 @@ _OTHER: dict[palette.Theme, str] = {"light": "#8a8f9b", "dark": "#828998"}
 
 # Of palette.CATEGORICAL: apart from each other and from the neutral one for every kind of vision.
 _TEAL, _ORANGE, _VIOLET = 4, 1, 5
+# Of rows that two runs chose, wherever they are shown: blue, orange and teal.
+IN_BOTH, ONLY_FIRST, ONLY_SECOND = 0, 1, 4
 
 
 def color_rows(facets: Facets, name: str, points: np.ndarray) -> Coloring:
@@ -123,7 +125,7 @@ def by_decision(dropped: np.ndarray, pinned: np.ndarray | None = None) -> Colori
     names = ["kept", "dropped"]
     if pinned is not None and np.any(pinned):
         codes[np.asarray(pinned)] = 2
-        names.append("pinned")
+        names = ["kept, not pinned", "dropped", "pinned"]
     return _fixed(codes, names, [_TEAL, _ORANGE, _VIOLET][: len(names)], "Decision")
 
 
@@ -186,7 +188,7 @@ def by_difference(
     codes[chosen[0] & ~chosen[1]] = 1
     codes[~chosen[0] & chosen[1]] = 2
     legend = ["in both", f"only {names[0]}", f"only {names[1]}", "in neither"]
-    return _fixed(codes, legend, [_TEAL, _VIOLET, _ORANGE, None], "Runs")
+    return _fixed(codes, legend, [IN_BOTH, ONLY_FIRST, ONLY_SECOND, None], "Runs")
 
 
 def _fixed(

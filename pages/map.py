@@ -110,12 +110,12 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
 
 
 def _choose_runs(runs: list[str]) -> list[str]:
-    """Two different runs, at first the last one and the one before it."""
+    """Two different runs; unless told, the last but one and the last, as the Compare page does."""
     chosen: list[str] = []
-    for key, label in (("map-first", "First run"), ("map-second", "Second run")):
+    for key, label, usual in (("map-first", "First run", 1), ("map-second", "Second run", 0)):
         others = [run for run in runs if run not in chosen]
         if st.session_state.get(key) not in others:
-            st.session_state[key] = others[0]
+            st.session_state[key] = runs[usual] if runs[usual] in others else others[0]
         run = st.selectbox(label, others, key=key)
         chosen.append(str(run))
     return chosen

@@ -176,7 +176,9 @@ def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):
     for color in ("Tag", "Two runs"):
         app.segmented_control(key="map-color").set_value(color).run()
         assert not app.exception
-    assert app.selectbox(key="map-first").value == "three"
+    shown = [app.selectbox(key=f"map-{place}").value for place in ("first", "second")]
+    compare = open_app(mapped_root.parent, monkeypatch, "compare")
+    assert shown == compare.multiselect(key="compare-runs").value == ["two", "three"]
     app.selectbox(key="map-first").set_value("one").run()
     assert app.query_params["first"] == "one" and app.query_params["second"] in ("two", "three")
     assert "one" not in app.selectbox(key="map-second").options

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from core import palette
 from core.coloring import Coloring
+from core.column_coloring import IN_BOTH, ONLY_FIRST, ONLY_SECOND
 from core.mapevent import MapEvent
 from core.mappack import pack
 from pages.ui.mapview import ground
@@ -14,8 +15,7 @@ from pages.ui.rows import show_row
 from pages.ui.state import ProjectView
 
 _HEIGHT = 430
-# In the order of the palette: blue for both, orange for the first, teal for the second.
-_HUES = {"shared": 0, "first": 1, "second": 4}
+_HUES = {"shared": IN_BOTH, "first": ONLY_FIRST, "second": ONLY_SECOND}
 
 
 def render_maps(view: ProjectView, chosen: dict[str, NDArray[np.int64]]) -> None:
