@@ -97,15 +97,16 @@ def _text(found: "Comparison") -> str:
 
 
 def _cell(cell: "Cell") -> str:
-    return f"{cell.text} ({cell.delta})" if cell.delta else cell.text
+    text = f"{cell.text} ({cell.delta})" if cell.delta else cell.text
+    return f"{text}, {cell.count}" if cell.count else text
 
 
 def _gained(groups: "Groups", what: str, run: str, base: str) -> str:
     """Where a run has more of its rows than the first one, and where fewer."""
-    changes = [one for one in groups.changes(run, base) if abs(one.change) >= 0.0005]
-    more = [one for one in changes if one.change > 0][:_CHANGES]
-    fewer = [one for one in changes[::-1] if one.change < 0][:_CHANGES]
-    said = [f"{abridged(one.name)} {_signed(100 * one.change)}" for one in more + fewer]
+    changes = groups.changes(run, base)
+    more = [one for one in changes if one.points > 0][:_CHANGES]
+    fewer = [one for one in changes if one.points < 0][:_CHANGES]
+    said = [f"{abridged(one.name)} {_signed(one.points)}" for one in more + fewer]
     return f"{what} of {run} against {base}, in points: {', '.join(said) or 'no change'}."
 
 

@@ -21,6 +21,11 @@ class Change:
         """Difference of the shares: above 0 where the second has more."""
         return self.share_after - self.share_before
 
+    @property
+    def points(self) -> float:
+        """The change in percentage points, to one decimal; never a negative zero."""
+        return round(100 * self.change, 1) + 0.0
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -39,7 +44,7 @@ class Groups:
     counts: dict[str, NDArray[np.int64]]
 
     def changes(self, run: str, base: str | None = None) -> list[Change]:
-        """Set a run beside another one, or beside the kept rows; what it gained most comes first.
+        """Set a run beside another one, or beside the kept rows; the largest change comes first.
 
         Groups without a row in either are left out.
         """
@@ -47,7 +52,7 @@ class Groups:
         old, new = before / max(1, before.sum()), after / max(1, after.sum())
         return [
             Change(self.names[i], int(before[i]), int(after[i]), float(old[i]), float(new[i]))
-            for i in np.argsort(old - new, kind="stable")
+            for i in np.argsort(-np.abs(new - old), kind="stable")
             if before[i] or after[i]
         ]
 

@@ -1,6 +1,6 @@
 """A comparison as a table of texts: what the command line, the page and the report show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.compare import Comparison, Spread
@@ -19,11 +19,13 @@ class Cell:
     text : the value, "" where there is none.
     delta : its difference to the first run's with a sign, "" for that run itself.
     verdict : whether the difference is for the better; "" where no way is.
+    count : the same as a number of things, such as "15 of 21"; "" where none are counted.
     """
 
     text: str
     delta: str = ""
     verdict: Literal["better", "worse", ""] = ""
+    count: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def metric_table(found: Comparison) -> MetricTable:
             Cell(number(value)) if name == base else _cell(metric, value, values.get(base))
             for name, value in values.items()
         ]
+        if metric.id == "clusters_covered" and found.clusters:
+            cells = [
+                replace(cell, count=_of(value, len(found.clusters.names)))
+                for cell, value in zip(cells, values.values(), strict=True)
+            ]
         drawn = (_spread(of_random.get(key)) for of_random in random.values())
         lines.append(Line(metric, target, tuple(cells), tuple(drawn)))
     return MetricTable(tuple(found.metrics), tuple(random), tuple(lines))
@@ -87,6 +94,10 @@ def number(value: float | None) -> str:
 def _decimals(value: float) -> int:
     size = abs(value)
     return 3 if size < 10 else 1 if size < 1000 else 0
+
+
+def _of(share: float | None, whole: int) -> str:
+    return "" if share is None else f"{round(share * whole):,} of {whole:,}"
 
 
 def _cell(metric: Metric, value: float | None, first: float | None) -> Cell:

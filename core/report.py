@@ -35,7 +35,7 @@ from core.version import __version__
 _TEMPLATES = Path(__file__).parents[1] / "assets" / "report"
 _EXAMPLES = 8  # rows that differ, of each run of a pair
 _LETTERS = 400  # of an example
-_CHANGES = 8  # groups that gained, and as many that lost
+_CHANGES = 16  # groups whose share changed most
 
 
 @dataclass(frozen=True)
@@ -228,9 +228,7 @@ def _maps(ground: Ground, found: Comparison, runs: list[Run]) -> list[MapPicture
 
 def _changes(what: str, groups: Groups, run: str, base: str | None) -> ChangeTable:
     every = groups.changes(run, base)
-    shown = every
-    if len(every) > 2 * _CHANGES:
-        shown = every[:_CHANGES] + every[-_CHANGES:]
+    shown = every[:_CHANGES]
     return ChangeTable(
         what,
         run,

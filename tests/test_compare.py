@@ -12,6 +12,7 @@ import yaml
 from core import cli, compare_measure
 from core.clusters import cluster, load_clusters
 from core.compare import compare_runs, reasons
+from core.compare_groups import Change
 from core.compare_table import metric_table
 from core.decisions import decide, load_decisions
 from core.errors import InputError
@@ -186,7 +187,8 @@ def test_sources_and_clusters_are_counted_and_set_beside_the_first_run(project):
             counts = [int((codes[chosen] == i).sum()) for i in range(len(groups.names))]
             assert groups.counts[name].tolist() == counts
         changes = groups.changes("plain", "near")
-        assert [c.change for c in changes] == sorted((c.change for c in changes), reverse=True)
+        sizes = [abs(c.change) for c in changes]
+        assert sizes == sorted(sizes, reverse=True)
         assert sum(c.before for c in changes) == sum(c.after for c in changes) == 24
         for one in changes:
             code = groups.names.index(one.name)
@@ -197,6 +199,12 @@ def test_sources_and_clusters_are_counted_and_set_beside_the_first_run(project):
     first, *others = found.sources.changes("near")
     assert (first.name, first.before, first.after, first.change) == ("cooking", 60, 24, 0.75)
     assert {(o.after, o.change) for o in others} == {(0, -0.25)}
+
+
+def test_a_change_too_small_to_be_seen_has_no_sign():
+    for change in (-0.0004, 0.0004, 0.0):
+        assert f"{Change('a', 1, 1, 0.5, 0.5 + change).points:+.1f}" == "+0.0"
+    assert Change("a", 3, 1, 0.3, 0.1).points == -20.0
 
 
 def test_rows_that_differ_come_with_reasons_likeliest_first(project):
@@ -332,6 +340,7 @@ def test_differences_are_to_the_first_run_once_it_is_measured(project):
     change = found.metrics["plain"]["coverage_radius"] - found.metrics["near"]["coverage_radius"]
     assert (near.delta, plain.delta, plain.verdict) == ("", f"−{-change:.3f}", "better")
     assert lines["near_duplicates"].cells[1].verdict == "worse"
+    assert [cell.count for cell in lines["clusters_covered"].cells] == ["1 of 4", "4 of 4", "4 of 4"]
     assert lines["characters"].cells[1].delta and not lines["characters"].cells[1].verdict
     assert lines["target_knn"].cells[1].verdict == "worse"
 

@@ -50,9 +50,12 @@ def _render_line(line: Line, widths: list[float]) -> None:
 
 
 def _cell(cell: Cell) -> str:
-    if not cell.delta:
-        return as_text(cell.text)
-    return f"{as_text(cell.text)} :{_COLORS[cell.verdict]}[{as_text(cell.delta)}]"
+    parts = [as_text(cell.text)]
+    if cell.delta:
+        parts.append(f":{_COLORS[cell.verdict]}[{as_text(cell.delta)}]")
+    if cell.count:
+        parts.append(f":gray[{as_text(cell.count)}]")
+    return " ".join(parts)
 
 
 def _of_random(text: str) -> str:

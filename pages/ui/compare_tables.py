@@ -47,8 +47,8 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
     st.markdown(
         f"**{what} gained and lost**",
         help=f"Share of the rows of {as_text(run)} in each, beside those of "
-        f"{as_text(base or 'all kept rows')}: what it gained most comes first, what it lost most "
-        "last. The change is in percentage points.",
+        f"{as_text(base or 'all kept rows')}; the largest change comes first. It is in percentage "
+        "points.",
     )
     changes = groups.changes(run, base)
     st.dataframe(
@@ -59,7 +59,7 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
                 "rows before": one.before,
                 "after": 100 * one.share_after,
                 "rows after": one.after,
-                "change": 100 * one.change,
+                "change": one.points,
             }
             for one in changes
         ],
