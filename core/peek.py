@@ -1,10 +1,12 @@
 """A look at the first rows of files before a pool is made of them."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from core.inputs import find_inputs
 from core.readers import read_input
@@ -37,20 +39,26 @@ class Peek:
     Attributes
     ----------
     good, rejected : rows of those looked at: the first of the first 5 files.
-    reason : why the first rejected row is not taken; "" when none is.
+    reasons : why rejected rows are not taken, and how many each, in the order in which they came.
     formats : good rows of each format.
     columns : every column that was seen, in order.
     samples : the first good rows.
-    guess : a column mapping worth trying when no row is good; {} without a guess.
+    guess : a column mapping worth trying: of a question and its answer when no row is good, and
+        of a column of numbers that is called quality; {} without a guess.
     """
 
     good: int
     rejected: int
-    reason: str
+    reasons: dict[str, int]
     formats: dict[str, int]
     columns: tuple[str, ...]
     samples: tuple[Record, ...]
     guess: dict[str, str]
+
+    @property
+    def reason(self) -> str:
+        """Why the first rejected row is not taken; "" when none is."""
+        return next(iter(self.reasons), "")
 
 
 def peek(
@@ -71,6 +79,7 @@ def peek(
     formats: Counter[str] = Counter()
     records: list[Record] = []
     reasons: list[str] = []
+    scored: dict[str, list[Any]] = {}
     for one in find_inputs(files)[:_FILES]:
         left = _ROWS
         for chunk in islice(read_input(one, [*columns.values()]), _CHUNKS):
@@ -81,6 +90,9 @@ def peek(
             reasons += before[:_ROWS]
             seen |= dict.fromkeys(chunk.columns or [name for row in rows for name in row])
             for row in rows:
+                for name in row:
+                    if name.lower() == "quality":
+                        scored.setdefault(name, []).append(row[name])
                 try:
                     records.append(parse(row, format, columns, seen=chunk.columns))
                 except RecordError as error:
@@ -89,11 +101,11 @@ def peek(
     return Peek(
         good=len(records),
         rejected=len(reasons),
-        reason=reasons[0] if reasons else "",
+        reasons=dict(Counter(reasons)),
         formats=dict(formats.most_common()),
         columns=tuple(seen),
         samples=tuple(records[:_SAMPLES]),
-        guess=_guess(seen) if not records else {},
+        guess=({} if records else _guess(seen)) | _guess_quality(scored),
     )
 
 
@@ -102,4 +114,12 @@ def _guess(columns: Mapping[str, None]) -> dict[str, str]:
     for instruction, output in _PAIRS:
         if instruction in by_lower and output in by_lower:
             return {"instruction": by_lower[instruction], "output": by_lower[output]}
+    return {}
+
+
+def _guess_quality(scored: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """The column that is called so, if it is a number wherever it stands."""
+    for name, values in scored.items():
+        if all(type(value) in (int, float) and abs(value) < math.inf for value in values):
+            return {"quality": name}
     return {}

@@ -278,6 +278,16 @@ def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, monkeypatch):
     assert "/etc/passwd is outside" in texts(app)
 
 
+def test_why_no_row_can_be_used_is_said_of_each_kind_of_row(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "wrong.jsonl").write_text('oops\n{"a": 1}\n')
+    app = open_app(tmp_path / "home", monkeypatch, "pool", project=None)
+    next(t for t in app.text_input if "path" in t.label).set_value("~/wrong.jsonl").run()
+    assert "- 1 row: bad JSON" in texts(app)
+    assert "- 1 row: no known format fits; the columns are a: choose above which" in texts(app)
+    assert "No known format fits. Which column" in texts(app)
+
+
 def test_unknown_columns_are_mapped_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     rows = [{"question": f"{i} + 1?", "answer": str(i + 1), "level": i} for i in range(20)]
@@ -287,7 +297,7 @@ def test_unknown_columns_are_mapped_before_anything_is_read(tmp_path, monkeypatc
     next(t for t in app.text_input if "path" in t.label).set_value("~/sums.jsonl").run()
     chosen = {box.label: box.value for box in app.selectbox if box.label in COLUMN_ROLES}
     assert (chosen["instruction"], chosen["output"]) == ("question", "answer")
-    assert "Read as **alpaca**" in texts(app)
+    assert "Read as **alpaca**" in texts(app) and "No known format" not in texts(app)
     next(b for b in app.selectbox if b.label == "output").set_value("level").run()
     next(b for b in app.selectbox if b.label == "Format").set_value("openai").run()
     assert "None of the first 20 rows can be used" in texts(app)

@@ -27,6 +27,20 @@ def test_broken_rows_are_counted_with_the_first_reason(tmp_path):
     found = peek([write(tmp_path / "a.jsonl", [good, {"text": ""}, "{oops", good])])
     assert (found.good, found.rejected) == (2, 2)
     assert found.reason.startswith("bad JSON")
+    found = peek([write(tmp_path / "b.jsonl", ["{oops", {"a": 1}, {"a": 2}])])
+    bad, unknown = found.reasons
+    assert bad.startswith("bad JSON") and unknown.startswith("no known format fits")
+    assert (found.good, [*found.reasons.values()]) == (0, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("values", "guess"), [((1, 2.5), True), ((1, None), False), ((1, "high"), False)]
+)
+def test_a_column_of_numbers_called_quality_is_guessed_to_be_it(tmp_path, values, guess):
+    rows = [{"instruction": "Ask", "output": "Say", "Quality": value} for value in values]
+    found = peek([write(tmp_path / "a.jsonl", rows)])
+    assert found.guess == ({"quality": "Quality"} if guess else {})
+    assert peek([tmp_path / "a.jsonl"], columns=found.guess).good == len(rows)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])

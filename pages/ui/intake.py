@@ -30,6 +30,12 @@ _ROLE_HELP = {
     "source": "Where a row is from; else the column `source`, or the file's name.",
     "quality": "A number, higher is better.",
 }
+# What the engine says of a column mapping, and what is done about it here.
+_MAPPING = {
+    "say which is which with a column mapping": "choose above which is which",
+    "name the right ones with a column mapping": "choose the right ones above",
+}
+_KINDS_OF_REASONS = 3  # that are listed
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ def render(view: ProjectView | None) -> None:
 def _for_page(text: str) -> str:
     """A message that names uploads as the user knows them, without hints for the command line."""
     text = re.sub(r" \(--column [^)]*\)", "", text)
+    for said, here in _MAPPING.items():
+        text = text.replace(said, here)
     for folder in st.session_state.get("staged", {}).values():
         text = text.replace(f"{folder.name}/", "")
     return text
@@ -117,12 +125,13 @@ def _render_source(source: _Source) -> None:
     at_first = _peek(source, "auto", {})
     unknown = not at_first.good and bool(at_first.columns)
     with st.expander("Format and columns", expanded=unknown):
-        if unknown:
-            st.caption("No known format fits. Which column plays which role?")
+        hint = st.empty()
         format_name = st.selectbox("Format", ["auto", *FORMATS])
         columns = _render_columns(at_first)
     changed = format_name != "auto" or columns
     found = _peek(source, format_name, columns) if changed else at_first
+    if unknown and not found.good:
+        hint.caption("No known format fits. Which column plays which role?")
     _render_peek(found)
     name = st.text_input("Name of the project", value=_free_name(source.suggestion), max_chars=60)
     if st.button(
@@ -169,10 +178,7 @@ def _render_columns(found: Peek) -> dict[str, str]:
 
 def _render_peek(found: Peek) -> None:
     if not found.good:
-        why = f"None of the first {found.rejected:,} rows can be used: {_for_page(found.reason)}."
-        st.warning(
-            as_text(why) if found.rejected else "There are no rows in it.", icon=":material/info:"
-        )
+        st.warning(_why_none(found), icon=":material/info:")
         return
     formats = ", ".join(
         f"{name} ({count})" if len(found.formats) > 1 else name
@@ -191,6 +197,22 @@ def _render_peek(found: Peek) -> None:
         hide_index=True,
         alt="The first rows as they will be read",
     )
+
+
+def _why_none(found: Peek) -> str:
+    """Why no row can be used; each reason with its rows where there are several."""
+    if not found.rejected:
+        return "There are no rows in it."
+    said = f"None of the first {found.rejected:,} rows can be used"
+    if len(found.reasons) == 1:
+        return as_text(f"{said}: {_for_page(found.reason)}.")
+    kinds = list(found.reasons.items())
+    lines = [
+        f"- {count:,} row{'s' * (count != 1)}: {as_text(_for_page(reason))}"
+        for reason, count in kinds[:_KINDS_OF_REASONS]
+    ]
+    more = sum(count for _, count in kinds[_KINDS_OF_REASONS:])
+    return "\n".join([f"{said}:\n", *lines, *([f"- {more:,} for other reasons"] if more else [])])
 
 
 def _render_unread(view: ProjectView) -> None:
