@@ -340,7 +340,11 @@ def test_differences_are_to_the_first_run_once_it_is_measured(project):
     change = found.metrics["plain"]["coverage_radius"] - found.metrics["near"]["coverage_radius"]
     assert (near.delta, plain.delta, plain.verdict) == ("", f"−{-change:.3f}", "better")
     assert lines["near_duplicates"].cells[1].verdict == "worse"
-    assert [cell.count for cell in lines["clusters_covered"].cells] == ["1 of 4", "4 of 4", "4 of 4"]
+    assert [cell.count for cell in lines["clusters_covered"].cells] == [
+        "1 of 4",
+        "4 of 4",
+        "4 of 4",
+    ]
     assert lines["characters"].cells[1].delta and not lines["characters"].cells[1].verdict
     assert lines["target_knn"].cells[1].verdict == "worse"
 

@@ -111,7 +111,7 @@ def test_length_is_another_name_of_the_characters_unless_a_column_has_it(pool, t
 
 
 def test_a_text_without_quotes_is_told_how_to_be_written(pool):
-    with pytest.raises(InputError, match="no column 'dolly'; .* single quotes: 'dolly'"):
+    with pytest.raises(InputError, match=r"no column 'dolly'; .* single quotes: 'dolly'"):
         pool.where("source = dolly")
 
 
