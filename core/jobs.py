@@ -42,8 +42,9 @@ class Step:
 class JobState:
     """Where a job is.
 
-    `status` is one of starting, running, done, failed, cancelled, died; `since` is when the
-    current step began to make progress, with `done_before` units done by then (both give the
+    `status` is one of starting, running, done, failed, cancelled, died; `done` of `total` units
+    are those of the current part of the step, and `share` is that of the whole step; `since` is
+    when the part began to make progress, with `done_before` units done by then (both give the
     rate).
     """
 
@@ -52,6 +53,7 @@ class JobState:
     what: str = "starting"
     done: int = 0
     total: int = 0
+    share: float = 0.0
     since: float = 0.0
     done_before: int = 0
     heartbeat: float = 0.0
@@ -81,8 +83,7 @@ class Job:
         """Share of the whole job that is done, each step counted alike."""
         if self.state.status == "done":
             return 1.0
-        within = min(1.0, self.state.done / self.state.total) if self.state.total else 0.0
-        return min(1.0, (self.state.step + within) / max(1, len(self.steps)))
+        return min(1.0, (self.state.step + self.state.share) / max(1, len(self.steps)))
 
     @property
     def rate(self) -> float | None:

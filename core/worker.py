@@ -14,6 +14,7 @@ from typing import Any
 
 from core.errors import WinnowError
 from core.jobs import JobState, Step, save_state, worker_lock
+from core.progress import StageShare
 from core.stages import report_as_dict, run_stage
 
 # Often enough for a smooth bar, seldom enough to cost nothing.
@@ -28,6 +29,12 @@ class Reporter:
         self.state = JobState("running", pid=os.getpid(), heartbeat=time.time())
         self._lock = threading.Lock()
         self._written = 0.0
+        self._share = StageShare("")
+
+    def begin(self, index: int, stage: str) -> None:
+        """Start on a step."""
+        self._share = StageShare(stage)
+        self.update(step=index, what=stage, done=0, total=0, share=0.0, since=time.time())
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields; write them at once, or (`now=False`) when the last write is old enough."""
@@ -39,10 +46,13 @@ class Reporter:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Take a stage's progress; a new phrase starts a new count of the rate."""
+        share = self._share(done, total, what)
         if what != self.state.what or done < self.state.done:
-            self.update(what=what, done=done, total=total, done_before=done, since=time.time())
+            self.update(
+                what=what, done=done, total=total, share=share, done_before=done, since=time.time()
+            )
         else:
-            self.update(now=False, what=what, done=done, total=total)
+            self.update(now=False, what=what, done=done, total=total, share=share)
 
 
 def main(folder: Path) -> int:
@@ -59,7 +69,7 @@ def main(folder: Path) -> int:
             for index, step in enumerate(steps):
                 if (folder / "cancel").exists():
                     raise KeyboardInterrupt
-                reporter.update(step=index, what=step.stage, done=0, total=0, since=time.time())
+                reporter.begin(index, step.stage)
                 report = run_stage(
                     step.stage, spec["project"], step.options, progress=reporter.progress
                 )

@@ -5,11 +5,15 @@ import signal
 import sys
 import time
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core import jobs
+from core import jobs, layout
 from core.errors import BusyError, InputError
 from core.jobs import Step
+from core.progress import PARTS, StageShare
 from core.project import Project
 
 # A worker with a stage that counts to ten in the project's folder, going on where it was.
@@ -78,10 +82,42 @@ def test_progress_gives_rate_and_time_left(project):
     wait_for_count(project, 3)
     time.sleep(0.5)
     state = jobs.read_job(job.folder)
-    assert 0.2 <= state.fraction < 1
+    assert 0.1 < state.fraction < 1
     assert 0.2 < state.rate < 2 and 1 < state.seconds_left < 40
     jobs.cancel(job)
     wait_for(job, "cancelled")
+
+
+REPORTS = st.lists(
+    st.tuples(
+        st.integers(0, 20),
+        st.integers(0, 20),
+        st.sampled_from(["finding clusters", "naming clusters", "arranging the map", "else"]),
+    )
+)
+
+
+@given(stage=st.sampled_from(["cluster", "upgrade", "select"]), reports=REPORTS)
+def test_the_share_of_a_stage_never_falls(stage, reports):
+    share = StageShare(stage)
+    shares = [share(*report) for report in reports]
+    assert shares == sorted(shares) and all(0 <= one <= 1 for one in shares)
+
+
+def test_the_share_of_a_stage_covers_all_its_parts(monkeypatch):
+    """Of every part that reports how far it is: the stages call them as `PARTS` does."""
+    seen = []
+    vectors = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    monkeypatch.setattr(layout, "FIT_LIMIT", 200)
+    monkeypatch.setattr(layout, "FIT_ROWS", 100)
+    layout.layout_vectors(vectors, progress=lambda *report: seen.append(report))
+    assert {what for _, _, what in seen} == {
+        "finding neighbours", "arranging the map", "placing rows"
+    } <= PARTS["map"].keys()  # fmt: skip
+    share = StageShare("map")
+    shares = [share(*report) for report in seen]
+    assert shares == sorted(shares) and 0.8 < shares[-1] < 1
 
 
 def test_bad_input_fails_with_its_sentence_and_resumes_where_it_was(project):
