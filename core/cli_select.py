@@ -18,8 +18,8 @@ MethodOption = Annotated[
         metavar="METHOD",
         help="tsds-kde, tsds-uniform, round-robin, doubly-greedy, mean-similarity, uot, "
         "target-kmeans, kmeans-random, kmeans-closest, kmeans-median, kmq, "
-        "k-center, facility-location, deita, qdit, stratified or random; see the command "
-        "`methods`.",
+        "k-center, facility-location, deita, qdit, stratified or random; or its name, such as "
+        "'TSDS KNN-KDE'; see the command `methods`.",
     ),
 ]
 RatioOption = Annotated[

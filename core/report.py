@@ -287,10 +287,13 @@ def _facts(run: Run) -> dict[str, Any]:
         "limits": ", ".join(request["limits"] or ()) or None,
     }
     asked = {key: value for key, value in asked.items() if value is not None}
+    label, summary = LABEL, SUMMARY
+    if report.method != REFINE:
+        label, summary = RULES[report.method].label, RULES[report.method].summary
     return {
         "id": run.id,
-        "method": LABEL if report.method == REFINE else RULES[report.method].label,
-        "summary": SUMMARY if report.method == REFINE else RULES[report.method].summary,
+        "method": f"{label} ({report.method})",
+        "summary": summary,
         "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
         "settings": {"budget": report.selected, "seed": request["seed"], **asked} | report.settings,
         "features": (recipe.get("features") or {}).get("encoder", "not used"),

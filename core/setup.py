@@ -108,7 +108,7 @@ def set_up(
             # Also where the rule looks at none: they are then part of the recipe.
             problem = replace(problem, features=load_features(project).vectors)
     request = {
-        "method": method,
+        "method": rule.id,
         "budget": wanted,
         "ratio": ratio,
         "target": target,

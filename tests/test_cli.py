@@ -82,8 +82,9 @@ def test_decisions_are_obeyed_and_undone(winnow_json, mapped_root):
     assert (state["candidates"], state["dropped"], state["pinned"]) == (180, 60, 0)
     winnow_json("pin", mapped_root, "--rows", "70,100-101")
     report = winnow_json(
-        "select", mapped_root, "--method", "random", "--ratio", "0.1", "--name", "r"
+        "select", mapped_root, "--method", "Random", "--ratio", "0.1", "--name", "r"
     )
+    assert report["method"] == "random"  # its label stands for it
     assert report["selected"] == 24 and "cooking" not in report["sources"]
     assert winnow_json("decisions", mapped_root)["pinned"] == 3
     assert winnow_json("undo", mapped_root)["pinned"] == 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.selection import RULES, Problem, Strata, TransportPath, solve
+from core.selection import RULES, Problem, Strata, TransportPath, find_rule, solve
 
 ROWS = 400
 
@@ -345,6 +345,11 @@ def test_why():
     free = np.arange(len(selection.rows)) != at
     assert (pulls.strongest[free] >= 0).all()
     assert all(pulls.strongest[i] == pulls.of(i)[0] for i in np.flatnonzero(free))
+
+
+def test_a_rule_is_found_by_its_id_and_by_its_label():
+    for rule in RULES.values():
+        assert find_rule(rule.id) is find_rule(rule.label) is find_rule(rule.label.upper()) is rule
 
 
 @pytest.mark.parametrize(

@@ -225,12 +225,14 @@ _RULES = (
 RULES: dict[str, Rule] = {rule.id: rule for rule in _RULES}
 
 
-def find_rule(rule_id: str) -> Rule:
-    """Return a rule; InputError for an unknown one."""
-    if rule_id not in RULES:
+def find_rule(name: str) -> Rule:
+    """Return the rule of this id, or of this label in any case; InputError for an unknown one."""
+    by_label = {rule.label.casefold(): rule for rule in _RULES}
+    rule = RULES.get(name) or by_label.get(name.casefold())
+    if rule is None:
         known = ", ".join(RULES)
-        raise InputError(f"Unknown method {rule_id!r}; use one of {known}.", option="method")
-    return RULES[rule_id]
+        raise InputError(f"Unknown method {name!r}; use one of {known}.", option="method")
+    return rule
 
 
 def solve(
