@@ -1,5 +1,7 @@
 """The command that looks for rows: by words, a condition, filters, likeness; and counts them."""
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +24,7 @@ _FIRST_LINE = 90  # characters
 _BAR = 32  # characters of the longest bar
 _BARS = 40  # values that a person reads
 _COUNTS = 5  # lines elsewhere
+_LONGEST, _MOST_PLACES = 1e15, 9  # numbers beyond are written with an exponent
 
 
 def search(
@@ -196,11 +199,12 @@ def _drawn(histogram: "Histogram") -> str:
     if histogram.names is not None:
         bars.sort(key=lambda bar: -bar["kept"])
     most = max((bar["kept"] for bar in bars), default=0) or 1
+    places = _places([bar[end] for bar in bars for end in ("low", "high") if end in bar])
     lines = [
         {
             histogram.label: abridged(bar["value"])
             if "value" in bar
-            else _range(bar["low"], bar["high"]),
+            else _range(bar["low"], bar["high"], places),
             "found": bar["left"],
             "kept": bar["kept"],
             " ": "█" * round(_BAR * bar["left"] / most)
@@ -213,8 +217,20 @@ def _drawn(histogram: "Histogram") -> str:
     return "\n".join([*aligned(lines), *more, *none])
 
 
-def _range(low: float, high: float) -> str:
-    return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
+def _places(ends: list[float]) -> int:
+    """Decimals by which the ends of bars are told apart: one more than the closest two need."""
+    if all(float(end).is_integer() for end in ends):
+        return 0
+    known = sorted({float(f"{end:.9g}") for end in ends})  # 0.1 + 0.2 is 0.3
+    closest = min((high - low for low, high in itertools.pairwise(known)), default=0.01)
+    return max(0, math.ceil(-math.log10(closest)) + 1)
+
+
+def _range(low: float, high: float, places: int) -> str:
+    """Plain numbers, unless they would be too long to be read."""
+    plain = max(abs(low), abs(high)) < _LONGEST and places <= _MOST_PLACES
+    form = f",.{places}f" if plain else ",.4g"
+    return f"{low:{form}}" if low == high else f"{low:{form}} to {high:{form}}"
 
 
 def register(app: typer.Typer) -> None:

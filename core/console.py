@@ -213,6 +213,8 @@ def _readable(key: str, value: Any) -> str:
         return ", ".join(f"{abridged(name)} {text}" for name, text in items if text)
     if isinstance(value, list):
         return _listed(key, value)
+    if isinstance(value, float) and "cosine" in key:
+        return f"{value:.3f}"  # one below the other, they are compared
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return value if isinstance(value, str) else f"{value:,}"

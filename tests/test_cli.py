@@ -195,6 +195,7 @@ def test_values_as_a_person_reads_them(capsys):
         {
             "rows_per_second": 12345.6,
             "share": 0.123456,
+            "mean_cosine": 0.29,
             "count": 1234567,
             "created": datetime(2026, 11, 21, 8, 30).timestamp(),
             "reason": None,
@@ -207,6 +208,7 @@ def test_values_as_a_person_reads_them(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "rows per second  12,346",
         "share            0.123",
+        "mean cosine      0.290",
         "count            1,234,567",
         "created          2026-11-21 08:30",
         "settings         k 3",

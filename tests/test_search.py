@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import core
 from core import ranking
 from core.cli import main
+from core.cli_search import _places, _range
 from core.decisions import decide
 from core.encoders.base import Encoded
 from core.errors import InputError
@@ -164,3 +165,20 @@ def test_likeness_is_ranked_among_the_rows_that_are_asked_for(project):
 def test_a_source_that_is_not_there_is_refused(project):
     with pytest.raises(InputError, match="no source 'nothing'"):
         find_rows(project, sources=["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("ends", "written"),
+    [
+        ([(5, 5400), (5401, 27390)], ["5 to 5,400", "5,401 to 27,390"]),
+        ([(0.25, 0.29), (0.29, 0.3333333)], ["0.250 to 0.290", "0.290 to 0.333"]),
+        ([(0.5, 0.5), (1.5, 1.5)], ["0.5", "1.5"]),
+        ([(0.1, 0.3), (0.1 + 0.2, 0.5)], ["0.10 to 0.30", "0.30 to 0.50"]),
+        ([(0.29, 0.29)], ["0.290"]),
+        ([(-1e300, 1e300)], ["-1e+300 to 1e+300"]),
+        ([(0.0, 1e-12), (1e-12, 0.5)], ["0 to 1e-12", "1e-12 to 0.5"]),
+    ],
+)
+def test_the_ends_of_bars_are_plain_numbers_of_as_many_decimals(ends, written):
+    places = _places([end for both in ends for end in both])
+    assert [_range(*map(float, both), places) for both in ends] == written
