@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core import jobs
 from core.export import EXPORT_FORMATS, Preview, preview
 from core.jobs import Step
 from core.runs import Run, list_runs
@@ -71,7 +72,7 @@ def _render_write(view: ProjectView, run: Run, options: dict[str, object], shown
         return
     files = sorted(path for path in out.parent.rglob("*") if path.is_file())
     size = sum(path.stat().st_size for path in files)
-    st.success(f"{len(files)} files, {_size(size)}")
+    st.success(f"{_rows_written(view, out)}{len(files)} files, {_size(size)}")
     st.code(str(out.parent), language=None, wrap_lines=True)
     st.download_button(
         "Download as a ZIP",
@@ -81,6 +82,18 @@ def _render_write(view: ProjectView, run: Run, options: dict[str, object], shown
         icon=":material/download:",
         width="stretch",
     )
+
+
+def _rows_written(view: ProjectView, out: Path) -> str:
+    """How many rows the last export to this place wrote, and left out; "" where no job says it."""
+    for job in jobs.list_jobs(view.project):
+        step = job.steps[-1]
+        here = step.stage == "export" and step.options["out"] == str(out)
+        if here and job.state.status == "done":
+            rows, left_out = (job.state.reports[-1][name] for name in ("rows", "dropped"))
+            said = f"{rows:,} row{'s' * (rows != 1)}"
+            return f"{said} ({left_out:,} left out) in " if left_out else f"{said} in "
+    return ""
 
 
 def _render_preview(shown: Preview, lossy: bool) -> None:

@@ -240,7 +240,7 @@ def test_export_writes_the_file_and_shows_the_recipe(mapped_root, monkeypatch):
     job = wait_for_jobs(mapped_root)
     assert job.state.status == "done", (job.state, job.log())
     app.run()
-    assert "2 files" in texts(app)
+    assert "10 rows in 2 files" in texts(app)
     lines = next(mapped_root.glob("exports/r-openai-*/r.jsonl")).read_text().splitlines()
     assert len(lines) == 10
     assert any("replay" in code.value for code in app.code)
