@@ -78,9 +78,9 @@ def test_shares_overlap_and_rows_that_differ(measured, monkeypatch):
     (pair,) = found.overlaps
     assert f"{len(pair.shared)} rows are in both" in texts(app)
     sources = table(app, "change")
-    last = sources.iloc[-1]
-    assert (last["name"], last["before"], last["rows before"]) == ("cooking", 100, 24)
-    assert sources["change"].is_monotonic_decreasing
+    first = sources.iloc[0]
+    assert (first["name"], first["before"], first["rows before"]) == ("cooking", 100, 24)
+    assert first["change"] < 0 and sources["change"].abs().is_monotonic_decreasing
     assert [tab.label for tab in app.tabs] == [
         f"Only in near · {len(pair.only_first)}", f"Only in plain · {len(pair.only_second)}",
     ]  # fmt: skip

@@ -67,7 +67,7 @@ def test_the_report_says_what_was_compared(project):
     texts = set(Pool.open(project).page(found.overlaps[0].only_first)["prompt"])
     assert sum(text in page.text for text in texts) == 8
     assert "pulled by “" in page.text and "pulled by target" not in page.text
-    assert "near: TSDS KNN-KDE, like cooking, 24 rows." in page.text
+    assert "near: TSDS KNN-KDE (tsds-kde), like cooking, 24 rows." in page.text
     assert page.text.count(METRICS["target_knn"].definition) == 1
 
 
