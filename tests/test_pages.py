@@ -197,7 +197,7 @@ def test_words_searched_on_the_map_are_selected_and_pinned(mapped_root, monkeypa
     state = load_decisions(Project.open(mapped_root), 240)
     assert state.pinned_rows.tolist() == list(range(60, 120))
     app.text_input(key="map-search-words").set_value("no such word").run()
-    assert "No row that is kept fits" in said(app)
+    assert "No kept row has “no such word”." in texts(app)
 
 
 def test_groups_and_a_quality_column_are_chosen_on_the_page(mapped_root, monkeypatch):
