@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.copies import Copies
 from core.errors import InputError
-from core.neighbors import Copies
 from core.progress import Progress, silent
 
 LOOSEST = 0.8  # cosine above which pairs are looked for

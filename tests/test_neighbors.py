@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import neighbors
+from core import copies, neighbors
+from core.copies import Copies
 from core.errors import InputError
-from core.neighbors import Copies, exact_neighbors
+from core.neighbors import exact_neighbors
 
 
 def brute(queries, base, k, exclude_self=False):
@@ -85,17 +86,17 @@ def one_hot(rng):
 def test_copies_are_rows_of_the_same_bits(monkeypatch, made, same_keys):
     rows = made(np.random.default_rng(9)).astype(np.float32)
     if same_keys:
-        monkeypatch.setattr(neighbors, "_factors", lambda dim: np.zeros(dim, np.uint64))
-    copies = Copies.of(rows)
+        monkeypatch.setattr(copies, "_factors", lambda dim: np.zeros(dim, np.uint64))
+    found = Copies.of(rows)
     _, first, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    assert copies.first.tolist() == sorted(first.tolist())
-    np.testing.assert_array_equal(copies.leader, first[kind.ravel()])
+    assert found.first.tolist() == sorted(first.tolist())
+    np.testing.assert_array_equal(found.leader, first[kind.ravel()])
 
 
 def test_rows_that_differ_in_signs_have_keys_of_their_own():
     """A key that they shared would have each of them looked at by itself."""
     rows = sign_flips(np.random.default_rng(9)).astype(np.float32)
-    keys = neighbors._bits(rows) @ neighbors._factors(64)
+    keys = copies._bits(rows) @ copies._factors(64)
     assert len(np.unique(keys)) == len(np.unique(rows, axis=0))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.copies import Copies
 from core.devices import resolve_device
 from core.errors import InputError
-from core.neighbors import Copies
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
 from core.selection.reasons import Reasons
