@@ -86,7 +86,7 @@ def test_a_person_reads_what_comes_next(winnow, mapped_root):
         (["--budget", 9, "--scorer", "magic"], "--scorer: There is no scorer 'magic'; use one"),
         (["--budget", 9, "--update", "magic"], "--update: Update of the weights must be one of"),
         (["--budget", 9, "--within", "kmq"], "kMQ goes by quality; give a column"),
-        (["--budget", 9, "--trainer-option", "speed=3"], "No training has no option 'speed'"),
+        (["--budget", 9, "--trainer-option", "speed=3"], "No training has no parameter 'speed'"),
         (["--budget", 9, "--trainer-option", "speed"], "--trainer-option takes NAME=VALUE"),
         (["--budget", 9, "--seed", -1], "--seed: The seed must be"),
         (["--budget", 9, "--eta", 99], "--eta: Speed of the weights must be between"),

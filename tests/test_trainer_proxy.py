@@ -135,7 +135,7 @@ def test_a_learning_rate_too_high_is_said(tmp_path):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(InputError, match="has no option 'depth'; leave it out"):
+    with pytest.raises(InputError, match="has no parameter 'depth'; leave it out"):
         TRAINERS["proxy"].resolve({"depth": 3})
     with pytest.raises(InputError, match="Epochs must be between 1 and 100, got 0"):
         TRAINERS["proxy"].resolve({"epochs": 0})

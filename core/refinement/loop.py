@@ -50,6 +50,7 @@ from core.refinement.store import (
 from core.refinement.weights import Numbers
 from core.runs import check_run_name, delete_run, list_runs
 from core.selection import resolve_budget
+from core.selection.base import resolve_options
 from core.values import check_seed, encode_ranges
 
 
@@ -90,7 +91,7 @@ def start(
     """
     check_seed(seed)
     check_run_name(project, name)
-    settings = _resolve(parameters)
+    settings = resolve_options("A refinement", PARAMETERS, parameters)
     trainer = default_trainer(scorer) if trainer is None else trainer
     training, scoring = find_trainer(trainer), find_scorer(scorer)
     chosen: dict[str, Any] = {
@@ -323,14 +324,6 @@ def _opened(project: Project, name: str) -> Iterator[tuple[Refinement, Ground]]:
     with project.writing(f"refine {name}"):
         refinement = open_refinement(project, name)
         yield refinement, ground_of(project, refinement.plan)
-
-
-def _resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    known = {one.name: one for one in PARAMETERS}
-    unknown = next((name for name in given if name not in known), None)
-    if unknown is not None:
-        raise InputError(f"A refinement has no option {unknown!r}; it has {', '.join(known)}.")
-    return {name: one.check(given.get(name, one.default)) for name, one in known.items()}
 
 
 def _check_size(project: Project, pool: Pool, size: int, rounds: int) -> None:

@@ -28,7 +28,7 @@ from core.refinement.trainers.by_hand import ManualTrainer, NoTrainer
 from core.refinement.trainers.command import Command
 from core.refinement.trainers.lora import Lora
 from core.refinement.trainers.proxy import Proxy
-from core.selection.base import Parameter
+from core.selection.base import Parameter, resolve_options
 
 Made = TypeVar("Made", Trainer, Scorer)
 Options = Mapping[str, Any]
@@ -78,18 +78,7 @@ class Kind(Generic[Made]):
         InputError
             An option that this has not, or a value that it cannot take.
         """
-        known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
-            if name not in known:
-                has = ", ".join(known) or "none"
-                raise InputError(
-                    f"{self.label} has no option {name!r}; leave it out (it has {has}).",
-                    option=name,
-                )
-        return {
-            name: parameter.check(given.get(name, parameter.default))
-            for name, parameter in known.items()
-        }
+        return resolve_options(self.label, self.parameters, given)
 
 
 _NONE = Kind[Trainer](

@@ -1,10 +1,10 @@
 """What every rule is given, what it gives back, and how a rule describes itself."""
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,24 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 T = TypeVar("T")
+
+
+class Option(Protocol):
+    """What `resolve_options` asks of a parameter."""
+
+    @property
+    def name(self) -> str:
+        """What it is given by."""
+        ...
+
+    @property
+    def default(self) -> Any:
+        """The value when none is given."""
+        ...
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its own type; InputError where it cannot be taken."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -274,18 +292,34 @@ class Rule:
         InputError
             A parameter that the rule does not have, or a value that it cannot take.
         """
-        known = {parameter.name: parameter for parameter in self.parameters + self.expert}
-        for name in given:
-            if name not in known:
-                has = ", ".join(known) or "none"
-                raise InputError(
-                    f"{self.label} has no parameter {name!r}; leave it out (it has {has}).",
-                    option=name,
-                )
-        return {
-            name: parameter.check(given.get(name, parameter.default))
-            for name, parameter in known.items()
-        }
+        return resolve_options(self.label, self.parameters + self.expert, given)
+
+
+def resolve_options(
+    label: str, parameters: Sequence[Option], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Check what was given for some parameters and complete it with the defaults.
+
+    Parameters
+    ----------
+    label : of what has these parameters, for the message.
+
+    Raises
+    ------
+    InputError
+        A parameter that there is not, or a value that it cannot take.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    for name in given:
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise InputError(
+                f"{label} has no parameter {name!r}; leave it out (it has {has}).", option=name
+            )
+    return {
+        name: parameter.check(given.get(name, parameter.default))
+        for name, parameter in known.items()
+    }
 
 
 def finite_quality(problem: Problem, label: str) -> Numbers:

@@ -103,7 +103,7 @@ class Lora:
 
         config = LoraConfig(
             r=self.rank,
-            lora_alpha=self.alpha,  # any number will do
+            lora_alpha=self.alpha,  # said to be whole, but any number will do
             lora_dropout=self.dropout,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
