@@ -1,7 +1,7 @@
 """The command that sets runs side by side."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,7 +37,21 @@ def compare(
     opened = Project.open(project)
     place = report_place(html, overwrite=overwrite) if html else None
     found = compare_runs(opened, runs, progress=console.progress)
-    values = {
+    values, text = comparison_values(found), comparison_text(found)
+    if place:
+        values["html"] = str(write_report(opened, found, place))
+        text += f"\n\nThe report is in {values['html']}."
+    console.values(values, text)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command()(compare)
+
+
+def comparison_values(found: "Comparison") -> dict[str, Any]:
+    """A comparison for a script."""
+    return {
         "runs": found.metrics,
         "targets": found.targets,
         "random": {
@@ -48,16 +62,6 @@ def compare(
         "sources": _counts(found.sources),
         "clusters": _counts(found.clusters),
     }
-    text = _text(found)
-    if place:
-        values["html"] = str(write_report(opened, found, place))
-        text += f"\n\nThe report is in {values['html']}."
-    console.values(values, text)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command()(compare)
 
 
 def _counts(groups: "Groups | None") -> dict[str, dict[str, int]]:
@@ -70,7 +74,7 @@ def _counts(groups: "Groups | None") -> dict[str, dict[str, int]]:
     }
 
 
-def _text(found: "Comparison") -> str:
+def comparison_text(found: "Comparison") -> str:
     """A table with a line for each metric, the shared rows, and what the arrows mean."""
     from core.compare_table import metric_table
 

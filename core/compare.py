@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,15 +120,50 @@ def compare_runs(
         No name, a name twice, or an unknown run; there are no features; a target set cannot be
         encoded with the features in use.
     """
-    _check(names, seeds)
+    _check(names)
     project = project.snapshot()
     runs = [load_run(project, name) for name in names]
-    pool, clusters = Pool.open(project), load_clusters(project)
-    decisions = load_decisions(project, pool.rows)
-    chosen = {run.id: run.rows for run in runs}
-    targets = {run.id: target_of(run.recipe_path, project) for run in runs}
+    return compare_rows(
+        project,
+        {run.id: run.rows for run in runs},
+        load_decisions(project, Pool.open(project).rows),
+        targets={run.id: target_of(run.recipe_path, project) for run in runs},
+        seeds=seeds,
+        stored=stored,
+        progress=progress,
+    )
+
+
+def compare_rows(
+    project: Project,
+    chosen: Mapping[str, Rows],
+    decisions: Decisions,
+    *,
+    targets: Mapping[str, str | None] | None = None,
+    seeds: int = RANDOM_SEEDS,
+    stored: bool = False,
+    progress: Progress = silent,
+) -> Comparison:
+    """Measure named sets of rows as `compare_runs` measures runs, whether they are runs or not.
+
+    Parameters
+    ----------
+    project : a snapshot, so that features and clusters belong together.
+    chosen : int64 ndarrays by name, ascending; at least one set.
+    decisions : which rows Random may draw, and must.
+    targets : the target set of each set of rows; default: none has one.
+
+    Raises
+    ------
+    InputError
+        There are no features, or a target set cannot be encoded with them; fewer seeds than 1.
+    """
+    if seeds < 1:
+        raise InputError(f"The number of seeds must be at least 1, got {seeds}.", option="seeds")
+    pool, clusters, names = Pool.open(project), load_clusters(project), list(chosen)
+    of_run = {name: (targets or {}).get(name) for name in names}
     draws = {name: _draws(decisions, rows, seeds) for name, rows in chosen.items()}
-    aims = _aims(targets)
+    aims = _aims(of_run)
     samples = {
         name: [Sample(rows, aims) for rows in (chosen[name], *draws[name])] for name in names
     }
@@ -139,7 +174,7 @@ def compare_runs(
     for name in names:
         found = [bench.known(sample) for sample in samples[name]]
         complete &= all(whole for _, whole in found)
-        own, *drawn = [_with_own(values, targets[name], aims) for values, _ in found]
+        own, *drawn = [_with_own(values, of_run[name], aims) for values, _ in found]
         if own and all(drawn):
             metrics[name], random[name] = own, _spread(drawn)
     sources, kept = pool.sources(), decisions.candidates
@@ -147,7 +182,7 @@ def compare_runs(
         metrics,
         random,
         {name: len(rows) for name, rows in chosen.items()},
-        targets,
+        of_run,
         tuple(_overlap(a, b, chosen) for a, b in itertools.combinations(names, 2)),
         count_groups(sources.codes, tuple(sources.names), kept, chosen),
         count_groups(clusters.labels, tuple(clusters.titles), kept, chosen) if clusters else None,
@@ -178,7 +213,7 @@ def reasons(run: Run, rows: Rows) -> pa.Table:
     return table.take(np.argsort(-table["probability"].to_numpy(), kind="stable"))
 
 
-def _aims(targets: dict[str, str | None]) -> tuple[str, ...]:
+def _aims(targets: Mapping[str, str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for target in targets.values() if target))
 
 
@@ -191,14 +226,12 @@ def _with_own(
     return values | {metric: values[key] for metric, key in keys.items() if key in values}
 
 
-def _check(names: Sequence[str], seeds: int) -> None:
+def _check(names: Sequence[str]) -> None:
     if not names:
         raise InputError("Name at least one run to compare.")
     twice = [name for name in dict.fromkeys(names) if list(names).count(name) > 1]
     if twice:
         raise InputError(f"The run {twice[0]!r} is named twice; name each run once.")
-    if seeds < 1:
-        raise InputError(f"The number of seeds must be at least 1, got {seeds}.", option="seeds")
 
 
 def _draws(decisions: Decisions, chosen: Rows, seeds: int) -> list[Rows]:
@@ -226,7 +259,7 @@ def _spread(values: list[dict[str, float]]) -> dict[str, Spread]:
     return spreads
 
 
-def _overlap(first: str, second: str, chosen: dict[str, Rows]) -> Overlap:
+def _overlap(first: str, second: str, chosen: Mapping[str, Rows]) -> Overlap:
     a, b = chosen[first], chosen[second]
     return Overlap(
         first,

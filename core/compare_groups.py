@@ -1,5 +1,6 @@
 """How runs are spread over the pool's sources or clusters, and what each gained and lost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def count_groups(
     codes: NDArray[np.integer],
     names: tuple[str, ...],
     kept: NDArray[np.int64],
-    runs: dict[str, NDArray[np.int64]],
+    runs: Mapping[str, NDArray[np.int64]],
 ) -> Groups:
     """Count the rows of each run in each group.
 
