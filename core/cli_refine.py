@@ -153,6 +153,17 @@ def score(
 
 
 @refine.command()
+def compare(project: ProjectArgument, *, name: NameOption) -> None:
+    """Set a refinement beside static kMQ and Random."""
+    from core.cli_compare import comparison_text, comparison_values
+    from core.refinement.rivals import STATIC_MAY_WIN, beside_static
+
+    found = beside_static(_open(project), name, progress=console.progress)
+    text = f"{comparison_text(found)}\n\n{STATIC_MAY_WIN}"
+    console.values(comparison_values(found), text)
+
+
+@refine.command()
 def rollback(
     project: ProjectArgument,
     *,

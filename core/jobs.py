@@ -37,6 +37,11 @@ class Step:
     stage: str
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def writes(self) -> bool:
+        """Whether others read what it writes, so that there must be but one at a time."""
+        return self.stage in _WRITERS and self.options.get("action") != "compare"
+
 
 @dataclass(frozen=True)
 class JobState:
@@ -116,9 +121,9 @@ def start(project: Project, title: str, steps: list[Step] | tuple[Step, ...]) ->
     BusyError
         A job of this project is still at work.
     """
-    if any(step.stage in _WRITERS for step in steps):
+    if any(step.writes for step in steps):
         for other in list_jobs(project):
-            if other.alive and any(step.stage in _WRITERS for step in other.steps):
+            if other.alive and any(step.writes for step in other.steps):
                 raise BusyError(
                     f"{project.name} is in use by the job “{other.title}”; "
                     "wait for it or cancel it."

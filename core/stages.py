@@ -133,7 +133,12 @@ def _demo(root: str | Path, *, progress: Progress, **options: Any) -> Any:
 
 
 def _refine(root: str | Path, *, progress: Progress, action: str, **options: Any) -> Any:
-    """Start a refinement, or do one or all of the rounds that are left."""
+    """Start a refinement, do rounds of it, or measure it beside its static rival and Random."""
+    project = Project.open(root)
+    if action == "compare":
+        from core.refinement.rivals import measure_beside
+
+        return measure_beside(project, progress=progress, **options)
     from core.refinement import loop
 
     actions: dict[str, Callable[..., Any]] = {
@@ -142,7 +147,7 @@ def _refine(root: str | Path, *, progress: Progress, action: str, **options: Any
         "run": loop.run,
         "score": loop.bring,
     }
-    return actions[action](Project.open(root), progress=progress, **options)
+    return actions[action](project, progress=progress, **options)
 
 
 STAGES: dict[str, Callable[..., Any]] = {

@@ -152,6 +152,12 @@ class Workspace:
 
         return status(self.project, name)
 
+    def refine_compare(self, name: str, **options: Any) -> "Comparison":
+        """Set it beside a static draw and Random; see `core.refinement.rivals.beside_static`."""
+        from core.refinement.rivals import beside_static
+
+        return beside_static(self.project, name, progress=self.progress, **options)
+
     def refine_rollback(self, name: str, number: int) -> "RefineReport":
         """Go back to the end of a round; see `core.refinement.loop.rollback`."""
         from core.refinement.loop import rollback

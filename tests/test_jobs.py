@@ -166,6 +166,10 @@ def test_one_writer_at_a_time_but_runs_and_exports_go_beside(project):
         jobs.start(project, "Again", [Step("cluster")])
     beside = jobs.start(project, "Select", [Step("select", {"method": "magic"})])
     assert "magic" in wait_for(beside, "failed").state.error
+    with pytest.raises(BusyError):
+        jobs.start(project, "Round", [Step("refine", {"action": "step", "name": "q"})])
+    beside = jobs.start(project, "Measure", [Step("refine", {"action": "compare", "name": "q"})])
+    assert "'q'" in wait_for(beside, "failed").state.error
     jobs.cancel(job)
     wait_for(job, "cancelled")
 

@@ -162,6 +162,12 @@ def standing_of(
     return Standing(labels, subset_mask(parts, len(labels)), *masks)
 
 
+def decisions_of(standing: Standing) -> Decisions:
+    """The decisions that a round drew with; the log and the tags of then are not known."""
+    none = Tags({}, len(standing.labels))
+    return Decisions(standing.dropped, standing.pinned, none, (), None, None)
+
+
 def _quality(pool: Pool, wanted: dict[str, Any], file: str | None) -> NDArray[np.float64]:
     if file:
         return read_scores(file, pool.rows, np.empty(0, np.int64))
@@ -221,9 +227,8 @@ def _store(
         request["seed"],
     )
     last = standing_of(parts, labels, parts[-1].dropped, parts[-1].pinned)
-    decisions = Decisions(last.dropped, last.pinned, Tags({}, pool.rows), (), None, None)
     recipe = make_recipe(
-        project, decisions, request, asdict(report), True, describe_rounds(parts, numbers)
+        project, decisions_of(last), request, asdict(report), True, describe_rounds(parts, numbers)
     )
     table = pa.table(
         {
