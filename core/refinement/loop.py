@@ -28,6 +28,7 @@ from core.refinement.registry import (
 )
 from core.refinement.report import RefineReport, make_report
 from core.refinement.result import part_of, ranges, standing_of, store_result
+from core.refinement.round_store import Hand, Round
 from core.refinement.scores_file import read_scores_file
 from core.refinement.steps import (
     Ground,
@@ -39,9 +40,7 @@ from core.refinement.steps import (
     updated,
 )
 from core.refinement.store import (
-    Hand,
     Refinement,
-    Round,
     copy_refinement,
     create_refinement,
     open_refinement,

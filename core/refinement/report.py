@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.refinement.result import part_of, subset_mask
-from core.refinement.store import Refinement, Round
+from core.refinement.round_store import Round
+from core.refinement.store import Refinement
 from core.refinement.weights import Numbers
 from core.runs import rows_sha256
 

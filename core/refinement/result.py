@@ -22,8 +22,8 @@ from core.recipe import make_recipe
 from core.refinement import METHOD
 from core.refinement.draw import Draw, Standing, draw_round
 from core.refinement.plan import Plan
+from core.refinement.round_store import Round
 from core.refinement.rounds_recipe import read_weights, write_weights
-from core.refinement.store import Round
 from core.runs import RunReport, count_sources, put_run, rows_sha256
 from core.values import decode_ranges, encode_ranges, plain
 

@@ -25,7 +25,8 @@ from core.refinement.draw import Draw, Standing, draw_round, living, seed_of
 from core.refinement.plan import Plan
 from core.refinement.registry import Place, find_scorer, find_trainer
 from core.refinement.result import part_of, ranges, standing_of, store_result
-from core.refinement.store import DrawNotes, Hand, Refinement, Round
+from core.refinement.round_store import DrawNotes, Hand, Round
+from core.refinement.store import Refinement
 from core.refinement.weights import (
     ClusterScores,
     Numbers,
