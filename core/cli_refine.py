@@ -173,7 +173,7 @@ def rollback(
     ],
 ) -> None:
     """Go back to the end of a round. Later ones are removed."""
-    from core.refinement.loop import rollback as go_back
+    from core.refinement.edits import rollback as go_back
 
     _show(project, go_back(_open(project), name, round_))
 
@@ -190,7 +190,7 @@ def branch(
     ] = None,
 ) -> None:
     """Copy a refinement as it was after a round."""
-    from core.refinement.loop import branch as branch_off
+    from core.refinement.edits import branch as branch_off
 
     _show(project, branch_off(_open(project), name, new, round_))
 
@@ -206,7 +206,7 @@ def reweight(
     ],
 ) -> None:
     """Change weights by hand for the next round."""
-    from core.refinement.loop import reweight as change
+    from core.refinement.edits import reweight as change
 
     try:
         numbers = decode_ranges(clusters.replace(" ", "")).tolist()
@@ -232,7 +232,7 @@ def list_(project: ProjectArgument) -> None:
 @refine.command()
 def delete(project: ProjectArgument, *, name: NameOption) -> None:
     """Delete a refinement and its run. Branches and exports stay."""
-    from core.refinement.loop import delete as remove
+    from core.refinement.edits import delete as remove
 
     remove(_open(project), name)
     console.values({"deleted": name}, f"The refinement {name} is deleted.")

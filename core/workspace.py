@@ -159,26 +159,26 @@ class Workspace:
         return beside_static(self.project, name, progress=self.progress, **options)
 
     def refine_rollback(self, name: str, number: int) -> "RefineReport":
-        """Go back to the end of a round; see `core.refinement.loop.rollback`."""
-        from core.refinement.loop import rollback
+        """Go back to the end of a round; see `core.refinement.edits.rollback`."""
+        from core.refinement.edits import rollback
 
         return rollback(self.project, name, number)
 
     def refine_branch(self, name: str, new: str, number: int | None = None) -> "RefineReport":
-        """Copy a refinement as it was after a round; see `core.refinement.loop.branch`."""
-        from core.refinement.loop import branch
+        """Copy a refinement as it was after a round; see `core.refinement.edits.branch`."""
+        from core.refinement.edits import branch
 
         return branch(self.project, name, new, number)
 
     def refine_reweight(self, name: str, clusters: Sequence[int], factor: float) -> "RefineReport":
-        """Change weights by hand for the next round; see `core.refinement.loop.reweight`."""
-        from core.refinement.loop import reweight
+        """Change weights by hand for the next round; see `core.refinement.edits.reweight`."""
+        from core.refinement.edits import reweight
 
         return reweight(self.project, name, clusters, factor)
 
     def refine_delete(self, name: str) -> None:
         """Remove a refinement and its run."""
-        from core.refinement.loop import delete
+        from core.refinement.edits import delete
 
         delete(self.project, name)
 

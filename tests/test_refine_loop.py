@@ -18,7 +18,7 @@ from core.cluster_edits import merge_clusters
 from core.decisions import decide
 from core.errors import BusyError, InputError
 from core.project import Project
-from core.refinement import loop
+from core.refinement import edits, loop
 from core.refinement.base import Scores
 from core.refinement.registry import SCORERS, TRAINERS, default_trainer
 from core.refinement.store import open_refinement
@@ -102,7 +102,7 @@ def test_a_round_that_was_killed_comes_out_as_if_it_had_not_been(project):
             if what.endswith(stop):
                 raise KeyboardInterrupt
 
-        loop.rollback(project, "r", 1)
+        edits.rollback(project, "r", 1)
         with pytest.raises(KeyboardInterrupt):
             loop.step(project, "r", progress=kill)
         assert told[-1].endswith(stop) and loop.status(project, "r").round == 1
@@ -204,27 +204,27 @@ def test_going_back_and_on_gives_the_same_rounds(project):
     _start(project)
     done = loop.run(project, "r")
     made = _bytes(project.root / "refinements")
-    back = loop.rollback(project, "r", 1)
+    back = edits.rollback(project, "r", 1)
     assert (back.round, back.selected, back.state) == (1, 10, "ready")
     assert len(load_run(project, "r").rows) == 10
     assert replay(load_run(project, "r").recipe_path).same
     assert loop.run(project, "r") == done
     assert _bytes(project.root / "refinements") == made
-    assert loop.rollback(project, "r", 0).weights == (0.25,) * 4
+    assert edits.rollback(project, "r", 0).weights == (0.25,) * 4
     with pytest.raises(InputError, match="No run 'r'"):
         load_run(project, "r")
     with pytest.raises(InputError, match="no finished round 1; it has 0"):
-        loop.rollback(project, "r", 1)
+        edits.rollback(project, "r", 1)
 
 
 def test_a_branch_goes_its_own_way(project):
     _start(project)
     done = loop.run(project, "r")
-    branch = loop.branch(project, "r", "b", 2)
+    branch = edits.branch(project, "r", "b", 2)
     assert (branch.name, branch.round, branch.selected) == ("b", 2, 20)
     rounds = [open_refinement(project, name).rounds()[1].folder for name in ("r", "b")]
     assert _bytes(rounds[0]) == _bytes(rounds[1])
-    heavier = loop.reweight(project, "b", [0], 100)
+    heavier = edits.reweight(project, "b", [0], 100)
     assert heavier.weights[0] > 0.5 and sum(heavier.weights) == pytest.approx(1)
     own = loop.step(project, "b")
     last = open_refinement(project, "b").rounds()[-1]
@@ -233,18 +233,18 @@ def test_a_branch_goes_its_own_way(project):
     assert own.rows_sha256 != done.rows_sha256 and loop.status(project, "r") == done
     assert (last.report.model / "model.txt").read_text() == "30"
     assert replay(load_run(project, "b").recipe_path).same
-    assert loop.branch(project, "r", "c").rows_sha256 == done.rows_sha256
-    loop.delete(project, "r")
+    assert edits.branch(project, "r", "c").rows_sha256 == done.rows_sha256
+    edits.delete(project, "r")
     assert [one.name for one in loop.list_refinements(project)] == ["b", "c"]
     assert loop.status(project, "b") == own
     with pytest.raises(InputError, match="refinement 'b' exists already"):
-        loop.branch(project, "c", "b")
+        edits.branch(project, "c", "b")
 
 
 def test_weights_by_hand(project):
     _start(project)
-    loop.reweight(project, "r", [0, 1], 0)
-    report = loop.reweight(project, "r", [2], 0.5)
+    edits.reweight(project, "r", [0, 1], 0)
+    report = edits.reweight(project, "r", [2], 0.5)
     np.testing.assert_allclose(report.weights, [0, 0, 1 / 3, 2 / 3])
     for clusters, factor, sentence in (
         ([2, 3], 0, "No cluster would have a weight"),
@@ -254,7 +254,7 @@ def test_weights_by_hand(project):
         ([], 1, "at least one cluster"),
     ):
         with pytest.raises(InputError, match=sentence):
-            loop.reweight(project, "r", clusters, factor)
+            edits.reweight(project, "r", clusters, factor)
     assert loop.status(project, "r") == report
     done = loop.run(project, "r")
     rounds = open_refinement(project, "r").rounds()
@@ -262,7 +262,7 @@ def test_weights_by_hand(project):
     assert {*np.concatenate([one.labels for one in rounds]).tolist()} == {2, 3}
     assert rounds[1].drawn.hand == () and done.weights[:2] == (0, 0)
     with pytest.raises(InputError, match="no round left to draw"):
-        loop.reweight(project, "r", [0], 2)
+        edits.reweight(project, "r", [0], 2)
 
 
 def test_a_trainer_that_fails_leaves_the_round_to_be_tried_again(project, monkeypatch):
@@ -420,7 +420,7 @@ def test_the_run_is_compared_reported_and_deleted(project, tmp_path):
     assert loop.status(project, "r").selected == 30
     with pytest.raises(InputError, match="refinement 'r' exists already"):
         select(project, method="random", budget=3, name="r")
-    loop.rollback(project, "r", 3)  # makes it again
+    edits.rollback(project, "r", 3)  # makes it again
     assert len(load_run(project, "r").rows) == 30
 
 

@@ -15,7 +15,7 @@ from core.features import load_features
 from core.pool import Pool
 from core.project import Project
 from core.quality import quality_of
-from core.refinement import loop
+from core.refinement import edits, loop
 from core.refinement.registry import SCORERS, TRAINERS
 from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_label
 from core.refinement.store import open_refinement
@@ -101,7 +101,7 @@ def test_only_the_finished_rounds_count(project, begin):
     for budget in (10, 20, 30):
         loop.step(project, "r")
         assert set(beside_static(project, "r", stored=True).budgets.values()) == {budget}
-    loop.rollback(project, "r", 1)
+    edits.rollback(project, "r", 1)
     assert set(beside_static(project, "r", stored=True).budgets.values()) == {10}
     with pytest.raises(InputError, match="No refinement 'q'"):
         beside_static(project, "q")

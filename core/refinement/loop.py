@@ -1,21 +1,16 @@
-"""Iterative refinement: start it, go on by a round or to the end, go back, branch off."""
+"""Iterative refinement: start it, go on by a round or to the end, and say how it stands."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from core.clusters import check_numbers, require_clusters
+from core.clusters import require_clusters
 from core.decisions import load_decisions
 from core.errors import InputError, command
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, describe_file
 from core.quality import quality_of, read_scores
-from core.refinement import METHOD
 from core.refinement.base import Scores, TrainReport
 from core.refinement.draw import living
 from core.refinement.names import refinement_names
@@ -27,30 +22,23 @@ from core.refinement.registry import (
     find_trainer,
 )
 from core.refinement.report import RefineReport, make_report
-from core.refinement.result import part_of, ranges, standing_of, store_result
-from core.refinement.round_store import Hand, Round
+from core.refinement.result import ranges, standing_of
 from core.refinement.scores_file import read_scores_file
 from core.refinement.steps import (
     Ground,
     advance,
-    by_hand,
     draw_now,
     ground_of,
+    opened,
     standing_weights,
     updated,
 )
-from core.refinement.store import (
-    Refinement,
-    copy_refinement,
-    create_refinement,
-    open_refinement,
-    remove_folder,
-)
+from core.refinement.store import create_refinement, open_refinement
 from core.refinement.weights import Numbers
-from core.runs import check_run_name, delete_run, list_runs
+from core.runs import check_run_name
 from core.selection import resolve_budget
 from core.selection.base import resolve_options
-from core.values import check_seed, encode_ranges
+from core.values import check_seed
 
 
 def start(
@@ -133,7 +121,7 @@ def start(
         scoring.make(plan.scorer_options, ground.place)
         _try_out(plan, ground, found)
         check_run_name(project, name)
-        return _report(create_refinement(project, plan, found), ground)
+        return make_report(create_refinement(project, plan, found), ground)
 
 
 def step(project: Project, name: str, *, progress: Progress = silent) -> RefineReport:
@@ -150,18 +138,18 @@ def step(project: Project, name: str, *, progress: Progress = silent) -> RefineR
     BusyError
         Another process writes to the project.
     """
-    with _opened(project, name) as (refinement, ground):
+    with opened(project, name) as (refinement, ground):
         advance(refinement, ground, progress)
-        return _report(refinement, ground)
+        return make_report(refinement, ground)
 
 
 def run(project: Project, name: str, *, progress: Progress = silent) -> RefineReport:
     """Do all rounds that are left, as far as none waits for somebody; errors as of `step`."""
-    with _opened(project, name) as (refinement, ground):
+    with opened(project, name) as (refinement, ground):
         advance(refinement, ground, progress)
         while refinement.pending is None and len(refinement.rounds()) < refinement.plan.rounds:
             advance(refinement, ground, progress)
-        return _report(refinement, ground)
+        return make_report(refinement, ground)
 
 
 def status(project: Project, name: str) -> RefineReport:
@@ -177,7 +165,7 @@ def status(project: Project, name: str) -> RefineReport:
     while True:
         there = refinement.folders
         try:
-            return _report(refinement, ground)
+            return make_report(refinement, ground)
         except InputError:
             if refinement.folders == there:  # else a round was finished or removed meanwhile
                 raise
@@ -205,7 +193,7 @@ def bring(
     BusyError
         Another process writes to the project.
     """
-    with _opened(project, name) as (refinement, ground):
+    with opened(project, name) as (refinement, ground):
         pending = refinement.pending
         if pending is None or pending.waiting is None:
             todo = command("refine", "step", project.root, "--name", name)
@@ -221,108 +209,7 @@ def bring(
             pending.keep_generations(brought.generations)
         pending.keep_waiting(None)
         advance(refinement, ground, progress)
-        return _report(refinement, ground)
-
-
-def rollback(project: Project, name: str, number: int) -> RefineReport:
-    """Go back to the end of a round; later ones are removed, and the round at work.
-
-    Decisions stay as they are. 0 goes back to the start, where there is no run.
-
-    Raises
-    ------
-    InputError
-        There is no such refinement or round.
-    BusyError
-        Another process writes to the project.
-    """
-    with _opened(project, name) as (refinement, ground):
-        _check_number(refinement, number)
-        _store_run(refinement, ground, number)
-        refinement.remove_after(number)
-        return _report(refinement, ground)
-
-
-def branch(project: Project, name: str, new: str, number: int | None = None) -> RefineReport:
-    """Copy a refinement as it was after a round under a new name; this one stays.
-
-    Parameters
-    ----------
-    number : the last round that is copied, 0 for none; default: all finished ones.
-
-    Raises
-    ------
-    InputError
-        There is no such refinement or round, or the new name is taken.
-    BusyError
-        Another process writes to the project.
-    """
-    with _opened(project, name) as (refinement, ground):
-        number = len(refinement.rounds()) if number is None else number
-        _check_number(refinement, number)
-        check_run_name(project, new)
-        made = copy_refinement(refinement, replace(refinement.plan, name=new), number)
-        _store_run(made, ground, number)
-        return _report(made, ground)
-
-
-def reweight(project: Project, name: str, clusters: Sequence[int], factor: float) -> RefineReport:
-    """Multiply the weights of some clusters for the next draw, and so for all later ones.
-
-    The next round records it. A factor of 0 leaves them out.
-
-    Raises
-    ------
-    InputError
-        There is no such refinement or cluster, no round is left to draw, the factor is not a
-        finite number of 0 or more, or no cluster would be left.
-    BusyError
-        Another process writes to the project.
-    """
-    with _opened(project, name) as (refinement, ground):
-        check_numbers(ground.clusters, clusters)
-        if not np.isfinite(factor) or factor < 0:
-            raise InputError(
-                f"The factor must be a number of 0 or more, not {factor}.", option="factor"
-            )
-        if not len(clusters):
-            raise InputError("Give at least one cluster.", option="clusters")
-        pending = refinement.pending
-        number = (pending.number if pending else len(refinement.rounds())) + 1
-        if number > refinement.plan.rounds:
-            raise InputError(f"{name} has no round left to draw; roll back first.")
-        numbers = np.unique(np.asarray(clusters, np.int64))
-        change = Hand(encode_ranges(numbers), float(factor))
-        if not by_hand(_weights(refinement, ground, refinement.rounds()), [change]).any():
-            raise InputError(
-                "No cluster would have a weight any more; leave one out.", option="factor"
-            )
-        refinement.keep_hand(number, (*refinement.hand(number), change))
-        return _report(refinement, ground)
-
-
-def delete(project: Project, name: str) -> None:
-    """Remove a refinement and its run; branches and exports stay.
-
-    Raises
-    ------
-    InputError
-        There is none of this name.
-    BusyError
-        Another process writes to the project.
-    """
-    with project.writing(f"refine {name}"):
-        if name not in refinement_names(project):
-            open_refinement(project, name)  # says which there are
-        _delete_run(project, name)
-        remove_folder(project.artefact("refinements", name))
-
-
-@contextmanager
-def _opened(project: Project, name: str) -> Iterator[tuple[Refinement, Ground]]:
-    with project.writing(f"refine {name}"):
-        refinement = open_refinement(project, name)
-        yield refinement, ground_of(project, refinement.plan)
+        return make_report(refinement, ground)
 
 
 def _check_size(project: Project, pool: Pool, size: int, rounds: int) -> None:
@@ -354,46 +241,3 @@ def _try_out(plan: Plan, ground: Ground, quality: Numbers | None) -> None:
     weights = standing_weights(plan, standing, [], [], ground.k)
     candidates = standing.by_cluster(standing.candidates, ground.k)
     draw_now(plan, ground, standing, living(weights, candidates), 1, quality)
-
-
-def _weights(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Numbers:
-    pending = refinement.pending
-    if pending:
-        found: Numbers = pending.clusters["standing"].to_numpy()
-        return by_hand(found, refinement.hand(pending.number + 1))
-    decisions = load_decisions(ground.project, ground.pool.rows)
-    standing = standing_of(
-        [part_of(one) for one in rounds],
-        ground.labels,
-        ranges(decisions.dropped),
-        ranges(decisions.pinned),
-    )
-    hand = refinement.hand(len(rounds) + 1)
-    return standing_weights(refinement.plan, standing, rounds, hand, ground.k)
-
-
-def _report(refinement: Refinement, ground: Ground) -> RefineReport:
-    rounds = refinement.rounds()
-    weights = _weights(refinement, ground, rounds)
-    return make_report(refinement, rounds, weights, ground.pool.rows)
-
-
-def _check_number(refinement: Refinement, number: int) -> None:
-    done = len(refinement.rounds())
-    if not 0 <= number <= done:
-        raise InputError(
-            f"{refinement.name} has no finished round {number}; it has {done}.", option="round"
-        )
-
-
-def _store_run(refinement: Refinement, ground: Ground, number: int) -> None:
-    if number == 0:
-        _delete_run(ground.project, refinement.name)
-        return
-    rounds = refinement.rounds()[:number]
-    store_result(ground.project, refinement.plan, ground.labels, rounds)
-
-
-def _delete_run(project: Project, name: str) -> None:
-    if any(one.id == name and one.report.method == METHOD for one in list_runs(project)):
-        delete_run(project, name)

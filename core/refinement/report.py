@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.refinement.result import part_of, subset_mask
+from core.decisions import load_decisions
+from core.refinement.result import part_of, ranges, standing_of, subset_mask
 from core.refinement.round_store import Round
+from core.refinement.steps import Ground, by_hand, standing_weights
 from core.refinement.store import Refinement
 from core.refinement.weights import Numbers
 from core.runs import rows_sha256
@@ -66,12 +68,12 @@ class RefineReport:
     done: tuple[RoundLine, ...]
 
 
-def make_report(
-    refinement: Refinement, rounds: Sequence[Round], weights: Numbers, rows: int
-) -> RefineReport:
-    """Describe a refinement of a pool of `rows` rows, with these rounds and weights."""
+def make_report(refinement: Refinement, ground: Ground) -> RefineReport:
+    """Describe how a refinement stands now."""
+    rounds = refinement.rounds()
+    weights = weights_now(refinement, ground, rounds)
     plan, pending = refinement.plan, refinement.pending
-    subset = np.flatnonzero(subset_mask([part_of(one) for one in rounds], rows))
+    subset = np.flatnonzero(subset_mask([part_of(one) for one in rounds], ground.pool.rows))
     waiting = pending.waiting if pending else None
     if waiting:
         state = "waiting"
@@ -93,6 +95,23 @@ def make_report(
         str((waiting.file if waiting else None) or ""),
         tuple(_line(one) for one in rounds),
     )
+
+
+def weights_now(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Numbers:
+    """Weight of each cluster after these rounds as the next draw finds it; shape (clusters,)."""
+    pending = refinement.pending
+    if pending:
+        found: Numbers = pending.clusters["standing"].to_numpy()
+        return by_hand(found, refinement.hand(pending.number + 1))
+    decisions = load_decisions(ground.project, ground.pool.rows)
+    standing = standing_of(
+        [part_of(one) for one in rounds],
+        ground.labels,
+        ranges(decisions.dropped),
+        ranges(decisions.pinned),
+    )
+    hand = refinement.hand(len(rounds) + 1)
+    return standing_weights(refinement.plan, standing, rounds, hand, ground.k)
 
 
 def _last_scores(rounds: Sequence[Round], clusters: int) -> tuple[float | None, ...]:

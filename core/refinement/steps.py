@@ -5,6 +5,7 @@ A round that was stopped after any of them goes on from there, and comes out as 
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -26,7 +27,7 @@ from core.refinement.plan import Plan
 from core.refinement.registry import Place, find_scorer, find_trainer
 from core.refinement.result import part_of, ranges, standing_of, store_result
 from core.refinement.round_store import DrawNotes, Hand, Round
-from core.refinement.store import Refinement
+from core.refinement.store import Refinement, open_refinement
 from core.refinement.weights import (
     ClusterScores,
     Numbers,
@@ -76,6 +77,14 @@ def ground_of(project: Project, plan: Plan) -> Ground:
     if pool.fingerprint != plan.pool:
         raise InputError(f"{plan.name} was started on another pool; start a new refinement.")
     return Ground(project, pool, require_clusters(project))
+
+
+@contextmanager
+def opened(project: Project, name: str) -> Iterator[tuple[Refinement, Ground]]:
+    """Open a refinement to write to it; errors as of `open_refinement`, `ground_of`, `writing`."""
+    with project.writing(f"refine {name}"):
+        refinement = open_refinement(project, name)
+        yield refinement, ground_of(project, refinement.plan)
 
 
 def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
