@@ -15,7 +15,7 @@ from core.decision_log import Log, append, apply_entry, opened_log, rows_of
 from core.decision_state import State, from_blob, to_blob, unpack
 from core.decisions import ACTIONS, TAG_ACTIONS, check_labels, clean_label, clean_note
 from core.errors import InputError
-from core.paths import user_path
+from core.paths import check_new_file, user_path
 from core.pool import Pool
 from core.project import Project, atomic_file
 from core.values import decode_ranges, different, encode_ranges
@@ -132,10 +132,7 @@ def export_decisions(
     place = user_path(path, "export").absolute()
     if not place.parent.is_dir():
         raise _refused(f"There is no folder {place.parent}; make it, or choose another place.")
-    if place.is_dir():
-        raise _refused(f"{place} is a folder; give the name of a file in it.")
-    if place.exists() and not overwrite:
-        raise _refused(f"{place} exists already; choose another name or add --overwrite.")
+    check_new_file(place, "export", overwrite=overwrite)
     pool = Pool.open(project)
     with opened_log(project, pool.rows) as (log, _):
         entries = log.entries()

@@ -17,7 +17,7 @@ from core.compare_table import metric_table
 from core.errors import InputError
 from core.layout import load_layout
 from core.mapplaces import anchors, display_points
-from core.paths import user_path
+from core.paths import check_new_file, user_path
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_file, file_sha256
@@ -113,14 +113,7 @@ def report_place(out: str | Path, *, overwrite: bool = False) -> Path:
         path = path.with_suffix(".html")
     if path.suffix.lower() not in (".html", ".htm"):
         raise _refused(f"A report is an .html file, not {path.name}; give {path.stem}.html.")
-    parent = next(folder for folder in path.parents if folder.exists())
-    if not parent.is_dir():
-        raise _refused(f"{parent} is a file; choose another place for {path.name}.")
-    if path.is_dir():
-        raise _refused(f"{path} is a folder; give another name.")
-    if path.exists() and not overwrite:
-        raise _refused(f"{path} exists already; choose another name or add --overwrite.")
-    return path
+    return check_new_file(path, "html", overwrite=overwrite)
 
 
 def write_report(project: Project, found: Comparison, place: Path) -> Path:
