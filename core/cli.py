@@ -10,6 +10,7 @@ from core import (
     cli_compare,
     cli_decisions,
     cli_duplicates,
+    cli_quality,
     cli_refine,
     cli_search,
     cli_select,
@@ -185,6 +186,7 @@ def map_(project: ProjectArgument, seed: SeedOption = 0) -> None:
 cli_clusters.register(app)
 cli_select.register(app)
 cli_tradeoff.register(app)
+cli_quality.register(app)
 cli_refine.register(app)
 
 

@@ -132,6 +132,12 @@ def _demo(root: str | Path, *, progress: Progress, **options: Any) -> Any:
     return build_demo(root, progress=progress, **options)
 
 
+def _quality(root: str | Path, *, progress: Progress, **options: Any) -> Any:
+    from core.refinement.model_quality import write_quality
+
+    return write_quality(Project.open(root), progress=progress, **options)
+
+
 def _refine(root: str | Path, *, progress: Progress, action: str, **options: Any) -> Any:
     """Start a refinement, do rounds of it, or measure it beside its static rival and Random."""
     project = Project.open(root)
@@ -159,6 +165,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "duplicates": _duplicates,
     "upgrade": _upgrade,
     "select": _select,
+    "quality": _quality,
     "refine": _refine,
     "compare": _compare,
     "export": _export,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.group_spread import GroupSpread
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
+    from core.refinement.model_quality import QualityReport
     from core.refinement.report import RefineReport
     from core.refinement.store import Refinement
     from core.runs import Run
@@ -116,6 +117,12 @@ class Workspace:
     def select(self, *, method: str, **options: Any) -> Any:
         """Choose rows and store them as a run; see `core.runs.select`."""
         return self._run("select", method=method, **options)
+
+    def quality(
+        self, *, measure: str, model: str, out: str | Path, **options: Any
+    ) -> "QualityReport":
+        """Score rows with a model; see `core.refinement.model_quality.write_quality`."""
+        return self._run("quality", measure=measure, model=model, out=str(out), **options)
 
     @property
     def refinements(self) -> "list[RefineReport]":

@@ -1,17 +1,25 @@
 """Quality by a given model, against the same numbers worked out row by row."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from refining import make_work, save_tiny_causal, silent
+import typer
+from pools import build
+from refining import make_work, question_rows, save_tiny_causal, silent
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from core import cli
+from core.decisions import decide
 from core.errors import InputError
+from core.pool import Pool
+from core.project import Project
 from core.quality import read_scores
 from core.refinement.model_quality import MEASURES, write_quality
 from core.refinement.models import load_model
+from core.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -87,18 +95,92 @@ def test_rows_without_what_is_scored_and_long_ones(tmp_path, tiny):
     assert found == [False, True, False]
 
 
-def test_the_file_is_one_that_quality_reads(tmp_path, tiny):
-    work = make_work(tmp_path)
-    path, rows = tmp_path / "ifd.parquet", np.arange(0, 48, 2)
+@pytest.fixture
+def project(mapped_root):
+    return Project.open(mapped_root)
+
+
+def test_the_file_is_one_that_quality_reads(project, tmp_path, tiny, winnow, winnow_json):
+    decide(project, 240, "drop", np.arange(3, 240), "test")
+    path = tmp_path / "new" / "ifd.parquet"
     told = []
-    count = write_quality(
-        work.pool, rows, "ifd", str(tiny), path, device="cpu",
+    report = write_quality(
+        project, measure="ifd", model=str(tiny), out=path, device="cpu",
         progress=lambda done, total, what: told.append((done, total)),
     )  # fmt: skip
-    scores = read_scores(path, 48, rows)
-    assert count == np.isfinite(scores).sum() == 24
-    assert max(told) == (24, 24)
-    with pytest.raises(InputError, match="There is no measure 'x'; use one of ifd, deita"):
-        write_quality(work.pool, rows, "x", str(tiny), path)
-    with pytest.raises(InputError, match=r"must end in \.parquet"):
-        write_quality(work.pool, rows, "ifd", str(tiny), tmp_path / "s.csv")
+    scores = read_scores(path, 240, np.arange(3))
+    records = list(Pool.open(project).records(np.arange(3)))
+    expected = MEASURES["ifd"](load_model(tiny, "cpu"), records, 2048, progress=silent)
+    np.testing.assert_allclose(scores[:3], expected, rtol=1e-6)
+    assert np.isnan(scores[3:]).all() and max(told) == (3, 3)
+    assert (report.rows, report.scored, report.unscored) == (3, 3, "")
+    assert report.mean == pytest.approx(expected.mean()) and report.file == str(path)
+    # By the command and the API, and into a selection.
+    arguments = ("quality", project.root, "--measure", "ifd", "--model", tiny, "--device", "cpu")
+    again = tmp_path / "again.parquet"
+    values = winnow_json(*arguments, "--out", again)
+    assert list(values) == [
+        "measure", "model", "file", "rows", "scored", "unscored", "mean", "seconds",
+    ]  # fmt: skip
+    assert values["mean"] == pytest.approx(report.mean)
+    said = winnow(*arguments, "--out", again, "--max-tokens", 64, "--overwrite", check=0).stdout
+    assert "3 rows of 3 scored by ifd" in said and "select" in said
+    made = Workspace(project).quality(
+        measure="ifd", model=str(tiny), out=again, device="cpu", max_tokens=64, overwrite=True
+    )
+    assert made.mean == pytest.approx(float(read_scores(again, 240, np.arange(3))[:3].mean()))
+    select = ("select", project.root, "--method", "kmq", "--budget", 2, "--quality-file", again)
+    assert winnow_json(*select)["selected"] == 2
+
+
+def test_rows_without_an_answer_are_named(tmp_path, tiny, winnow):
+    build(tmp_path, [*question_rows(4), {"text": "Only words."}])
+    root = tmp_path / "project"
+    done = winnow(
+        "quality", root, "--measure", "ifd", "--model", tiny, "--out", tmp_path / "s.parquet",
+        check=0,
+    )  # fmt: skip
+    assert "4 rows of 5 scored by ifd" in done.stdout and "have no score: 4; drop" in done.stdout
+    decide(Project.open(root), 5, "drop", np.arange(4), "test")
+    with pytest.raises(InputError, match="No row can be scored by ifd: each lacks"):
+        write_quality(
+            Project.open(root), measure="ifd", model=str(tiny), out=tmp_path / "none.parquet"
+        )
+    assert not (tmp_path / "none.parquet").exists()
+
+
+def test_what_cannot_be_scored_or_written_is_said_before_the_model_is_read(
+    project, tmp_path, winnow, monkeypatch
+):
+    monkeypatch.setattr("core.refinement.model_quality.opened", None)
+    (tmp_path / "taken.parquet").write_text("mine")
+    (tmp_path / "folder.parquet").mkdir()
+    good = {"--measure": "ifd", "--model": "m", "--out": tmp_path / "s.parquet"}
+    for option, value, sentence in (
+        ("--measure", "x", "--measure: There is no measure 'x'; use one of ifd, deita-complexity"),
+        ("--out", tmp_path / "s.csv", "--out: .* must end in .parquet"),
+        ("--out", tmp_path / "taken.parquet", "--out: .* exists already; .* --overwrite"),
+        ("--out", tmp_path / "folder.parquet", "--out: .* is a folder"),
+        ("--out", tmp_path / "taken.parquet" / "s.parquet", "--out: .* is a file; choose another"),
+        ("--device", "tpu", "--device: Device must be one of auto, cpu, cuda"),
+        ("--max-tokens", 3, "--max-tokens: Tokens of a row must be between 16"),
+    ):
+        given = [str(part) for pair in {**good, option: value}.items() for part in pair]
+        done = winnow("quality", project.root, *given, check=2)
+        assert re.search(sentence, done.stderr) and done.stderr.count("\n") == 1, done.stderr
+    decide(project, 240, "drop", np.arange(240), "test")
+    with pytest.raises(InputError, match="All rows are dropped"):
+        write_quality(project, measure="ifd", model="m", out=tmp_path / "s.parquet")
+    assert (tmp_path / "taken.parquet").read_text() == "mine"
+
+
+def test_a_model_that_is_not_there_is_one_sentence(project, tmp_path, winnow):
+    out = ("--out", tmp_path / "s.parquet", "--model", tmp_path / "gone")
+    done = winnow("quality", project.root, "--measure", "deita-quality", *out, check=2)
+    assert done.stderr.startswith("--model: There is no model at") and done.stderr.count("\n") == 1
+
+
+def test_all_measures_are_in_the_help():
+    command = typer.main.get_command(cli.app).commands["quality"]
+    (measure,) = [one for one in command.params if one.name == "measure"]
+    assert set(MEASURES) <= set(re.split(r"[ ,.]+", measure.help))
