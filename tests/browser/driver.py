@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, Page, Playwright
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"
 
-# WebGL in software, so that it also works on a machine without a graphics card. Not so the layers of
-# a page: put together in software of their own, they take a fifth of the time.
+# WebGL in software, so that it also works on a machine without a graphics card. Not so the layers
+# of a page: put together in software of their own, they take a fifth of the time.
 SOFTWARE_GL = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
