@@ -1,5 +1,6 @@
 """The proxy trainer: real training of a tiny transformer."""
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 
@@ -38,12 +39,18 @@ def digest(folder):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("proxy")
-    work = make_work(tmp_path, chosen=np.arange(0, 48, 2))
-    return work, make(tmp_path).train(work, progress=silent)
+    work, seen = make_work(tmp_path, chosen=np.arange(0, 48, 2)), []
+
+    def look(done, total, what):
+        curve = work.folder / training.LOSSES
+        if what == "training" and curve.exists():
+            seen.append(json.loads(curve.read_text())["losses"])
+
+    return work, make(tmp_path).train(work, progress=look), seen
 
 
 def test_it_learns_what_it_was_given(trained):
-    work, report = trained
+    work, report, seen = trained
     steps = [step for step, _ in report.losses]
     assert steps == sorted(set(steps))
     assert steps[-1] == 4 * 3  # epochs × ⌈24 / 8⌉
@@ -56,10 +63,14 @@ def test_it_learns_what_it_was_given(trained):
     )
     assert known < unknown - 0.5
     assert not (work.folder / "checkpoint").exists()
+    # Who watched saw the curve grow; it is in the report now.
+    assert [len(one) for one in seen] == list(range(1, len(report.losses) + 1))
+    assert [tuple(pair) for pair in seen[-1]] == list(report.losses)
+    assert not (work.folder / training.LOSSES).exists()
 
 
 def test_the_same_work_gives_the_same_bytes(trained, tmp_path):
-    work, report = trained
+    work, report, _ = trained
     (tmp_path / "again").mkdir()
     again = make(tmp_path).train(replace(work, folder=tmp_path / "again"), progress=silent)
     assert digest(again.model) == digest(report.model)
@@ -73,7 +84,7 @@ def test_the_same_work_gives_the_same_bytes(trained, tmp_path):
 
 @pytest.mark.parametrize("at", [0, 5, 12])
 def test_a_killed_training_goes_on_to_the_same_bytes(trained, tmp_path, monkeypatch, at):
-    work, report = trained
+    work, report, _ = trained
     monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
     began = []
 
@@ -96,7 +107,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained, tmp_path, monkeypa
 
 
 def test_a_round_goes_on_from_the_model_before(trained, tmp_path):
-    work, report = trained
+    work, report, _ = trained
     rest = np.arange(1, 48, 2)
     second = replace(
         work,

@@ -108,26 +108,30 @@ def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
         progress(0, 0, f"round {number}: drawing rows")
         pending = draw(refinement, ground, rounds)
     work = _work(ground, plan, pending, rounds)
+
+    def told(done: int, total: int, what: str) -> None:
+        progress(done, total, f"round {number}: {what}")
+
     try:
         if pending.report is None:
-            progress(0, 0, f"round {number}: training")
-            pending.keep_report(_train(plan, ground.place, work, progress))
+            told(0, 0, "training")
+            pending.keep_report(_train(plan, ground.place, work, told))
         if pending.scores is None:
-            progress(0, 0, f"round {number}: scoring")
-            found = _score(plan, ground.place, work, pending, progress)
+            told(0, 0, "scoring")
+            found = _score(plan, ground.place, work, pending, told)
             updated(plan, pending, rounds, found)  # what it refuses is not kept
             pending.keep_scores(found)
     except WaitingError as waiting:
         pending.keep_waiting(waiting)
         return
-    progress(0, 0, f"round {number}: weighing clusters")
+    told(0, 0, "weighing clusters")
     scores = pending.scores
     assert scores is not None
     pending.keep_update(updated(plan, pending, rounds, scores))
-    progress(0, 0, f"round {number}: storing the run")
+    told(0, 0, "storing the run")
     # Before the round is finished: what is finished always has its run.
     store_result(ground.project, plan, ground.labels, [*rounds, pending], started=started)
-    progress(0, 0, f"round {number}: finishing")
+    told(0, 0, "finishing")
     refinement.finish(pending)
 
 

@@ -17,6 +17,7 @@ from core.refinement.chat import Example
 from core.refinement.likelihood import batches, row_losses
 from core.refinement.models import Model
 
+LOSSES = "losses.json"  # of a round's folder: the curve so far, for those who watch
 _POINTS = 60  # of a loss curve
 _CHECKPOINT_SECONDS = 60.0
 
@@ -70,7 +71,7 @@ def fit(
     Parameters
     ----------
     examples : those without an answer are left out.
-    folder : where the checkpoint is kept, until `finish`.
+    folder : where the checkpoint and the curve so far are kept, until `finish`.
 
     Returns
     -------
@@ -108,6 +109,7 @@ def fit(
             if state.step % max(1, steps // _POINTS) == 0 or state.step == steps:
                 state.losses.append((state.step, state.loss / state.tokens))
                 state.loss, state.tokens = 0.0, 0
+                write_json(folder / LOSSES, {"losses": state.losses})
             # The last one too: whoever stores the model may be killed before it is done.
             if state.step == steps or time.monotonic() - saved >= _CHECKPOINT_SECONDS:
                 checkpoint.save(trained, optimizer, state)
@@ -120,6 +122,7 @@ def fit(
 def finish(folder: Path) -> None:
     """Remove the checkpoint of a training whose model is stored."""
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    (folder / LOSSES).unlink(missing_ok=True)  # the report has them
 
 
 def _rows(used: Sequence[Example], schedule: Schedule, step: int) -> list[Example]:
