@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli_select import BudgetOption, RatioOption
-from core.console import ProjectArgument, SeedOption, console, counted
+from core.console import ProjectArgument, SeedOption, aligned, console, counted
 from core.errors import InputError, command
 from core.values import decode_ranges
 
@@ -133,6 +133,37 @@ def status(project: ProjectArgument, *, name: NameOption) -> None:
 
     report = report_as_dict(state(_open(project), name))
     console.values(report, None if console.json else _told(project, report))
+
+
+@refine.command()
+def history(project: ProjectArgument, *, name: NameOption) -> None:
+    """Show weights, scores and rows of every cluster by round."""
+    from core.refinement.history import clusters_by_weight, history_of
+
+    found = history_of(_open(project), name)
+    rows = clusters_by_weight(found)
+    values = {
+        "name": name,
+        "rounds": found.rounds,
+        "clusters": rows,
+        "sources": {
+            source: counts
+            for source, counts in zip(found.sources, found.source_counts.T.tolist(), strict=True)
+            if any(counts)
+        },
+        "losses": [list(map(list, one)) for one in found.losses],
+    }
+    shown = [
+        {
+            "cluster": one["cluster"],
+            "weights": " → ".join(f"{weight:.2%}" for weight in one["weights"]),
+            "score": "" if one["score"] is None else f"{one['score']:.4g}",
+            "rows": one["held"],
+            "title": one["title"],
+        }
+        for one in rows
+    ]
+    console.values(values, "\n".join(aligned(shown)))
 
 
 @refine.command()

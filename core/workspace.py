@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.group_spread import GroupSpread
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
+    from core.refinement.history import History
     from core.refinement.model_quality import QualityReport
     from core.refinement.report import RefineReport
     from core.refinement.store import Refinement
@@ -158,6 +159,12 @@ class Workspace:
         from core.refinement.loop import status
 
         return status(self.project, name)
+
+    def refine_history(self, name: str) -> "History":
+        """Its weights, scores, rows and losses by round; see `core.refinement.history`."""
+        from core.refinement.history import history_of
+
+        return history_of(self.project, name)
 
     def refine_compare(self, name: str, **options: Any) -> "Comparison":
         """Set it beside a static draw and Random; see `core.refinement.rivals.beside_static`."""

@@ -46,11 +46,25 @@ _LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Asked:
     """What judging will take: `calls` of the endpoint, and `tokens` sent and received."""
 
     calls: int
     tokens: int
+
+
+def expected(rows: int, characters: float, against: str) -> Asked:
+    """What judging will take, before the rows are known.
+
+    Parameters
+    ----------
+    rows : of a round.
+    characters : of a row, prompt and answer, on average.
+    against : see `Judge`; what a model says is rated like the answer, and taken to be as long.
+    """
+    calls = rows * (2 if against == "generated" else 1)
+    sent = len(QUESTION) + min(characters, 2 * _CHARACTERS)
+    return Asked(calls, round(calls * (sent / _CHARACTERS_A_TOKEN + _REPLY_TOKENS)))
 
 
 @dataclass(frozen=True)
@@ -76,11 +90,11 @@ class Judge:
     new_tokens: int
     device: str
 
-    def estimate(self, questions: Sequence[str]) -> Estimate:
+    def estimate(self, questions: Sequence[str]) -> Asked:
         """Say what some questions would take, before any of them is put."""
         characters = sum(map(len, questions))
         tokens = characters / _CHARACTERS_A_TOKEN + _REPLY_TOKENS * len(questions)
-        return Estimate(len(questions), round(tokens))
+        return Asked(len(questions), round(tokens))
 
     def score(self, work: RoundWork, model: Path | None, *, progress: Progress) -> Scores:
         """Score the rows; errors as in `Scorer`."""
@@ -131,7 +145,7 @@ class Judge:
             for row, record in zip(work.rows.tolist(), work.records, strict=True)
         ]
 
-    def _within_the_caps(self, questions: Sequence[str]) -> Estimate:
+    def _within_the_caps(self, questions: Sequence[str]) -> Asked:
         needed = self.estimate(questions)
         for what, number, cap, option in (
             ("calls", needed.calls, self.most_calls, "most_calls"),

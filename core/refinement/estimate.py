@@ -1,0 +1,72 @@
+"""What a refinement will take, said before it starts; only where it was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.pool import Pool
+from core.refinement.registry import find_trainer
+from core.refinement.scorers.judge import Asked, expected
+
+# Measured on two cores, see benchmarks/README.md: rows of a pool whose coherence is computed in a
+# second, and rows that the small model of the default size is trained on in a second.
+_COHERENCE_RATE = 2_000.0
+_PROXY_RATE = 10.0
+_SIZE = ("width", "layers", "vocabulary", "max_tokens")  # of the small model
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a refinement will take.
+
+    Attributes
+    ----------
+    rows : of a round; the first ones may have one more.
+    once : seconds for what is done once for a pool and its clusters; None where that is unknown.
+    a_round : seconds of training and scoring in a round; None where that is unknown.
+    asked : calls and tokens of a judge in a round; None without one.
+    allowed : calls that the judge may make in a round.
+    """
+
+    rows: int
+    once: float | None
+    a_round: float | None
+    asked: Asked | None = None
+    allowed: int = 0
+
+
+def estimate(
+    pool: Pool,
+    *,
+    budget: int,
+    rounds: int,
+    trainer: str,
+    trainer_options: Mapping[str, Any],
+    scorer: str,
+    scorer_options: Mapping[str, Any],
+) -> Estimate:
+    """Estimate what a refinement will take; options are those of `core.refinement.loop.start`.
+
+    Parameters
+    ----------
+    trainer_options, scorer_options : complete, as `Kind.resolve` gives them.
+    """
+    rows = max(1, budget // max(1, rounds))
+    once = pool.rows / _COHERENCE_RATE if scorer == "coherence" else 0.0
+    training = _training(trainer, trainer_options, rows)
+    if scorer == "judge":
+        asked = expected(rows, float(pool.lengths().mean()), str(scorer_options["against"]))
+        return Estimate(rows, once, None, asked, int(scorer_options["most_calls"]))
+    # Models and people take as long as they take.
+    known = scorer == "coherence" and training is not None
+    return Estimate(rows, once, training if known else None)
+
+
+def _training(trainer: str, options: Mapping[str, Any], rows: int) -> float | None:
+    """Seconds of training in a round, where that is known."""
+    if trainer == "none":
+        return 0.0
+    usual = find_trainer("proxy").resolve({})
+    if trainer == "proxy" and all(options[name] == usual[name] for name in _SIZE):
+        return rows * int(options["epochs"]) / _PROXY_RATE
+    return None
