@@ -272,7 +272,7 @@ def test_a_pool_that_cannot_be_read_leaves_a_way_out(tmp_path, monkeypatch):
 
 def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    monkeypatch.setattr("pages.ui.intake._is_private", lambda: False)
+    monkeypatch.setattr("pages.ui.intake.is_private", lambda: False)
     app = open_app(tmp_path / "home", monkeypatch, "pool", project=None)
     next(t for t in app.text_input if "path" in t.label).set_value("/etc/passwd").run()
     assert "/etc/passwd is outside" in texts(app)

@@ -19,7 +19,14 @@ from core.paths import user_path
 from core.peek import Peek, peek
 from core.project import Project
 from core.records import COLUMN_ROLES, FORMATS
-from pages.ui.state import NEW_PROJECT, ProjectView, open_project, project_names, projects_home
+from pages.ui.state import (
+    NEW_PROJECT,
+    ProjectView,
+    is_private,
+    open_project,
+    project_names,
+    projects_home,
+)
 from pages.ui.strip import start_job
 from pages.ui.text import as_text
 
@@ -259,7 +266,7 @@ def _allowed(text: str) -> Path:
     path = user_path(text).resolve()
     extra = [Path(part) for part in os.environ.get("WINNOW_DATA", "").split(os.pathsep) if part]
     roots = (Path.home(), Path.cwd(), *extra)
-    if not _is_private() and not any(path.is_relative_to(root.resolve()) for root in roots):
+    if not is_private() and not any(path.is_relative_to(root.resolve()) for root in roots):
         raise InputError(
             f"{path} is outside your home folder and this checkout; start the server with the "
             "environment variable WINNOW_DATA naming its folder."
@@ -267,11 +274,6 @@ def _allowed(text: str) -> Path:
     if not path.exists():
         raise InputError(f"There is nothing at {path}; check the path.")
     return path
-
-
-def _is_private() -> bool:
-    """Whether only this machine can open the page: then it may read what its user may."""
-    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1")
 
 
 def _checked_name(name: str) -> str:

@@ -1,24 +1,47 @@
-"""Widgets for a rule's parameters, generated from the registry."""
+"""Widgets for the parameters of rules, trainers and scorers, generated from their registries."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import streamlit as st
 
+from core.refinement.parameters import Text
 from core.selection import Parameter, Rule
+
+_SLIDER = (0.5, 10.0)  # the ranges that a slider of steps of 0.01 covers well
+
+
+class Described(Protocol):
+    """What has an id and parameters: a rule, a trainer, a scorer."""
+
+    @property
+    def id(self) -> str:
+        """The name in commands."""
+        ...
+
+    @property
+    def parameters(self) -> Sequence[Parameter | Text]:
+        """What everyone can set."""
+        ...
 
 
 def render_parameters(rule: Rule, *, simple: bool) -> dict[str, Any]:
     """Draw widgets for the sliders and choices of `rule` (`simple`), or for what few people set."""
-    return {
-        parameter.name: _widget(rule, parameter)
-        for parameter in rule.parameters
-        if (parameter.kind != "scale") == simple
-    }
+    return render_some(rule, [one for one in rule.parameters if (one.kind != "scale") == simple])
 
 
-def _widget(rule: Rule, parameter: Parameter) -> Any:
+def render_some(of: Described, parameters: Sequence[Parameter | Text]) -> dict[str, Any]:
+    """Draw widgets for some parameters of a rule, a trainer or a scorer; return their values."""
+    return {one.name: _widget(of, one) for one in parameters}
+
+
+def _widget(rule: Described, parameter: Parameter | Text) -> Any:
     key = f"{rule.id}-{parameter.name}"
     label, meaning = parameter.label, parameter.help
+    if isinstance(parameter, Text):
+        st.session_state.setdefault(key, parameter.default or "")
+        text: str = st.text_input(label, help=meaning, key=key, persist_state="session")
+        return text.strip() or None
     if parameter.automatic and parameter.kind != "scale":
         return _automatic_slider(rule, parameter)
     # Not as the widget's own default: the address may have set it.
@@ -45,6 +68,17 @@ def _widget(rule: Rule, parameter: Parameter) -> Any:
             label, parameter.low, parameter.high, help=meaning, key=key, persist_state="session"
         )
     low, high = slider_range(parameter)
+    if not _SLIDER[0] <= high - low <= _SLIDER[1]:
+        return st.number_input(
+            label,
+            low,
+            high,
+            step=float(parameter.default) / 10,
+            format="%g",
+            help=meaning,
+            key=key,
+            persist_state="session",
+        )
     return st.slider(label, low, high, step=0.01, help=meaning, key=key, persist_state="session")
 
 
@@ -53,7 +87,7 @@ def slider_range(parameter: Parameter) -> tuple[float, float]:
     return float(parameter.low or 0), float(parameter.high or 1)
 
 
-def _automatic_slider(rule: Rule, parameter: Parameter) -> Any:
+def _automatic_slider(rule: Described, parameter: Parameter) -> Any:
     """A slider that stands where "auto" came to, until it is moved by hand."""
     low, high = slider_range(parameter)
     key = f"{rule.id}-{parameter.name}"

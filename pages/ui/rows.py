@@ -98,6 +98,8 @@ def render_table(
             "cosine": st.column_config.NumberColumn(
                 "cosine", format="%.3f", width=70, help="To what the rows should be like."
             ),
+            "score": st.column_config.NumberColumn("score", format="%.3f", width=65),
+            "round": st.column_config.NumberColumn("round", width=55),
             "source": st.column_config.TextColumn("source", width=110),
             "prompt": st.column_config.TextColumn("prompt", width="large"),
             "answer": st.column_config.TextColumn("answer", width="large"),

@@ -114,15 +114,15 @@ def render_settings(view: ProjectView, more: DeltaGenerator) -> Settings:
         targets.render_offer(view, RULES[_WITH_TARGET].label)
     kept = len(view.decisions.candidates)
     rows = view.pool.rows
-    budget = _choose_budget(rows)
+    budget = choose_budget(rows)
     wrong = wrong_size(budget, kept, rows)
     if wrong:
-        _render_wrong(wrong, kept)
+        render_wrong(wrong, kept)
     else:
         left = f"; {kept:,} are kept" if kept < rows else ""
         st.caption(f"{budget:,} of {rows:,} rows{left}")
     if rule.needs_quality:
-        options["quality"] = _choose_quality(view.pool)
+        options["quality"] = choose_quality(view.pool)
         missing = missing if options["quality"] else missing or "a quality column: choose one above"
     if rule.needs_clusters and view.clusters is None:
         missing = missing or "a map: build it on the Pool page"
@@ -174,7 +174,9 @@ def wrong_size(budget: int, kept: int, rows: int) -> str:
     return f"{budget:,} rows are asked for and only {kept:,} are kept{share}."
 
 
-def _render_wrong(wrong: str, kept: int) -> None:
+def render_wrong(wrong: str, kept: int) -> None:
+    """Say why so many rows cannot be chosen, with a way to take as many as there are."""
+
     def take_all() -> None:
         st.session_state["budget"] = kept
 
@@ -192,7 +194,7 @@ def group_columns(view: ProjectView) -> list[str]:
     return list(dict.fromkeys([*own, *columns]))
 
 
-def _choose_budget(rows: int) -> int:
+def choose_budget(rows: int) -> int:
     """A share of the pool by the slider, or a number of rows."""
     exact = st.session_state.get("budget")
     percent = "%.1f %%"
@@ -226,7 +228,8 @@ def _choose_budget(rows: int) -> int:
     return max(1, round(ratio / 100 * rows)) if exact is None else int(exact)
 
 
-def _choose_quality(pool: Pool) -> str | None:
+def choose_quality(pool: Pool) -> str | None:
+    """Draw the choice of what rows are better by; None until one is chosen."""
     columns = [*pool.number_columns(), LENGTH]
     mapped = pool.quality_column()
     st.session_state.setdefault("quality", mapped if mapped in columns else None)

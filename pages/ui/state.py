@@ -38,6 +38,11 @@ def project_names() -> list[str]:
     return [folder.name for folder in found]
 
 
+def is_private() -> bool:
+    """Whether only this machine can open the pages: then they may do what its user may."""
+    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1")
+
+
 @dataclass(frozen=True)
 class ProjectView:
     """A project as a page sees it; each part is loaded when it is first asked for."""
