@@ -11,6 +11,7 @@ _PLACES = {
     "pool": ("Pool", ":material/database:"),
     "map": ("Map", ":material/bubble_chart:"),
     "select": ("Select", ":material/filter_alt:"),
+    "refine": ("Refine", ":material/cycle:"),
     "compare": ("Compare", ":material/compare:"),
     "export": ("Export", ":material/file_export:"),
 }

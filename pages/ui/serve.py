@@ -24,6 +24,8 @@ _NEEDED = (
     "plotly.graph_objects",
     "core.compare",
     "core.figures",
+    "core.refinement.figures",
+    "core.refinement.rivals",
     "core.report",
     "core.tradeoff",
 )

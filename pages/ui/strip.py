@@ -27,7 +27,7 @@ _PROMISED = "promised"  # in session state: the entries that the buttons undo an
 _POLL_SECONDS = 0.7
 _GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
-_SEVERAL = ("demo", "upgrade")  # stages of several parts, each with a progress of its own
+_SEVERAL = ("demo", "upgrade", "refine")  # stages of several parts, each with its own progress
 _REGROUPING = ("cluster", "upgrade")
 _OF_ONE_PROJECT = (
     *(
@@ -53,6 +53,7 @@ _OF_ONE_PROJECT = (
         "curve",
     ),
     *("compare-runs", "compare-second", "compare-asked"),
+    *("refinement", "refine-cluster", "refine-round", "refine-name"),
 )
 STEP_TITLES = {
     "init": "Reading rows",
@@ -62,6 +63,7 @@ STEP_TITLES = {
     "duplicates": "Finding near-duplicates",
     "target": "Reading the target set",
     "select": "Selecting rows",
+    "refine": "Refining",
     "compare": "Measuring runs",
     "export": "Writing the export",
     "demo": "Building the demo",
@@ -278,14 +280,18 @@ def render_progress(job: Job) -> None:
     title = STEP_TITLES.get(stage, state.what)
     if stage in _SEVERAL:
         title = state.what.capitalize() or title
-    parts = [f"{as_text(title)} · {job.fraction:.0%}"]
+    share = job.fraction
+    if stage == "refine":  # nobody knows how long its other rounds take: the part at work is shown
+        share = min(1.0, state.done / state.total) if state.total else 0.0
+    said = f" · {share:.0%}" if stage != "refine" or state.total else ""
+    parts = [f"{as_text(title)}{said}"]
     if job.rate and job.rate >= 1 and state.total and stage != "init":  # which counts bytes
         parts.append(f"{job.rate:,.0f}/s")
     if job.seconds_left is not None:
         parts.append(f"{_duration(job.seconds_left)} left")
     # In the line of the strip: the page below must not move when it comes and goes.
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width=335):
-        st.progress(job.fraction, text=f":small[{' · '.join(parts)}]", width=250)
+        st.progress(share, text=f":small[{' · '.join(parts)}]", width=250)
         st.button("Cancel", key=f"cancel-{job.id}", on_click=jobs.cancel, args=(job,))
 
 

@@ -1,0 +1,59 @@
+"""A refinement beside a draw of as many rows in one go, and Random: rounds do not always pay."""
+
+import streamlit as st
+
+from core.compare import Comparison
+from core.jobs import Step
+from core.refinement.history import History
+from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_label
+from core.targets import list_targets
+from pages.ui.compare_metrics import Job, render_metrics
+from pages.ui.compare_tables import render_changes
+from pages.ui.refine_state import at_rest
+from pages.ui.state import ProjectView
+from pages.ui.text import as_text
+
+_KEPT = "refine-beside"
+
+
+def render(view: ProjectView, history: History) -> None:
+    """Draw metrics, sources and clusters of the refinement and of its static rival."""
+    name, rival = history.plan.name, static_label(history.plan)
+    st.subheader(f"Beside {as_text(rival)} and Random", anchor=False)
+    st.caption(
+        f"{as_text(rival[0].upper() + rival[1:])} draws {history.report.selected:,} rows in one "
+        f"go, by the first weights. {STATIC_MAY_WIN}"
+    )
+    found = _comparison(view, history)
+    if not found.is_measured and not at_rest(view):
+        st.caption("Metrics are measured when the round is done.")
+    else:
+        step = Step("refine", {"action": "compare", "name": name})
+        of = (name, history.report.rows_sha256)
+        render_metrics(view, found, Job(f"Compare {name}", step, of))
+    sources, clusters = st.columns([0.46, 0.54])
+    with sources:
+        render_changes("Sources", found.sources, rival, name)
+    if found.clusters:
+        with clusters:
+            render_changes("Clusters", found.clusters, rival, name)
+
+
+def _comparison(view: ProjectView, history: History) -> Comparison:
+    """The comparison as far as it is measured; a whole one is kept for the next run of the page."""
+    key = (
+        str(view.project.root),
+        history.plan.name,
+        history.report.rows_sha256,
+        history.rounds,
+        history.plan.clusters,
+        [(target.name, target.fingerprint) for target in list_targets(view.project)],
+    )
+    kept = st.session_state.get(_KEPT)
+    if kept and kept[0] == key:
+        comparison: Comparison = kept[1]
+        return comparison
+    found = beside_static(view.project, history.plan.name, stored=True)
+    if found.is_measured:
+        st.session_state[_KEPT] = (key, found)
+    return found
