@@ -1,12 +1,12 @@
 """Does refinement keep bad rows out? On pools in which three sources have been spoiled.
 
-    python -m benchmarks.refinement --data ../shared/data [--rows 30000] [--seeds 3]
+    python -m benchmarks.refinement --data ../shared/data [--rows N] [--seeds 0 1 2]
 
-For each seed a pool is drawn from the mixed pool, and three of its sources are spoiled: the answers
-of one are shuffled among its rows, those of another are garbled (letters in random order within
-words), those of the third are cut short (a tenth of the words). What counts is the share of spoiled
-rows in the final subset of 5 %, all rounds together, the first one still blind. Prints a Markdown
-table of means over the seeds ± standard deviation, the share of each kind, and seconds.
+For each seed three sources of the mixed pool are drawn and spoiled: the answers of one are shuffled
+among its rows, those of another are garbled (letters in random order within words), those of the
+third are cut short (a tenth of the words). What counts is the share of spoiled rows in the final
+subset of 5 %, all rounds together, the first one still blind. Prints a Markdown table of means over
+the seeds ± standard deviation, the share of each kind, and seconds.
 """
 
 import argparse
@@ -29,10 +29,9 @@ from core.quality import HEURISTICS, PREFIX
 from core.refinement import loop
 from core.runs import load_run, select
 
-RATIO, CLUSTERS = 0.05, 128
+RATIO, CLUSTERS = 0.05, 256
 CHAT = ("sgd", "taskmaster4")  # of several turns: there is not one answer to spoil
-# Which sources are shuffled, garbled and cut, by seed; large ones with answers of many words.
-SPOILED = (("dolly", "medquad", "gsm8k"), ("alpaca", "codegen", "dolly"), ("gsm8k", "t0", "alpaca"))
+LARGE, WORDS = 1500, 8  # rows of a source that is spoiled, and words of its answers in the median
 KINDS = ("shuffled", "garbled", "cut")
 
 
@@ -47,17 +46,24 @@ def cut(text: str) -> str:
     return " ".join(words[: max(1, len(words) // 10)])
 
 
-def spoil(table: pa.Table, rows: int, seed: int) -> tuple[list[dict[str, str]], np.ndarray]:
+def spoil(table: pa.Table, rows: int | None, seed: int) -> tuple[list[dict[str, str]], np.ndarray]:
     """Rows of a pool, and for each the place of its kind in `KINDS`, -1 for one as it was."""
     generator = np.random.default_rng(seed)
     empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table["output"])), 0)
     unfit = pc.or_(pc.is_in(table["source"], pa.array(CHAT)), pc.fill_null(empty, True))
     table = table.filter(pc.invert(unfit))
+    sources = np.array(table["source"].to_pylist())
+    words = np.array([len(text.split()) for text in table["output"].to_pylist()])
+    fit = [
+        name
+        for name in np.unique(sources)
+        if (sources == name).sum() >= LARGE and np.median(words[sources == name]) >= WORDS
+    ]
     chosen = np.sort(generator.permutation(table.num_rows)[:rows])
     made = table.take(chosen).select(["source", "instruction", "input", "output"]).to_pylist()
-    kinds = np.full(len(made), -1)
-    sources = np.array([row["source"] for row in made])
-    for kind, source in enumerate(SPOILED[seed % len(SPOILED)]):
+    kinds, sources = np.full(len(made), -1), sources[chosen]
+    for kind, source in enumerate(generator.permutation(fit)[: len(KINDS)]):
+        print(f"seed {seed}: {source} is {KINDS[kind]}", flush=True)
         mine = np.flatnonzero(sources == source)
         kinds[mine] = kind
         answers = [made[row]["output"] for row in mine]
@@ -72,7 +78,7 @@ def spoil(table: pa.Table, rows: int, seed: int) -> tuple[list[dict[str, str]], 
     return made, kinds
 
 
-def build(table: pa.Table, rows: int, seed: int, folder: Path) -> tuple[Project, np.ndarray]:
+def build(table: pa.Table, rows: int | None, seed: int, folder: Path) -> tuple[Project, np.ndarray]:
     """A project of a spoiled pool with static features and clusters."""
     made, kinds = spoil(table, rows, seed)
     file = folder / "pool.jsonl"
@@ -104,8 +110,8 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=30_000)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", type=int, help="Of the pool; default: all.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     table = pq.read_table(options.data / "mix_pool.parquet")
     heuristic = PREFIX + next(iter(HEURISTICS))

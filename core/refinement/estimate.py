@@ -8,9 +8,9 @@ from core.pool import Pool
 from core.refinement.registry import find_trainer
 from core.refinement.scorers.judge import Asked, expected
 
-# Measured on two cores, see benchmarks/README.md: rows of a pool whose coherence is computed in a
-# second, and rows that the small model of the default size is trained on in a second.
-_COHERENCE_RATE = 2_000.0
+# Measured on two cores, see benchmarks/README.md: rows of a pool that are scored in a second
+# without a model, and rows that the small model of the default size is trained on in a second.
+_POOL_RATES = {"soundness": 2_000.0, "coherence": 2_000.0}
 _PROXY_RATE = 10.0
 _SIZE = ("width", "layers", "vocabulary", "max_tokens")  # of the small model
 
@@ -52,13 +52,13 @@ def estimate(
     trainer_options, scorer_options : complete, as `Kind.resolve` gives them.
     """
     rows = max(1, budget // max(1, rounds))
-    once = pool.rows / _COHERENCE_RATE if scorer == "coherence" else 0.0
+    once = pool.rows / _POOL_RATES[scorer] if scorer in _POOL_RATES else 0.0
     training = _training(trainer, trainer_options, rows)
     if scorer == "judge":
         asked = expected(rows, float(pool.lengths().mean()), str(scorer_options["against"]))
         return Estimate(rows, once, None, asked, int(scorer_options["most_calls"]))
     # Models and people take as long as they take.
-    known = scorer == "coherence" and training is not None
+    known = scorer in _POOL_RATES and training is not None
     return Estimate(rows, once, training if known else None)
 
 

@@ -19,11 +19,12 @@ from core.refinement.parameters import (
     NEW_TOKENS,
     Text,
 )
-from core.refinement.scorers.coherence import Coherence
+from core.refinement.scorers.coherence import coherence_scorer
 from core.refinement.scorers.imported import ImportScorer
 from core.refinement.scorers.judge import Judge
 from core.refinement.scorers.perplexity import Perplexity
 from core.refinement.scorers.reward import Reward
+from core.refinement.scorers.soundness import soundness_scorer
 from core.refinement.trainers.by_hand import ManualTrainer, NoTrainer
 from core.refinement.trainers.command import Command
 from core.refinement.trainers.lora import Lora
@@ -172,6 +173,16 @@ _MANUAL = Kind[Trainer](
     make=lambda options, place: ManualTrainer(),
     source="standard",
 )
+_SOUNDNESS = Kind[Scorer](
+    id="soundness",
+    label="Soundness",
+    sentence="How little a row looks like one whose answer was mixed up, cut short or garbled; "
+    "learnt from spoiled copies of the pool's own rows. Needs no model.",
+    parameters=(),
+    needs=("answers",),
+    make=lambda options, place: soundness_scorer(place.folder),
+    source="noise-contrastive estimation (Gutmann & Hyvärinen 2010) on four numbers of a row",
+)
 _COHERENCE = Kind[Scorer](
     id="coherence",
     label="Coherence",
@@ -179,7 +190,7 @@ _COHERENCE = Kind[Scorer](
     "its cluster: finds answers that were mixed up. Needs no model.",
     parameters=(),
     needs=("answers", "clusters"),
-    make=lambda options, place: Coherence(place.labels, place.folder),
+    make=lambda options, place: coherence_scorer(place.labels, place.folder),
     source="cos(x_i, y_i) − mean over j≠i of the cluster of cos(x_j, y_i)",
 )
 _PERPLEXITY = Kind[Scorer](
@@ -300,9 +311,9 @@ TRAINERS: dict[str, Kind[Trainer]] = {
     kind.id: kind for kind in (_NONE, _PROXY, _LORA, _COMMAND, _MANUAL)
 }
 SCORERS: dict[str, Kind[Scorer]] = {
-    kind.id: kind for kind in (_COHERENCE, _PERPLEXITY, _REWARD, _JUDGE, _IMPORT)
+    kind.id: kind for kind in (_SOUNDNESS, _COHERENCE, _PERPLEXITY, _REWARD, _JUDGE, _IMPORT)
 }
-DEFAULT_SCORER = "coherence"
+DEFAULT_SCORER = "soundness"
 
 
 def default_trainer(scorer: str) -> str:

@@ -105,9 +105,9 @@ class Update:
     """
 
     rule: str = "exponential"
-    eta: float = 1.0
+    eta: float = 2.0
     exploration: float = 0.5
-    shrink: float = 5.0
+    shrink: float = 2.0
     floor: float = 0.1
 
 

@@ -1,0 +1,81 @@
+"""Byte n-grams of many texts: how familiar a text looks, and whether texts end as it does.
+
+Bytes of lower-cased UTF-8 with single spaces, so that every language and programming language is
+read alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+_BITS = 22  # of the tables; two n-grams in one place are rare enough
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing
+_LOOK, _ENDING = 3, 4  # bytes
+_PART = 400  # characters read of a text: what it looks like shows soon
+_FEW = 20  # n-grams seen less often are taken to end texts like any other
+
+
+@dataclass
+class Ngrams:
+    """What was counted of a pool's texts; `add` the texts, then ask."""
+
+    _looks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
+    _inside: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
+    _ends: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
+
+    def add(self, prompts: Sequence[str], answers: Sequence[str]) -> None:
+        """Count the n-grams of some rows."""
+        for texts in (prompts, answers):
+            grams = _Grams([_plain(text[:_PART]) for text in texts], _LOOK)
+            self._looks += np.bincount(grams.codes, minlength=1 << _BITS)
+        grams = _Grams([_plain(text[-_PART:]) for text in answers], _ENDING)
+        self._inside += np.bincount(grams.codes, minlength=1 << _BITS)
+        self._ends += np.bincount(grams.codes[grams.last], minlength=1 << _BITS)
+
+    def familiarity(self, texts: Sequence[str]) -> Numbers:
+        """Mean log-probability of the trigrams of each text's beginning, in nats; ≤ 0."""
+        logs = np.log((self._looks + 0.5) / (self._looks.sum() + 0.5))
+        grams = _Grams([_plain(text[:_PART]) for text in texts], _LOOK)
+        return np.bincount(grams.owners, logs[grams.codes], len(texts)) / grams.counts
+
+    def ending(self, texts: Sequence[str]) -> Numbers:
+        """How much likelier a text ends after its last 4 bytes than after any, in nats.
+
+        log of (e + m·r) / (n + m) / r, with n how often these bytes were seen, e how often at an
+        end, r = Σe / Σn, and m = 20.
+        """
+        rate = max(int(self._ends.sum()), 1) / max(int(self._inside.sum()), 1)
+        grams = _Grams([_plain(text[-_PART:]) for text in texts], _ENDING)
+        last = grams.codes[grams.last]
+        share = (self._ends[last] + _FEW * rate) / (self._inside[last] + _FEW)
+        return np.log(share / rate)
+
+
+class _Grams:
+    """The n-grams of texts, one after the other: hash codes and the text of each.
+
+    Every text has at least one: it is padded.
+    """
+
+    def __init__(self, texts: Sequence[str], size: int) -> None:
+        parts = [f" {text} ".encode(errors="replace").ljust(size) for text in texts]
+        lengths = np.array([len(part) for part in parts], np.int64)
+        data = np.frombuffer(b"".join(parts), np.uint8).astype(np.uint64)
+        self.counts = lengths - size + 1
+        first = np.cumsum(lengths) - lengths
+        self.owners = np.repeat(np.arange(len(parts)), self.counts)
+        self.last = np.cumsum(self.counts) - 1
+        within = np.arange(len(self.owners)) - (self.last - self.counts + 1)[self.owners]
+        starts = first[self.owners] + within
+        codes = np.zeros(len(starts), np.uint64)
+        for at in range(size):
+            codes = codes << np.uint64(8) | data[starts + at]
+        self.codes = ((codes * _MULTIPLIER) >> np.uint64(64 - _BITS)).astype(np.int64)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())

@@ -1,0 +1,173 @@
+"""Soundness: how little a row looks like a spoiled copy of a row; needs no model.
+
+Some rows of the pool are copied and their answers spoiled: that of another row, cut short, or with
+the letters of each word in another order. A logistic regression learns to tell the copies from the
+rows (noise-contrastive estimation, Gutmann & Hyvärinen 2010), by four numbers:
+
+- the cosine of instruction and answer, and that of the answer and the mean instruction;
+- the familiarity of the answer's letters, less that of the instruction's;
+- how often the pool's answers end as this one does.
+
+Four numbers cannot learn a source by heart: rows that are spoiled already look like the copies.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.encoders import Encoder
+from core.pool import Pool
+from core.progress import Progress
+from core.refinement.scorers.ngrams import Ngrams
+from core.refinement.scorers.whole_pool import PoolScorer, pair_of
+
+Numbers = NDArray[np.float64]
+
+_VERSION = 1  # another number computes all anew
+_BLOCK = 8192  # rows in memory together
+_COPIES = 3000  # more of them change the scores little
+_FEWEST = 30  # copies that differ from their rows; fewer teach nothing
+_KEPT = (0.05, 0.8)  # of an answer that is cut short
+_WORD = re.compile(r"\S+")
+
+
+def soundness_scorer(folder: Path) -> PoolScorer:
+    """The scorer; what it found is kept in `folder`."""
+    return PoolScorer(
+        "soundness",
+        (_VERSION,),
+        soundness,
+        folder,
+        "no instruction, no answer or too few others to learn from",
+    )
+
+
+def soundness(pool: Pool, encoder: Encoder, *, progress: Progress) -> Numbers:
+    """Compute the soundness of every row: the probability that it is a row and no copy.
+
+    Returns
+    -------
+    float64 ndarray of shape (pool rows,), in [0, 1]; not a number for a row without instruction or
+    answer, and for all where the pool is too small to learn from.
+    """
+    generator = np.random.default_rng(0)
+    ngrams, usable = Ngrams(), np.zeros(pool.rows, bool)
+    blocks = [
+        np.arange(start, min(start + _BLOCK, pool.rows)) for start in range(0, pool.rows, _BLOCK)
+    ]
+    for block in blocks:
+        asked, said, usable[block] = pair_of(pool, block)
+        ngrams.add(asked, said)
+        progress(int(block[-1] + 1) // 2, pool.rows, "reading instructions and answers")
+    sample = np.sort(generator.permutation(np.flatnonzero(usable))[:_COPIES])
+    found = np.full(pool.rows, np.nan)
+    judge = _learn(*pair_of(pool, sample)[:2], encoder, ngrams, generator) if len(sample) else None
+    if judge is None:
+        return found
+    for block in blocks:
+        rows = block[usable[block]]
+        if len(rows):
+            asked, said, _ = pair_of(pool, rows)
+            found[rows] = judge.soundness(asked, said)
+        progress(int(pool.rows + block[-1] + 1) // 2, pool.rows, "judging answers")
+    return found
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A logistic regression on the four numbers, as they come."""
+
+    encoder: Encoder
+    ngrams: Ngrams
+    typical: NDArray[np.float32]  # the mean instruction
+    weights: Numbers
+    bias: float
+
+    def soundness(self, asked: list[str], said: list[str]) -> Numbers:
+        given = _numbers(asked, said, self.typical, self.encoder, self.ngrams)
+        return 1.0 / (1.0 + np.exp(-(given @ self.weights + self.bias)))
+
+
+def _learn(
+    asked: list[str],
+    said: list[str],
+    encoder: Encoder,
+    ngrams: Ngrams,
+    generator: np.random.Generator,
+) -> _Judge | None:
+    """Learn from rows and spoiled copies of them; None where too few copies differ."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    copies = spoiled(said, generator)
+    other = [at for at, copy in enumerate(copies) if copy != said[at]]
+    if len(other) < _FEWEST:
+        return None
+    typical = encoder.encode(asked).vectors.mean(axis=0, dtype=np.float32)
+    numbers = partial(_numbers, typical=typical, encoder=encoder, ngrams=ngrams)
+    of_rows = numbers(asked, said)
+    of_copies = numbers([asked[at] for at in other], [copies[at] for at in other])
+    scaler = StandardScaler().fit(of_rows)
+    given = scaler.transform(np.vstack([of_rows, of_copies]))
+    genuine = np.arange(len(given)) < len(of_rows)
+    model = LogisticRegression().fit(given, genuine)
+    weights = model.coef_[0] / scaler.scale_
+    bias = float(model.intercept_[0] - weights @ scaler.mean_)
+    return _Judge(encoder, ngrams, typical, weights, bias)
+
+
+def _numbers(
+    asked: list[str],
+    said: list[str],
+    typical: NDArray[np.float32],
+    encoder: Encoder,
+    ngrams: Ngrams,
+) -> Numbers:
+    """The four numbers of rows, float64 of shape (rows, 4)."""
+    instructions, answers = encoder.encode(asked).vectors, encoder.encode(said).vectors
+    return np.column_stack(
+        [
+            np.einsum("ij,ij->i", instructions, answers, dtype=np.float64),
+            answers @ typical,
+            ngrams.familiarity(said) - ngrams.familiarity(asked),
+            ngrams.ending(said),
+        ]
+    )
+
+
+def spoiled(answers: list[str], generator: np.random.Generator) -> list[str]:
+    """Spoiled copies of answers, in turn: another row's, with letters in disorder, cut short.
+
+    Parameters
+    ----------
+    generator : for whose, which order, and where.
+    """
+    others = generator.permutation(len(answers))
+    copies = []
+    for at, answer in enumerate(answers):
+        if at % 3 == 0:
+            copies.append(answers[others[at]])
+        elif at % 3 == 1:
+            copies.append(_WORD.sub(partial(_disorder, generator=generator), answer))
+        else:
+            copies.append(_cut(answer, generator))
+    return copies
+
+
+def _disorder(word: re.Match[str], generator: np.random.Generator) -> str:
+    letters = list(word.group())
+    return "".join(letters[at] for at in generator.permutation(len(letters)))
+
+
+def _cut(answer: str, generator: np.random.Generator) -> str:
+    """The first words of an answer, or the first letters of one without spaces."""
+    words = list(_WORD.finditer(answer))
+    ends = [word.end() for word in words]
+    if len(words) == 1:
+        ends = list(range(words[0].start() + 1, words[0].end() + 1))
+    kept = generator.uniform(*_KEPT)
+    return answer[: ends[int(len(ends) * kept)]]
