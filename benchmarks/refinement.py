@@ -27,6 +27,7 @@ from core.ingest import init_pool
 from core.project import Project
 from core.quality import HEURISTICS, PREFIX
 from core.refinement import loop
+from core.refinement.quality_file import write_quality
 from core.runs import load_run, select
 
 RATIO, CLUSTERS = 0.05, 256
@@ -46,9 +47,10 @@ def cut(text: str) -> str:
     return " ".join(words[: max(1, len(words) // 10)])
 
 
-def spoil(table: pa.Table, rows: int | None, seed: int) -> tuple[list[dict[str, str]], np.ndarray]:
-    """Rows of a pool, and for each the place of its kind in `KINDS`, -1 for one as it was."""
-    generator = np.random.default_rng(seed)
+def draw_rows(
+    table: pa.Table, rows: int | None, generator: np.random.Generator
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows without chats, in the order of the table, and the sources that can be spoiled."""
     empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table["output"])), 0)
     unfit = pc.or_(pc.is_in(table["source"], pa.array(CHAT)), pc.fill_null(empty, True))
     table = table.filter(pc.invert(unfit))
@@ -56,15 +58,21 @@ def spoil(table: pa.Table, rows: int | None, seed: int) -> tuple[list[dict[str, 
     words = np.array([len(text.split()) for text in table["output"].to_pylist()])
     fit = [
         name
-        for name in np.unique(sources)
+        for name in np.unique(sources).tolist()
         if (sources == name).sum() >= LARGE and np.median(words[sources == name]) >= WORDS
     ]
     chosen = np.sort(generator.permutation(table.num_rows)[:rows])
-    made = table.take(chosen).select(["source", "instruction", "input", "output"]).to_pylist()
-    kinds, sources = np.full(len(made), -1), sources[chosen]
-    for kind, source in enumerate(generator.permutation(fit)[: len(KINDS)]):
-        print(f"seed {seed}: {source} is {KINDS[kind]}", flush=True)
-        mine = np.flatnonzero(sources == source)
+    return table.take(chosen).select(["source", "instruction", "input", "output"]).to_pylist(), fit
+
+
+def spoil(
+    made: list[dict[str, str]], sources: list[str], generator: np.random.Generator
+) -> np.ndarray:
+    """Spoil three of the sources; return the place of each row's kind in `KINDS`, -1 for none."""
+    kinds, of = np.full(len(made), -1), np.array([row["source"] for row in made])
+    for kind, source in enumerate(generator.permutation(sources)[: len(KINDS)]):
+        print(f"{source} is {KINDS[kind]}", flush=True)
+        mine = np.flatnonzero(of == source)
         kinds[mine] = kind
         answers = [made[row]["output"] for row in mine]
         if kind == 0:
@@ -75,12 +83,11 @@ def spoil(table: pa.Table, rows: int | None, seed: int) -> tuple[list[dict[str, 
             answers = [cut(text) for text in answers]
         for row, answer in zip(mine, answers, strict=True):
             made[row]["output"] = answer or "-"
-    return made, kinds
+    return kinds
 
 
-def build(table: pa.Table, rows: int | None, seed: int, folder: Path) -> tuple[Project, np.ndarray]:
-    """A project of a spoiled pool with static features and clusters."""
-    made, kinds = spoil(table, rows, seed)
+def make_project(made: list[dict[str, str]], seed: int, folder: Path) -> Project:
+    """A project of these rows with static features and clusters."""
     file = folder / "pool.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
     report = init_pool(folder / "p", [file])
@@ -89,7 +96,7 @@ def build(table: pa.Table, rows: int | None, seed: int, folder: Path) -> tuple[P
     project = Project.open(folder / "p")
     embed(project, encoder="static")
     cluster(project, k=CLUSTERS, seed=seed)
-    return project, kinds
+    return project
 
 
 def refined(project: Project, rounds: int, seed: int, **options: object) -> np.ndarray:
@@ -106,6 +113,36 @@ def static(project: Project, method: str, seed: int, **options: object) -> np.nd
     return load_run(project, report.run).rows
 
 
+def sound(project: Project) -> Path:
+    """The file with the soundness of every row."""
+    file = project.root.parent / "soundness.parquet"
+    if not file.exists():
+        write_quality(project, measure="soundness", out=file)
+    return file
+
+
+LENGTH = PREFIX + next(iter(HEURISTICS))
+WAYS: dict[str, Callable[[Project, int], np.ndarray]] = {
+    "random": lambda project, seed: static(project, "random", seed),
+    f"static kMQ, {LENGTH}": lambda project, seed: static(project, "kmq", seed, quality=LENGTH),
+    "static kMQ, soundness": lambda project, seed: static(
+        project, "kmq", seed, quality_file=sound(project)
+    ),
+    "refined by soundness, 3 rounds": lambda project, seed: refined(project, 3, seed),
+    "refined by soundness, 5 rounds": lambda project, seed: refined(project, 5, seed),
+    "… ucb, 5 rounds": lambda project, seed: refined(project, 5, seed, update="ucb"),
+    "… kMQ within by soundness, 5 rounds": lambda project, seed: refined(
+        project, 5, seed, within="kmq", quality_file=sound(project)
+    ),
+    "refined by coherence, 3 rounds": lambda project, seed: refined(
+        project, 3, seed, scorer="coherence"
+    ),
+    "refined by coherence, 5 rounds": lambda project, seed: refined(
+        project, 5, seed, scorer="coherence"
+    ),
+}
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -114,26 +151,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     table = pq.read_table(options.data / "mix_pool.parquet")
-    heuristic = PREFIX + next(iter(HEURISTICS))
-    ways: dict[str, Callable[[Project, int], np.ndarray]] = {
-        "random": lambda project, seed: static(project, "random", seed),
-        "k-means random": lambda project, seed: static(project, "kmeans-random", seed),
-        f"static kMQ, {heuristic}": lambda project, seed: static(
-            project, "kmq", seed, quality=heuristic
-        ),
-        "refined by coherence, 3 rounds": lambda project, seed: refined(project, 3, seed),
-        "refined by coherence, 5 rounds": lambda project, seed: refined(project, 5, seed),
-        "… ucb, 5 rounds": lambda project, seed: refined(project, 5, seed, update="ucb"),
-        f"… kMQ within, {heuristic}, 5 rounds": lambda project, seed: refined(
-            project, 5, seed, within="kmq", quality=heuristic
-        ),
-    }
-    found: dict[str, list[np.ndarray]] = {way: [] for way in ways}
-    seconds: dict[str, float] = dict.fromkeys(ways, 0.0)
-    for seed in range(options.seeds):
+    found: dict[str, list[np.ndarray]] = {way: [] for way in WAYS}
+    seconds: dict[str, float] = dict.fromkeys(WAYS, 0.0)
+    for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            project, kinds = build(table, options.rows, seed, Path(folder))
-            for way, draw in ways.items():
+            generator = np.random.default_rng(seed)
+            made, sources = draw_rows(table, options.rows, generator)
+            kinds = spoil(made, sources, generator)
+            project = make_project(made, seed, Path(folder))
+            for way, draw in WAYS.items():
                 started = time.perf_counter()
                 chosen = kinds[draw(project, seed)]
                 seconds[way] += time.perf_counter() - started
@@ -141,12 +167,12 @@ def main() -> None:
                     np.array([(chosen >= 0).mean(), *((chosen == k).mean() for k in range(3))])
                 )
                 print(seed, way, found[way][-1].round(3), flush=True)
-    print(f"\n| {options.rows:,} rows, {RATIO:.0%} chosen | spoiled | {' | '.join(KINDS)} | s |")
+    print(f"\n| {len(kinds):,} rows, {RATIO:.0%} chosen | spoiled | {' | '.join(KINDS)} | s |")
     print("|---|---:|---:|---:|---:|---:|")
     for way, shares in found.items():
         mean, spread = np.mean(shares, axis=0), np.std(shares, axis=0)
         cells = [f"{100 * m:.1f} ± {100 * s:.1f} %" for m, s in zip(mean, spread, strict=True)]
-        print(f"| {way} | {' | '.join(cells)} | {seconds[way] / options.seeds:.1f} |")
+        print(f"| {way} | {' | '.join(cells)} | {seconds[way] / len(options.seeds):.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that scores rows with a model, for the rules that go by quality."""
+"""The command that scores rows, for the rules that go by quality."""
 
 from typing import Annotated, Any
 
@@ -13,15 +13,19 @@ def quality(
     project: ProjectArgument,
     *,
     measure: Annotated[
-        str, typer.Option(metavar="MEASURE", help="ifd, deita-complexity or deita-quality.")
+        str,
+        typer.Option(
+            metavar="MEASURE",
+            help="soundness or coherence; with a model ifd, deita-complexity or deita-quality.",
+        ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODEL",
             help="Folder or hub name of a causal model; for deita, of its scorer of that name.",
         ),
-    ],
+    ] = None,
     out: Annotated[
         str, typer.Option(metavar="FILE", help="File of scores to write; it ends in .parquet.")
     ],
@@ -33,7 +37,7 @@ def quality(
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
 ) -> None:
-    """Score rows with a model, for --quality-file."""
+    """Score rows, for --quality-file."""
     given = {} if max_tokens is None else {"max_tokens": max_tokens}
 
     def told(report: dict[str, Any]) -> str:

@@ -133,7 +133,7 @@ def _demo(root: str | Path, *, progress: Progress, **options: Any) -> Any:
 
 
 def _quality(root: str | Path, *, progress: Progress, **options: Any) -> Any:
-    from core.refinement.model_quality import write_quality
+    from core.refinement.quality_file import write_quality
 
     return write_quality(Project.open(root), progress=progress, **options)
 

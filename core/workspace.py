@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.near_duplicates import DuplicateGroups
     from core.pool import Pool
     from core.refinement.history import History
-    from core.refinement.model_quality import QualityReport
+    from core.refinement.quality_file import QualityReport
     from core.refinement.report import RefineReport
     from core.refinement.store import Refinement
     from core.runs import Run
@@ -120,9 +120,9 @@ class Workspace:
         return self._run("select", method=method, **options)
 
     def quality(
-        self, *, measure: str, model: str, out: str | Path, **options: Any
+        self, *, measure: str, out: str | Path, model: str | None = None, **options: Any
     ) -> "QualityReport":
-        """Score rows with a model; see `core.refinement.model_quality.write_quality`."""
+        """Score rows; see `core.refinement.quality_file.write_quality`."""
         return self._run("quality", measure=measure, model=model, out=str(out), **options)
 
     @property

@@ -12,13 +12,17 @@ from refining import make_work, question_rows, save_tiny_causal, silent
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import cli
+from core.clusters import require_clusters
 from core.decisions import decide
 from core.errors import InputError
 from core.pool import Pool
 from core.project import Project
 from core.quality import read_scores
-from core.refinement.model_quality import MEASURES, write_quality
+from core.refinement.model_quality import MEASURES
 from core.refinement.models import load_model
+from core.refinement.quality_file import write_quality
+from core.refinement.registry import SCORERS
+from core.refinement.steps import Ground
 from core.workspace import Workspace
 
 
@@ -133,6 +137,24 @@ def test_the_file_is_one_that_quality_reads(project, tmp_path, tiny, winnow, win
     assert winnow_json(*select)["selected"] == 2
 
 
+def test_scores_that_need_no_model_are_those_of_the_scorers(project, tmp_path, winnow_json):
+    decide(project, 240, "drop", np.arange(9), "test")
+    kept = np.arange(9, 240)
+    place = Ground(project, Pool.open(project), require_clusters(project)).place
+    for measure in ("soundness", "coherence"):
+        path = tmp_path / f"{measure}.parquet"
+        report = winnow_json("quality", project.root, "--measure", measure, "--out", path)
+        scorer = SCORERS[measure].make({}, place)
+        expected = scorer.all_rows(Pool.open(project), progress=silent)[kept]
+        scored = np.isfinite(expected)
+        assert (report["model"], report["scored"]) == (None, scored.sum())
+        assert scored.sum() > 200
+        found = read_scores(path, 240, kept[scored])[kept]
+        np.testing.assert_array_equal(found[scored], expected[scored])
+    with pytest.raises(InputError, match="ifd needs a model"):
+        write_quality(project, measure="ifd", out=tmp_path / "s.parquet")
+
+
 def test_rows_without_an_answer_are_named(tmp_path, tiny, winnow):
     build(tmp_path, [*question_rows(4), {"text": "Only words."}])
     root = tmp_path / "project"
@@ -152,12 +174,17 @@ def test_rows_without_an_answer_are_named(tmp_path, tiny, winnow):
 def test_what_cannot_be_scored_or_written_is_said_before_the_model_is_read(
     project, tmp_path, winnow, monkeypatch
 ):
-    monkeypatch.setattr("core.refinement.model_quality.opened", None)
+    monkeypatch.setattr("core.refinement.quality_file.opened", None)
     (tmp_path / "taken.parquet").write_text("mine")
     (tmp_path / "folder.parquet").mkdir()
     good = {"--measure": "ifd", "--model": "m", "--out": tmp_path / "s.parquet"}
     for option, value, sentence in (
-        ("--measure", "x", "--measure: There is no measure 'x'; use one of ifd, deita-complexity"),
+        (
+            "--measure",
+            "x",
+            "--measure: There is no measure 'x'; use one of soundness, coherence, ifd",
+        ),
+        ("--measure", "soundness", "--model: soundness uses no model; leave it out"),
         ("--out", tmp_path / "s.csv", "--out: .* must end in .parquet"),
         ("--out", tmp_path / "taken.parquet", "--out: .* exists already; .* --overwrite"),
         ("--out", tmp_path / "folder.parquet", "--out: .* is a folder"),

@@ -17,7 +17,7 @@ from core.project import Project
 from core.quality import quality_of
 from core.refinement import edits, loop
 from core.refinement.registry import SCORERS, TRAINERS
-from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_label
+from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_labels
 from core.refinement.store import open_refinement
 from core.runs import list_runs, load_run, select
 from core.selection import Problem, solve
@@ -55,7 +55,7 @@ def begin(project):
 
 def _drawn(found, name):
     """The rows of one of the two sets that were compared."""
-    (pair,) = found.overlaps
+    pair = next(one for one in found.overlaps if name in (one.first, one.second))
     own = pair.only_first if name == pair.first else pair.only_second
     return np.sort(np.r_[pair.shared, own])
 
@@ -72,8 +72,9 @@ def _drawn(found, name):
 def test_the_rival_is_the_rule_called_once_at_the_same_budget(project, begin, options, rule, label):
     begin(**options)
     found = beside_static(project, "r", stored=True)
-    assert found.budgets == {"r": 20, label: 20}
-    assert static_label(open_refinement(project, "r").plan) == label
+    plan = open_refinement(project, "r").plan
+    assert found.budgets == dict.fromkeys(("r", *static_labels(plan)), 20)
+    assert static_labels(plan) == tuple(dict.fromkeys((label, "static kMQ")))
     assert _drawn(found, "r").tolist() == load_run(project, "r").rows.tolist()
     own = {key: options[key] for key in ("quotas", "temperature") if key in options}
     problem = Problem(

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from core.compare import CompareReport, Comparison, compare_rows
 from core.errors import InputError, command
 from core.features import load_features
+from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project
+from core.quality import quality_of
 from core.refinement.draw import Standing
 from core.refinement.plan import Plan
 from core.refinement.result import decisions_of, part_of, standing_of, subset_mask
@@ -32,28 +34,38 @@ class _Static:
     label: str
 
 
-# By the rule within a cluster.
-_RULES = {
-    "kmq": _Static("kmq", "static kMQ"),
-    "random": _Static("kmeans-random", "static k-means random"),
-    "closest": _Static("kmeans-closest", "static k-means closest"),
+_KMQ = _Static("kmq", "static kMQ")
+# By the rule within a cluster: the same draw without rounds, and the papers' rival.
+_RIVALS = {
+    "kmq": (_KMQ,),
+    "random": (_Static("kmeans-random", "static k-means random"), _KMQ),
+    "closest": (_Static("kmeans-closest", "static k-means closest"), _KMQ),
 }
+_STAND_IN = "heuristic:length"  # quality, where neither the plan nor the pool has any
 
 
-def static_label(plan: Plan) -> str:
-    """What the static draw of a plan is called; no run can have this name, for it has blanks."""
-    return _RULES[plan.within].label
+def static_labels(plan: Plan) -> tuple[str, ...]:
+    """What the static draws beside a plan are called; no run can have these names, with blanks."""
+    return tuple(one.label for one in _RIVALS[plan.within])
+
+
+def kmq_quality(pool: Pool, plan: Plan) -> str:
+    """The quality that the static kMQ goes by, for people."""
+    if plan.within == "kmq":
+        return plan.quality or "the file of scores"
+    return pool.quality_column() or _STAND_IN
 
 
 def beside_static(
     project: Project, name: str, *, stored: bool = False, progress: Progress = silent
 ) -> Comparison:
-    """Set the rows of a refinement's finished rounds beside a static draw of as many, and Random.
+    """Set the rows of a refinement's finished rounds beside static draws of as many, and Random.
 
-    The static draw is what `core.runs.select` gives for the rule of arXiv 2409.11378 with the
+    A static draw is what `core.runs.select` gives for a rule of arXiv 2409.11378 with the
     refinement's own quotas, quality, temperature, seed, features and clusters: all rows at once,
-    and no weights. It and Random draw from the rows that the last finished round drew from, and
-    take the rows that were pinned then. Neither is stored as a run; metrics are kept as those of
+    and no weights. kMQ is always one of them; without a quality of the refinement it goes by
+    `kmq_quality`. They and Random draw from the rows that the last finished round drew from, and
+    take the rows that were pinned then. None is stored as a run; metrics are kept as those of
     `core.compare.compare_runs` are.
 
     Parameters
@@ -63,7 +75,7 @@ def beside_static(
     Returns
     -------
     Comparison
-        With the refinement's name first and `static_label` second; `Comparison.random` is Random.
+        With the refinement's name first, then `static_labels`; `Comparison.random` is Random.
 
     Raises
     ------
@@ -80,10 +92,13 @@ def beside_static(
     last = rounds[-1].drawn
     start = standing_of([], ground.labels, last.dropped, last.pinned)
     rows = np.flatnonzero(subset_mask([part_of(one) for one in rounds], ground.pool.rows))
-    rival = _draw(refinement, ground, start, len(rows), progress)
+    rivals = {
+        rival.label: _draw(rival, refinement, ground, start, len(rows), progress)
+        for rival in _RIVALS[plan.within]
+    }
     return compare_rows(
         ground.project,
-        {name: rows, static_label(plan): rival},
+        {name: rows, **rivals},
         decisions_of(start),
         stored=stored,
         progress=progress,
@@ -98,19 +113,26 @@ def measure_beside(project: Project, *, name: str, progress: Progress = silent) 
 
 
 def _draw(
-    refinement: Refinement, ground: Ground, start: Standing, budget: int, progress: Progress
+    rival: _Static,
+    refinement: Refinement,
+    ground: Ground,
+    start: Standing,
+    budget: int,
+    progress: Progress,
 ) -> NDArray[np.int64]:
-    plan = refinement.plan
+    plan, pool = refinement.plan, ground.pool
+    quality = refinement.quality
+    options: dict[str, Any] = {"quotas": plan.quotas}
+    if rival is _KMQ:
+        quality = quality_of(pool, kmq_quality(pool, plan)) if quality is None else quality
+        options["temperature"] = plan.temperature
     problem = Problem(
-        load_features(ground.project).vectors if plan.within == "closest" else None,
+        load_features(ground.project).vectors if rival.rule == "kmeans-closest" else None,
         start.candidates,
         budget,
         labels=ground.labels,
-        quality=refinement.quality,
+        quality=quality,
         pinned=start.first,
         seed=plan.seed,
     )
-    options: dict[str, Any] = {"quotas": plan.quotas}
-    if plan.within == "kmq":
-        options["temperature"] = plan.temperature
-    return solve(_RULES[plan.within].rule, problem, progress=progress, **options).rows
+    return solve(rival.rule, problem, progress=progress, **options).rows

@@ -5,7 +5,7 @@ import streamlit as st
 from core.compare import Comparison
 from core.jobs import Step
 from core.refinement.history import History
-from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_label
+from core.refinement.rivals import STATIC_MAY_WIN, beside_static, kmq_quality, static_labels
 from core.targets import list_targets
 from pages.ui.compare_metrics import Job, render_metrics
 from pages.ui.compare_tables import render_changes
@@ -17,12 +17,14 @@ _KEPT = "refine-beside"
 
 
 def render(view: ProjectView, history: History) -> None:
-    """Draw metrics, sources and clusters of the refinement and of its static rival."""
-    name, rival = history.plan.name, static_label(history.plan)
-    st.subheader(f"Beside {as_text(rival)} and Random", anchor=False)
+    """Draw metrics, sources and clusters of the refinement and of its static rivals."""
+    name, rival = history.plan.name, static_labels(history.plan)[0]
+    assert view.pool is not None
+    by = kmq_quality(view.pool, history.plan)
+    st.subheader("Beside static draws and Random", anchor=False)
     st.caption(
-        f"{as_text(rival[0].upper() + rival[1:])} draws {history.report.selected:,} rows in one "
-        f"go, by the first weights. {STATIC_MAY_WIN}"
+        f"Static draws take {history.report.selected:,} rows in one go, by the first weights; kMQ "
+        f"by quality, here {as_text(by)}. {STATIC_MAY_WIN}"
     )
     found = _comparison(view, history)
     if not found.is_measured and not at_rest(view):
