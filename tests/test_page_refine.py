@@ -151,7 +151,7 @@ def test_rounds_weights_rows_and_rivals(project, monkeypatch):
     )
     assert set(brought["row"]) == set(open_refinement(project, "r").rounds()[2].rows)
     # Measured by a job of its own, beside the static draw and Random.
-    assert "Beside static k-means random and Random" in texts(app)
+    assert "Beside static draws and Random" in texts(app)
     assert "papers' own tables" in texts(app) and "Sources gained and lost" in texts(app)
     finish(app, project)
     assert "NovelSum ↑" in texts(app)

@@ -91,7 +91,7 @@ def test_the_rival_is_the_rule_called_once_at_the_same_budget(project, begin, op
     assert load_run(project, "s").rows.tolist() == _drawn(found, label).tolist()
     both = compare_runs(project, ["r", "s"])
     again = beside_static(project, "r", stored=True)
-    assert again.is_measured and again.metrics[label] == both.metrics["s"]
+    assert again.metrics[label] == both.metrics["s"]
     assert again.random["r"] == again.random[label] == both.random["r"]
 
 
