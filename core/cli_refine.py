@@ -67,8 +67,8 @@ def start(
         float | None, typer.Option(metavar="C", help="ucb: what few scores count for.")
     ] = None,
     shrink: Annotated[
-        float | None,
-        typer.Option(metavar="M", help="Rows at which a cluster's own mean counts half."),
+        str | None,
+        typer.Option(metavar="auto|M", help="Rows at which a cluster's own mean counts half."),
     ] = None,
     floor: Annotated[
         float | None,

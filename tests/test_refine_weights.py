@@ -31,7 +31,7 @@ def updates(draw):
         draw(st.sampled_from(UPDATES)),
         eta=draw(st.sampled_from([0.1, 1.0, 10.0])),
         exploration=draw(st.sampled_from([0.0, 0.5, 5.0])),
-        shrink=draw(st.sampled_from([0.0, 5.0, 1000.0])),
+        shrink=draw(st.sampled_from(["auto", 0.0, 5.0, 1000.0])),
         floor=draw(st.sampled_from([0.0, 0.1, 1.0])),
     )
 
@@ -152,3 +152,30 @@ def test_the_papers_update_needs_scores_of_zero_or_more():
         update_weights(np.full(3, 1 / 3), scores, Update("best"))
     zeros = cluster_scores(np.arange(3), np.zeros(3), 3)
     assert update_weights(np.array([0.5, 0.25, 0.25]), zeros, EXACT).tolist() == [0.5, 0.25, 0.25]
+
+
+def test_clusters_are_shrunk_by_what_chance_explains():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 6)
+    noise = rng.normal(size=240)
+    chance = cluster_scores(labels, noise, 40)
+    assert chance.pseudo_count > 8
+    means = rng.normal(size=40)
+    for share, expected in ((1.0, 1.0), (3.0, 1 / 9)):  # variance within over that between
+        found = cluster_scores(labels, noise + share * means[labels], 40).pseudo_count
+        assert expected / 2.5 < found < expected * 2.5
+    # By hand: two clusters of two; within (1 + 1) / 2 = 1, between (4 - 1) / 2.
+    by_hand = cluster_scores(np.array([0, 0, 1, 1]), np.array([0.0, 2**0.5, 2.0, 2 + 2**0.5]), 3)
+    assert by_hand.pseudo_count == pytest.approx(1 / 1.5)
+    shifted = cluster_scores(labels, 1e9 * (noise + means[labels]), 40)
+    same = cluster_scores(labels, noise + means[labels], 40)
+    assert shifted.pseudo_count == pytest.approx(same.pseudo_count)
+    assert cluster_scores(np.arange(5), np.arange(5.0), 5).pseudo_count == 5.0
+    weights = np.full(40, 1 / 40)
+
+    def pull(scores, shrink):
+        moved = update_weights(weights, scores, Update(shrink=shrink, floor=0))
+        return np.abs(np.log(moved * 40)).max()
+
+    assert pull(chance, "auto") < pull(chance, 0.0) / 2
+    assert pull(same, "auto") > pull(same, 0.0) * 0.8

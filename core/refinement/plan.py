@@ -1,7 +1,7 @@
 """The plan of a refinement: what is fixed when it starts."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from core.refinement.draw import WITHIN
 from core.refinement.weights import UPDATES, Update
@@ -53,12 +53,12 @@ EXPLORATION = Parameter(
 SHRINK = Parameter(
     "shrink",
     "Rows against chance",
-    "float",
+    "scale",
     _DEFAULT.shrink,
-    0.0,
-    1000.0,
-    "A cluster with this many scored rows is taken to stand half-way between all rows' mean and "
-    "its own. 0: its own mean counts, even of one row.",
+    help="A cluster with this many scored rows is taken to stand half-way between all rows' mean "
+    "and its own. auto: as many as the spread within clusters and between them says, so that "
+    "scores that are chance move nothing.",
+    automatic=True,
 )
 FLOOR = Parameter(
     "floor",
@@ -114,7 +114,7 @@ class Plan:
     update: str
     eta: float
     exploration: float
-    shrink: float
+    shrink: float | Literal["auto"]
     floor: float
     seed: int
     pool: str

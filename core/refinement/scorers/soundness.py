@@ -9,6 +9,8 @@ rows (noise-contrastive estimation, Gutmann & Hyvärinen 2010), by four numbers:
 - how often the pool's answers end as this one does.
 
 Four numbers cannot learn a source by heart: rows that are spoiled already look like the copies.
+Of two rows that are sounder than most neither is preferred: what is wanted is not more of what
+looks least like a copy, but less of what looks like one.
 """
 
 import re
@@ -51,7 +53,8 @@ def soundness(pool: Pool, encoder: Encoder, *, progress: Progress) -> Numbers:
 
     Returns
     -------
-    float64 ndarray of shape (pool rows,), in [0, 1]; not a number for a row without instruction or
+    float64 ndarray of shape (pool rows,), from 0 to at most the median of all rows before that
+    bound, which half of them have then; not a number for a row without instruction or
     answer, and for all where the pool is too small to learn from.
     """
     generator = np.random.default_rng(0)
@@ -74,7 +77,7 @@ def soundness(pool: Pool, encoder: Encoder, *, progress: Progress) -> Numbers:
             asked, said, _ = pair_of(pool, rows)
             found[rows] = judge.soundness(asked, said)
         progress(int(pool.rows + block[-1] + 1) // 2, pool.rows, "judging answers")
-    return found
+    return np.minimum(found, np.nanmedian(found))
 
 
 @dataclass(frozen=True)
