@@ -231,19 +231,29 @@ def reweight(
     project: ProjectArgument,
     *,
     name: NameOption,
-    clusters: Annotated[str, typer.Option(metavar="CLUSTERS", help="Clusters, such as 3,5,8-10.")],
+    clusters: Annotated[
+        str | None, typer.Option(metavar="CLUSTERS", help="Clusters, such as 3,5,8-10.")
+    ] = None,
     factor: Annotated[
-        float, typer.Option(metavar="F", help="What their weights are multiplied by.")
-    ],
+        float | None, typer.Option(metavar="F", help="What their weights are multiplied by.")
+    ] = None,
+    take_back: Annotated[
+        bool, typer.Option("--take-back", help="Forget all such changes since the last draw.")
+    ] = False,
 ) -> None:
     """Change weights by hand for the next round."""
-    from core.refinement.edits import reweight as change
+    from core.refinement import edits
 
+    if take_back and clusters is None and factor is None:
+        _show(project, edits.take_back(_open(project), name))
+        return
+    if take_back or clusters is None or factor is None:
+        raise InputError("Give --clusters and --factor, or --take-back alone.")
     try:
         numbers = decode_ranges(clusters.replace(" ", "")).tolist()
     except InputError as error:
         raise InputError(str(error), option="clusters") from None
-    _show(project, change(_open(project), name, numbers, factor))
+    _show(project, edits.reweight(_open(project), name, numbers, factor))
 
 
 @refine.command(name="list")

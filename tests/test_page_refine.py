@@ -191,6 +191,40 @@ def test_a_cluster_is_opened_weighed_left_out_and_dropped(project, monkeypatch):
     assert not dropped[load_run(project, "r").rows].any()
 
 
+def test_a_server_open_to_others_runs_no_command_that_its_owner_set_up(
+    project, monkeypatch, tmp_path
+):
+    ran = tmp_path / "ran"
+    options = {"command": f"touch {ran}"}
+    start(project, trainer="command", trainer_options=options, scorer="import")
+    monkeypatch.setattr("pages.ui.refine_state.is_private", lambda: False)
+    app = open_refine(project, monkeypatch)
+    press(app, "Step")
+    assert "runs no commands" in said(app)
+    assert not jobs.list_jobs(project)
+    monkeypatch.setattr("pages.ui.refine_state.is_private", lambda: True)
+    press(app, "Step")
+    wait_for_jobs(project.root)
+    assert ran.exists()
+
+
+def test_newer_jobs_do_not_hide_a_round_at_work(project, monkeypatch):
+    wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+    options = {"command": " ".join(f"'{part}'" for part in wait)}
+    start(project, trainer="command", trainer_options=options, scorer="import")
+    app = open_refine(project, monkeypatch)
+    press(app, "Step")
+    for number in range(6):
+        step = jobs.Step("compare", {"runs": [f"none{number}"]})
+        jobs.start(project, f"Compare {number}", [step])
+    deadline = time.monotonic() + 60
+    while sum(job.alive for job in jobs.list_jobs(project)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    app = open_refine(project, monkeypatch)
+    assert button(app, "Step").disabled and not button(app, "Pause").disabled
+    press(app, "Pause")
+
+
 def test_a_round_that_waits_takes_a_file(project, monkeypatch):
     start(project, trainer="manual")
     app = open_refine(project, monkeypatch)

@@ -265,6 +265,55 @@ def test_weights_by_hand(project):
         edits.reweight(project, "r", [0], 2)
 
 
+def test_weights_by_hand_are_taken_back_and_nothing_else(project):
+    _start(project)
+    first = loop.step(project, "r")
+    edits.reweight(project, "r", [0], 5)
+    shown = loop.status(project, "r").round
+    assert edits.take_back(project, "r") == first
+    edits.reweight(project, "r", [0], 1e6)
+    again = edits.reweight(project, "r", [0], 1e6)
+    assert np.isfinite(again.weights).all() and again.weights[0] == pytest.approx(1)
+    loop.step(project, "r")  # by somebody else, while a page shows the first round
+    assert shown == 1 and edits.take_back(project, "r").round == 2
+    with pytest.raises(InputError, match="from 0 to 1,000,000"):
+        edits.reweight(project, "r", [0], 1e308)
+
+
+def test_a_cluster_that_was_left_out_is_drawn_from_only_where_it_must_be_and_that_is_said(project):
+    _start(project, budget=90, rounds=1)
+    edits.reweight(project, "r", [1, 2, 3], 0)
+    report = loop.step(project, "r")
+    assert report.done[0].notes[0].startswith("30 rows come from clusters that were left out")
+    assert report.selected == 90
+
+
+def test_going_back_that_was_killed_half_way_is_settled_by_whoever_writes_next(
+    project, monkeypatch
+):
+    _start(project)
+    loop.run(project, "r")
+    rounds = open_refinement(project, "r").rounds()
+    wanted = np.sort(np.concatenate([one.rows for one in rounds[:2]]))
+    with monkeypatch.context() as killed:
+        killed.setattr("core.refinement.edits.settle_run", lambda *a: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            edits.rollback(project, "r", 2)
+    assert len(load_run(project, "r").rows) == 30 and loop.status(project, "r").selected == 20
+    edits.reweight(project, "r", [0], 1)
+    assert load_run(project, "r").rows.tolist() == wanted.tolist()
+    # And where a folder could only be renamed.
+    left = open_refinement(project, "r").folder / ".round-03.old"
+    left.mkdir()
+    loop.step(project, "r")
+    assert not left.exists()
+
+
+def test_a_scorer_that_needs_a_model_is_not_started_without_a_trainer(project):
+    with pytest.raises(InputError, match="perplexity needs a model; choose a trainer"):
+        loop.start(project, name="r", budget=30, trainer="none", scorer="perplexity")
+
+
 def test_a_trainer_that_fails_leaves_the_round_to_be_tried_again(project, monkeypatch):
     _start(project)
     well = TRAINERS["count"]

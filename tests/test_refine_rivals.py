@@ -17,7 +17,7 @@ from core.project import Project
 from core.quality import quality_of
 from core.refinement import edits, loop
 from core.refinement.registry import SCORERS, TRAINERS
-from core.refinement.rivals import STATIC_MAY_WIN, beside_static, static_labels
+from core.refinement.rivals import STATIC_MAY_WIN, beside_static, kmq_quality, static_labels
 from core.refinement.store import open_refinement
 from core.runs import list_runs, load_run, select
 from core.selection import Problem, solve
@@ -93,6 +93,22 @@ def test_the_rival_is_the_rule_called_once_at_the_same_budget(project, begin, op
     again = beside_static(project, "r", stored=True)
     assert again.metrics[label] == both.metrics["s"]
     assert again.random["r"] == again.random[label] == both.random["r"]
+
+
+@pytest.mark.parametrize("change", ["negative", "gap", "none"])
+def test_a_quality_that_kmq_cannot_take_does_not_take_the_comparison_away(
+    project, begin, monkeypatch, change
+):
+    values = Pool.open(project).numbers("score").copy()
+    if change != "none":
+        values[3] = -1.0 if change == "negative" else np.nan
+    monkeypatch.setattr(Pool, "quality_column", lambda self: "score")
+    monkeypatch.setattr(Pool, "numbers", lambda self, name, gaps=False: values)
+    begin()
+    found = beside_static(project, "r", stored=True)
+    plan, pool = open_refinement(project, "r").plan, Pool.open(project)
+    assert kmq_quality(pool, plan) == ("score" if change == "none" else "heuristic:length")
+    assert found.budgets["static kMQ"] == 20
 
 
 def test_only_the_finished_rounds_count(project, begin):

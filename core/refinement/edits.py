@@ -8,15 +8,15 @@ import numpy as np
 from core.clusters import check_numbers
 from core.errors import InputError
 from core.project import Project
-from core.refinement import METHOD
 from core.refinement.names import FOLDER, refinement_names
 from core.refinement.report import RefineReport, make_report, weights_now
-from core.refinement.result import store_result
 from core.refinement.round_store import Hand
-from core.refinement.steps import Ground, by_hand, opened
+from core.refinement.steps import by_hand, opened, remove_run, settle_run
 from core.refinement.store import Refinement, copy_refinement, open_refinement, remove_folder
-from core.runs import check_run_name, delete_run, list_runs
+from core.runs import check_run_name
 from core.values import encode_ranges
+
+_MOST = 1_000_000  # times the weight, by hand
 
 
 def rollback(project: Project, name: str, number: int) -> RefineReport:
@@ -33,8 +33,8 @@ def rollback(project: Project, name: str, number: int) -> RefineReport:
     """
     with opened(project, name) as (refinement, ground):
         _check_number(refinement, number)
-        _store_run(refinement, ground, number)
         refinement.remove_after(number)
+        settle_run(refinement, ground)
         return make_report(refinement, ground)
 
 
@@ -57,7 +57,7 @@ def branch(project: Project, name: str, new: str, number: int | None = None) -> 
         _check_number(refinement, number)
         check_run_name(project, new)
         made = copy_refinement(refinement, replace(refinement.plan, name=new), number)
-        _store_run(made, ground, number)
+        settle_run(made, ground)
         return make_report(made, ground)
 
 
@@ -69,16 +69,16 @@ def reweight(project: Project, name: str, clusters: Sequence[int], factor: float
     Raises
     ------
     InputError
-        There is no such refinement or cluster, no round is left to draw, the factor is not a
-        finite number of 0 or more, or no cluster would be left.
+        There is no such refinement or cluster, no round is left to draw, the factor is not from 0
+        to a million, or no cluster would be left.
     BusyError
         Another process writes to the project.
     """
     with opened(project, name) as (refinement, ground):
         check_numbers(ground.clusters, clusters)
-        if not np.isfinite(factor) or factor < 0:
+        if not 0 <= factor <= _MOST:
             raise InputError(
-                f"The factor must be a number of 0 or more, not {factor}.", option="factor"
+                f"The factor must be a number from 0 to {_MOST:,}, not {factor}.", option="factor"
             )
         if not len(clusters):
             raise InputError("Give at least one cluster.", option="clusters")
@@ -96,6 +96,13 @@ def reweight(project: Project, name: str, clusters: Sequence[int], factor: float
         return make_report(refinement, ground)
 
 
+def take_back(project: Project, name: str) -> RefineReport:
+    """Forget all changes of weights by hand for the next draw; errors as of `reweight`."""
+    with opened(project, name) as (refinement, ground):
+        refinement.forget_hand()
+        return make_report(refinement, ground)
+
+
 def delete(project: Project, name: str) -> None:
     """Remove a refinement and its run; branches and exports stay.
 
@@ -109,7 +116,7 @@ def delete(project: Project, name: str) -> None:
     with project.writing(f"refine {name}"):
         if name not in refinement_names(project):
             open_refinement(project, name)  # says which there are
-        _delete_run(project, name)
+        remove_run(project, name)
         remove_folder(project.artefact(FOLDER, name))
 
 
@@ -119,16 +126,3 @@ def _check_number(refinement: Refinement, number: int) -> None:
         raise InputError(
             f"{refinement.name} has no finished round {number}; it has {done}.", option="round"
         )
-
-
-def _store_run(refinement: Refinement, ground: Ground, number: int) -> None:
-    if number == 0:
-        _delete_run(ground.project, refinement.name)
-        return
-    rounds = refinement.rounds()[:number]
-    store_result(ground.project, refinement.plan, ground.labels, rounds)
-
-
-def _delete_run(project: Project, name: str) -> None:
-    if any(one.id == name and one.report.method == METHOD for one in list_runs(project)):
-        delete_run(project, name)

@@ -81,6 +81,11 @@ def start(
     settings = resolve_options("A refinement", PARAMETERS, parameters)
     trainer = default_trainer(scorer) if trainer is None else trainer
     training, scoring = find_trainer(trainer), find_scorer(scorer)
+    if "model" in scoring.needs and trainer == "none":
+        raise InputError(
+            f"The scorer {scorer} needs a model; choose a trainer that leaves one.",
+            option="trainer",
+        )
     chosen: dict[str, Any] = {
         "trainer": trainer,
         "trainer_options": training.resolve(trainer_options or {}),

@@ -53,7 +53,12 @@ def kmq_quality(pool: Pool, plan: Plan) -> str:
     """The quality that the static kMQ goes by, for people."""
     if plan.within == "kmq":
         return plan.quality or "the file of scores"
-    return pool.quality_column() or _STAND_IN
+    column = pool.quality_column()
+    if column is None:
+        return _STAND_IN
+    # Without a temperature kMQ takes no other numbers.
+    values = pool.numbers(column, gaps=True)
+    return column if (np.isfinite(values) & (values >= 0)).all() and values.any() else _STAND_IN
 
 
 def beside_static(

@@ -21,6 +21,7 @@ from core.pool import Pool
 from core.progress import Progress
 from core.project import Project
 from core.records import Record
+from core.refinement import METHOD
 from core.refinement.base import RoundWork, Scores, TrainReport, WaitingError
 from core.refinement.draw import Draw, Standing, draw_round, living, seed_of
 from core.refinement.plan import Plan
@@ -34,6 +35,7 @@ from core.refinement.weights import (
     cluster_scores,
     update_weights,
 )
+from core.runs import Run, delete_run, list_runs
 from core.values import decode_ranges, encode_ranges
 
 _SCORES = "scores"  # folder of a project, for what is worked out once for all refinements
@@ -84,7 +86,32 @@ def opened(project: Project, name: str) -> Iterator[tuple[Refinement, Ground]]:
     """Open a refinement to write to it; errors as of `open_refinement`, `ground_of`, `writing`."""
     with project.writing(f"refine {name}"):
         refinement = open_refinement(project, name)
-        yield refinement, ground_of(project, refinement.plan)
+        ground = ground_of(project, refinement.plan)
+        if refinement.pending is None:
+            settle_run(refinement, ground)  # going back may have been killed half-way
+        yield refinement, ground
+
+
+def settle_run(refinement: Refinement, ground: Ground) -> None:
+    """Make the run that of the finished rounds, if it is not; without rounds there is none."""
+    project, rounds = ground.project, refinement.rounds()
+    stored = run_of(project, refinement.name)
+    if not rounds:
+        remove_run(project, refinement.name)
+    elif stored is None or stored.report.settings.get("round") != len(rounds):
+        store_result(project, refinement.plan, ground.labels, rounds)
+
+
+def run_of(project: Project, name: str) -> Run | None:
+    """The run of a refinement, if there is one."""
+    runs = (one for one in list_runs(project) if one.id == name)
+    return next((one for one in runs if one.report.method == METHOD), None)
+
+
+def remove_run(project: Project, name: str) -> None:
+    """Delete the run of a refinement, if there is one."""
+    if run_of(project, name) is not None:
+        delete_run(project, name)
 
 
 def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
@@ -148,6 +175,13 @@ def draw(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Rou
     drawn_with = living(weights, candidates)
     made = draw_now(refinement.plan, ground, standing, drawn_with, number, refinement.quality)
     quotas = standing.by_cluster(made.rows, ground.k)
+    beyond = int(quotas[weights == 0].sum())
+    said = made.notes
+    if beyond:
+        said += (
+            f"{beyond:,} rows come from clusters that were left out: the others have too few "
+            "rows for the budget.",
+        )
     notes = DrawNotes(
         number,
         seed,
@@ -157,7 +191,7 @@ def draw(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Rou
         encode_ranges(standing.lost),
         hand,
         made.support,
-        made.notes,
+        said,
     )
     clusters = {
         "standing": weights,
@@ -218,8 +252,8 @@ def by_hand(weights: Numbers, hand: Sequence[Hand]) -> Numbers:
     weights = weights.copy()
     for one in hand:
         weights[decode_ranges(one.clusters)] *= one.factor
-    total = weights.sum()
-    return weights / total if total > 0 else weights
+        weights /= weights.sum() or 1.0
+    return weights
 
 
 def updated(

@@ -102,7 +102,7 @@ class Refinement:
             remove_folder(self.folder / _PENDING)
         for one in reversed(self.rounds()[number:]):
             remove_folder(one.folder)
-        (self.folder / "hand.json").unlink(missing_ok=True)
+        self.forget_hand()
 
     def hand(self, number: int) -> tuple[Hand, ...]:
         """What a person changed of the weights for the draw of this round."""
@@ -118,6 +118,10 @@ class Refinement:
         """Write it."""
         changes = [asdict(one) for one in hand]
         write_json(self.folder / "hand.json", {"round": number, "changes": changes})
+
+    def forget_hand(self) -> None:
+        """Remove it: the next draw has the weights that the scores gave."""
+        (self.folder / "hand.json").unlink(missing_ok=True)
 
     @property
     def quality(self) -> NDArray[np.float64] | None:
@@ -187,7 +191,7 @@ def remove_folder(folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove what a kill left of a write in this folder; to be called by the one writer."""
-    for left in folder.glob(".*.part"):
+    for left in (*folder.glob(".*.part"), *folder.glob(".*.old")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

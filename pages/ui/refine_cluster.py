@@ -65,7 +65,11 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
         for label, factor, told in (
             ("Double", 2.0, "Twice the weight for the next draw."),
             ("Halve", 0.5, "Half the weight for the next draw."),
-            ("Leave out", 0.0, "No weight: no round draws from it any more. Its rows stay."),
+            (
+                "Leave out",
+                0.0,
+                "No weight: it is drawn from only where the others have too few rows.",
+            ),
         ):
             st.button(
                 label,
@@ -91,16 +95,15 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
     if factor != 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"By hand, for the next draw: × {factor:g}", width="content")
-            if report.state == "ready":
-                st.button(
-                    "Take back",
-                    key="refine-unhand",
-                    type="tertiary",
-                    disabled=not still,
-                    on_click=attempt,
-                    args=(edits.rollback, view.project, name, report.round),
-                    help="All changes of weights by hand since the last round.",
-                )
+            st.button(
+                "Take back",
+                key="refine-unhand",
+                type="tertiary",
+                disabled=not still,
+                on_click=attempt,
+                args=(edits.take_back, view.project, name),
+                help="All changes of weights by hand since the last draw.",
+            )
 
 
 def _reweight(view: ProjectView, name: str, number: int, factor: float, title: str) -> None:

@@ -33,8 +33,6 @@ from pages.ui.settings import (
 from pages.ui.state import ProjectView, is_private
 from pages.ui.text import as_text
 
-# These run commands on the server, or send what it knows wherever a person names.
-_PRIVATE = {"command", "judge"}
 # Of the numbers and choices; texts that must be given come first, too.
 _FIRST = {"epochs", "measure", "against", "most_calls"}
 _MINUTE = 60
@@ -156,7 +154,7 @@ def _render_more(within: str) -> dict[str, Any]:
 
 def _choose_scorer() -> Kind[Any]:
     """Which scorer, and what must be said of it."""
-    ids = [one for one in SCORERS if one not in _PRIVATE or is_private()]
+    ids = [one for one in SCORERS if one not in refine_state.PRIVATE or is_private()]
     _keep_within("refine-scorer", ids, DEFAULT_SCORER)
 
     def changed() -> None:
@@ -178,7 +176,7 @@ def _choose_scorer() -> Kind[Any]:
 
 def _choose_trainer(scorer: Kind[Any]) -> Kind[Any]:
     """Which trainer; one that leaves a model where the scorer needs it."""
-    ids = [one for one in TRAINERS if one not in _PRIVATE or is_private()]
+    ids = [one for one in TRAINERS if one not in refine_state.PRIVATE or is_private()]
     if "model" in scorer.needs:
         ids.remove("none")
     _keep_within("refine-trainer", ids, default_trainer(scorer.id))
@@ -303,8 +301,7 @@ def _cost(found: Estimate) -> str:
 
 
 def _start(view: ProjectView, setup: _Setup) -> None:
-    if not is_private() and _PRIVATE & {setup.trainer.id, setup.scorer.id}:
-        tell("This server is open to others: it runs no commands and asks no judge.", failed=True)
+    if refine_state.refused(setup.trainer.id, setup.scorer.id):
         return
     options = {key: value for key, value in setup.options.items() if value is not None}
     try:

@@ -11,13 +11,15 @@ from core.jobs import Job, Step
 from core.palette import Theme
 from core.refinement.history import History, history_of, stamp_of
 from core.refinement.names import FOLDER, refinement_names
+from core.refinement.store import open_refinement
 from pages.ui.notice import tell
-from pages.ui.state import ProjectView
+from pages.ui.state import ProjectView, is_private
 from pages.ui.strip import start_job
 
 NEW = ""  # no refinement's name
+# Trainers and scorers that run commands on the server, or send what it knows to anywhere.
+PRIVATE = {"command", "judge"}
 _CHOSEN, _CLUSTER = "refinement", "refine-cluster"
-_RECENT_JOBS = 5
 
 
 def choose(view: ProjectView) -> str | None:
@@ -88,8 +90,8 @@ def theme() -> Theme:
 
 
 def job_of(view: ProjectView, name: str) -> Job | None:
-    """The newest job of a refinement, among the last few jobs."""
-    recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
+    """The newest job of a refinement."""
+    recent = jobs.list_jobs(view.project)
     return next((job for job in recent if _is_of(job, name)), None)
 
 
@@ -102,13 +104,28 @@ def _is_of(job: Job, name: str) -> bool:
 
 def at_rest(view: ProjectView) -> bool:
     """Whether nothing that changes the project is at work in the background."""
-    recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
+    recent = jobs.list_jobs(view.project)
     return not any(job.alive and any(step.writes for step in job.steps) for job in recent)
 
 
 def start(view: ProjectView, name: str, action: str, title: str, **options: Any) -> None:
     """Have a step, or all that are left, done in the background; for a callback."""
+    try:
+        plan = open_refinement(view.project, name).plan
+    except WinnowError as error:
+        tell(error, failed=True)
+        return
+    if refused(plan.trainer, plan.scorer):
+        return
     start_job(view, title, [Step("refine", {"action": action, "name": name, **options})])
+
+
+def refused(trainer: str, scorer: str) -> bool:
+    """Whether this server is open to others and these are not for them; says so."""
+    wrong = not is_private() and bool(PRIVATE & {trainer, scorer})
+    if wrong:
+        tell("This server is open to others: it runs no commands and asks no judge.", failed=True)
+    return wrong
 
 
 def attempt(change: Callable[..., Any], *arguments: Any) -> None:
