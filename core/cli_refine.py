@@ -187,11 +187,14 @@ def score(
 def compare(project: ProjectArgument, *, name: NameOption) -> None:
     """Set a refinement beside static kMQ and Random."""
     from core.cli_compare import comparison_text, comparison_values
-    from core.refinement.rivals import STATIC_MAY_WIN, beside_static
+    from core.refinement.rivals import STATIC_MAY_WIN, beside_static, mean_scores
 
-    found = beside_static(_open(project), name, progress=console.progress)
-    text = f"{comparison_text(found)}\n\n{STATIC_MAY_WIN}"
-    console.values(comparison_values(found), text)
+    opened = _open(project)
+    found = beside_static(opened, name, progress=console.progress)
+    means = mean_scores(opened, name)
+    said = " · ".join(f"{label or 'all rows'} {mean:.4g}" for label, mean in means.items())
+    lines = [comparison_text(found), *([f"Mean score: {said}"] if said else []), STATIC_MAY_WIN]
+    console.values(comparison_values(found) | {"scores": means}, "\n\n".join(lines))
 
 
 @refine.command()

@@ -334,6 +334,15 @@ def test_a_number_that_is_not_taken_is_said_once_and_one_that_fits_is_offered(ap
     assert app.slider(key="ratio").value == 16.7  # of the number, not of what was set before
 
 
+def test_the_ratio_comes_back_when_a_number_of_rows_is_taken_away(app):
+    settled(app.slider(key="ratio").set_value(10.0).run())
+    settled(app.number_input(key="budget").set_value(2).run())
+    settled(app.number_input(key="budget").set_value(36).run())
+    assert app.slider(key="ratio").value == 15.0 and shown(app)["Selected"] == "36"
+    settled(app.number_input(key="budget").set_value(None).run())
+    assert app.slider(key="ratio").value == 10.0 and shown(app)["Selected"] == "24"
+
+
 @pytest.mark.parametrize("kept", [1, 7, 203, 4999])
 def test_the_ratio_that_is_named_as_the_most_can_be_chosen(kept):
     rows = 5000

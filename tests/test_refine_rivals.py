@@ -17,7 +17,14 @@ from core.project import Project
 from core.quality import quality_of
 from core.refinement import edits, loop
 from core.refinement.registry import SCORERS, TRAINERS
-from core.refinement.rivals import STATIC_MAY_WIN, beside_static, kmq_quality, static_labels
+from core.refinement.rivals import (
+    STATIC_MAY_WIN,
+    beside_static,
+    kmq_quality,
+    mean_scores,
+    static_labels,
+)
+from core.refinement.steps import ground_of
 from core.refinement.store import open_refinement
 from core.runs import list_runs, load_run, select
 from core.selection import Problem, solve
@@ -109,6 +116,23 @@ def test_a_quality_that_kmq_cannot_take_does_not_take_the_comparison_away(
     plan, pool = open_refinement(project, "r").plan, Pool.open(project)
     assert kmq_quality(pool, plan) == ("score" if change == "none" else "heuristic:length")
     assert found.budgets["static kMQ"] == 20
+
+
+def test_mean_scores_are_those_of_the_rows(project, begin):
+    begin()
+    assert mean_scores(project, "r") == {}  # its scorer knows only rows of a round
+    loop.start(project, name="s", budget=30, seed=3, scorer="coherence")
+    loop.step(project, "s")
+    plan = open_refinement(project, "s").plan
+    place = ground_of(project, plan).place
+    values = (
+        SCORERS["coherence"].make({}, place).all_rows(Pool.open(project), progress=lambda *a: None)
+    )
+    found, means = beside_static(project, "s", stored=True), mean_scores(project, "s")
+    assert list(means) == ["s", *static_labels(plan), ""]
+    assert means[""] == pytest.approx(np.nanmean(values))
+    for label in ("s", *static_labels(plan)):
+        assert means[label] == pytest.approx(np.nanmean(values[_drawn(found, label)]))
 
 
 def test_only_the_finished_rounds_count(project, begin):

@@ -16,7 +16,9 @@ from core.project import Project
 from core.quality import quality_of
 from core.refinement.draw import Standing
 from core.refinement.plan import Plan
+from core.refinement.registry import find_scorer
 from core.refinement.result import decisions_of, part_of, standing_of, subset_mask
+from core.refinement.scorers.whole_pool import PoolScorer
 from core.refinement.steps import Ground, ground_of
 from core.refinement.store import Refinement, open_refinement
 from core.selection import Problem, solve
@@ -88,6 +90,37 @@ def beside_static(
         There is no such refinement, none of its rounds is finished, or what it was started on is
         gone.
     """
+    ground, start, chosen = _row_sets(project, name, progress)
+    return compare_rows(
+        ground.project, chosen, decisions_of(start), stored=stored, progress=progress
+    )
+
+
+def mean_scores(project: Project, name: str) -> dict[str, float]:
+    """Mean score of the same sets of rows, and under "" that of all rows they were drawn from.
+
+    Empty for a scorer that does not score the whole pool. Rows without a score are left out.
+
+    Raises
+    ------
+    InputError
+        As `beside_static`.
+    """
+    ground, start, chosen = _row_sets(project, name, silent)
+    plan = open_refinement(project, name).plan
+    scorer = find_scorer(plan.scorer).make(plan.scorer_options, ground.place)
+    if not isinstance(scorer, PoolScorer):
+        return {}
+    values = scorer.all_rows(ground.pool, progress=silent)
+    sets = {**chosen, "": start.candidates}
+    scored = {label: values[rows][~np.isnan(values[rows])] for label, rows in sets.items()}
+    return {label: float(found.mean()) for label, found in scored.items() if len(found)}
+
+
+def _row_sets(
+    project: Project, name: str, progress: Progress
+) -> tuple[Ground, Standing, dict[str, NDArray[np.int64]]]:
+    """What a refinement and its rivals drew from, and the rows of each, by label."""
     refinement = open_refinement(project, name)
     rounds, plan = refinement.rounds(), refinement.plan
     if not rounds:
@@ -101,13 +134,7 @@ def beside_static(
         rival.label: _draw(rival, refinement, ground, start, len(rows), progress)
         for rival in _RIVALS[plan.within]
     }
-    return compare_rows(
-        ground.project,
-        {name: rows, **rivals},
-        decisions_of(start),
-        stored=stored,
-        progress=progress,
-    )
+    return ground, start, {name: rows, **rivals}
 
 
 def measure_beside(project: Project, *, name: str, progress: Progress = silent) -> CompareReport:

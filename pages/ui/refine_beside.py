@@ -5,7 +5,14 @@ import streamlit as st
 from core.compare import Comparison
 from core.jobs import Step
 from core.refinement.history import History
-from core.refinement.rivals import STATIC_MAY_WIN, beside_static, kmq_quality, static_labels
+from core.refinement.registry import SCORERS
+from core.refinement.rivals import (
+    STATIC_MAY_WIN,
+    beside_static,
+    kmq_quality,
+    mean_scores,
+    static_labels,
+)
 from core.targets import list_targets
 from pages.ui.compare_metrics import Job, render_metrics
 from pages.ui.compare_tables import render_changes
@@ -26,7 +33,11 @@ def render(view: ProjectView, history: History) -> None:
         f"Static draws take {history.report.selected:,} rows in one go, by the first weights; kMQ "
         f"by quality, here {as_text(by)}. {STATIC_MAY_WIN}"
     )
-    found = _comparison(view, history)
+    found, means = _comparison(view, history)
+    if means:
+        scorer = SCORERS[history.plan.scorer].label.lower()
+        said = [f"{as_text(label or 'all rows')} {mean:.3f}" for label, mean in means.items()]
+        st.markdown(f"**Mean {scorer}:** {' · '.join(said)}")
     if not found.is_measured and not at_rest(view):
         st.caption("Metrics are measured when the round is done.")
     else:
@@ -41,8 +52,8 @@ def render(view: ProjectView, history: History) -> None:
             render_changes("Clusters", found.clusters, rival, name)
 
 
-def _comparison(view: ProjectView, history: History) -> Comparison:
-    """The comparison as far as it is measured; a whole one is kept for the next run of the page."""
+def _comparison(view: ProjectView, history: History) -> tuple[Comparison, dict[str, float]]:
+    """The comparison as far as it is measured, and mean scores; kept once it is whole."""
     key = (
         str(view.project.root),
         history.plan.name,
@@ -53,9 +64,10 @@ def _comparison(view: ProjectView, history: History) -> Comparison:
     )
     kept = st.session_state.get(_KEPT)
     if kept and kept[0] == key:
-        comparison: Comparison = kept[1]
-        return comparison
+        whole: tuple[Comparison, dict[str, float]] = kept[1]
+        return whole
     found = beside_static(view.project, history.plan.name, stored=True)
+    means = mean_scores(view.project, history.plan.name)
     if found.is_measured:
-        st.session_state[_KEPT] = (key, found)
-    return found
+        st.session_state[_KEPT] = (key, (found, means))
+    return found, means

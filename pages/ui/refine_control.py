@@ -82,8 +82,12 @@ def render_buttons(view: ProjectView, history: History) -> None:
     render_delete(view, name, disabled=not still)
     st.button("New", icon=":material/add:", on_click=show, args=(refine_state.NEW,))
     if report.round:  # it is a run from then on
-        st.page_link(place("compare"), label="Compare", icon=":material/compare:")
-        st.page_link(place("export"), label="Export", icon=":material/file_export:")
+        if st.button("Compare", icon=":material/compare:", type="tertiary"):
+            st.session_state["compare-runs"] = [name]
+            st.switch_page(place("compare"), query_params={"project": view.project.root.name})
+        if st.button("Export", icon=":material/file_export:", type="tertiary"):
+            st.session_state["run"] = name
+            st.switch_page(place("export"), query_params={"project": view.project.root.name})
 
 
 def _pause(job: Job | None) -> None:

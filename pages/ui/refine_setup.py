@@ -86,6 +86,8 @@ def render(view: ProjectView) -> None:
         trained = _render_kind(trainer, "Trainer settings")
     with draws, st.expander("More settings"):
         chosen |= _render_more(chosen["within"])
+    if budget < chosen["rounds"]:
+        wrong = wrong or f"{budget:,} rows cannot be drawn in {chosen['rounds']} rounds."
     if chosen["within"] == "kmq" and not chosen.get("quality"):
         wrong = wrong or "kMQ draws by quality: choose a column for it."
     setup = _Setup(name, budget, trainer, scorer, chosen, trained, scored, wrong)

@@ -23,6 +23,7 @@ from pages.ui.state import ProjectView
 _SLOW = frozenset({"k-center", "facility-location", "deita", "qdit", "uot"})
 
 
+_OWN_RATIO = "ratio-by-hand"
 RATIOS, RATIO = (0.1, 100.0), 5.0  # percent of the pool: what the slider covers, where it begins
 LARGEST_SEED = 2**31 - 1
 LENGTH = "n_chars"
@@ -199,9 +200,12 @@ def choose_budget(rows: int) -> int:
     exact = st.session_state.get("budget")
     percent = "%.1f %%"
     st.session_state.setdefault("ratio", RATIO)
-    if exact is not None and 0 < exact <= rows:
+    if exact is None:
+        st.session_state["ratio"] = st.session_state.pop(_OWN_RATIO, st.session_state["ratio"])
+    elif 0 < exact <= rows:
         percent = f"{100 * exact / rows:.3g} %%"
-        # It goes on from there when the number is taken away.
+        # The slider stands there; what a person set comes back when the number is taken away.
+        st.session_state.setdefault(_OWN_RATIO, st.session_state["ratio"])
         st.session_state["ratio"] = max(RATIOS[0], round(100 * exact / rows, 1))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ratio = st.slider(
