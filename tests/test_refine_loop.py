@@ -416,6 +416,17 @@ def test_generations_are_brought_and_scored(project, tmp_path, monkeypatch):
     assert list(made.generations.values()) == said
 
 
+def test_generations_are_refused_where_scores_are_wanted(project, tmp_path):
+    _start(project, trainer="manual", scorer="import", rounds=1, budget=2)
+    loop.step(project, "r")
+    first, second = open_refinement(project, "r").pending.rows
+    file = tmp_path / "g.csv"
+    file.write_text(f"row,generation\n{first},a\n{second},b\n")
+    with pytest.raises(InputError, match=r"g.csv has generations; r takes scores"):
+        loop.bring(project, "r", file)
+    assert loop.status(project, "r").state == "waiting"
+
+
 def test_scores_that_a_command_left_are_taken(project):
     _start(project, scorer="import", rounds=1, budget=4)
     assert loop.step(project, "r").state == "waiting"

@@ -220,7 +220,8 @@ def test_a_script_and_a_person_read_the_same_from_the_command(project, begin, wi
     begin(**KMQ)
     values = winnow_json("refine", "compare", project.root, "--name", "r")
     found = beside_static(project, "r", stored=True)
-    assert list(values) == ["runs", "targets", "random", "overlap", "sources", "clusters"]
+    keys = ["runs", "targets", "random", "overlap", "sources", "clusters", "scores"]
+    assert list(values) == keys
     assert values["runs"] == found.metrics
     assert values["overlap"] == {"r|static kMQ": found.overlaps[0].share}
     of_random = found.random["r"]["vendi"]

@@ -211,6 +211,10 @@ def bring(
                 pending.keep_report(TrainReport())
             pending.keep_scores(scores)
         elif brought.generations is not None:
+            if refinement.plan.scorer == "import":
+                raise InputError(
+                    f"{file} has generations; {name} takes scores: give a table of row and score."
+                )
             pending.keep_generations(brought.generations)
         pending.keep_waiting(None)
         advance(refinement, ground, progress)

@@ -180,7 +180,8 @@ def _render_state(history: History, working: Job | None) -> None:
         kinds[one].label if one in kinds else one
         for kinds, one in ((TRAINERS, plan.trainer), (SCORERS, plan.scorer))
     )
-    how = [f"scored by {scorer.lower()}", f"{plan.within} within clusters", plan.update]
+    by = "scores from a file" if plan.scorer == "import" else f"scored by {scorer.lower()}"
+    how = [by, f"{plan.within} within clusters", plan.update]
     if plan.trainer != "none":
         how.insert(0, f"trained: {trainer.lower()}")
     st.markdown(f"{' · '.join(parts)} · :gray[{as_text(' · '.join(how))} · seed {plan.seed}]")
