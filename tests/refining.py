@@ -106,3 +106,14 @@ def save_tiny_reward(folder, outputs=1):
     LlamaForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def diverge(folder):
+    """Spoil a model as a training that diverged does: its numbers are no numbers."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights["model.norm.weight"].fill_(float("nan"))
+    save_file(weights, path, {"format": "pt"})
+    return folder

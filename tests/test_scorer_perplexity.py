@@ -1,11 +1,12 @@
 """Losses and perplexity scores of a tiny real model, against losses computed row by row."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from refining import make_work, save_tiny_causal, silent
+from refining import diverge, make_work, save_tiny_causal, silent
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import InputError
@@ -112,6 +113,34 @@ def test_rows_that_cannot_be_scored_and_long_ones_are_said(tmp_path, tiny):
     )
 
 
+@pytest.mark.parametrize("measure", ["loss", "ratio", "loss-reduction"])
+def test_a_model_that_diverged_is_said(tmp_path, measure):
+    broken = diverge(save_tiny_causal(tmp_path / "broken"))
+    work = make_work(tmp_path, chosen=[4, 5, 6])
+    question = replace(work.records[0], turns=work.records[0].turns[:1])
+    work = replace(work, records=[question, *work.records[1:]])
+    said = r"The model gives no number for row 5 \(2 of 3 rows\); its weights are broken"
+    with pytest.raises(InputError, match=said):
+        make(measure).score(work, broken, progress=silent)
+
+
+def test_a_model_before_that_diverged_is_said(tmp_path, tiny):
+    broken = diverge(save_tiny_causal(tmp_path / "broken"))
+    work = make_work(tmp_path, chosen=[4, 5], previous=broken)
+    with pytest.raises(InputError, match="The model gives no number for row 4"):
+        make("loss-reduction").score(work, tiny, progress=silent)
+
+
+def test_a_text_row_of_one_token_has_no_loss(tmp_path, tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    tokenizer.bos_token = tokenizer.eos_token = None
+    bare = shutil.copytree(tiny, tmp_path / "bare")
+    tokenizer.save_pretrained(bare)
+    work = make_work(tmp_path, [{"text": "e"}, {"text": "another one"}])
+    values = make("loss").score(work, bare, progress=silent).values
+    assert np.isnan(values).tolist() == [True, False]
+
+
 def test_a_text_row_has_a_loss_and_no_ratio(tmp_path, tiny):
     work = make_work(tmp_path, [{"text": "only a text"}, {"text": "another one"}])
     assert np.isfinite(make("loss").score(work, tiny, progress=silent).values).all()
@@ -133,8 +162,6 @@ def test_no_model_no_perplexity(tmp_path):
     ],
 )
 def test_models_that_cannot_be_used(tmp_path, tiny, spoil, message):
-    import shutil
-
     folder = tmp_path / "spoilt"
     shutil.copytree(tiny, folder)
     spoil(folder)

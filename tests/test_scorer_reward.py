@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from refining import make_work, save_tiny_causal, save_tiny_reward, silent
+from refining import diverge, make_work, save_tiny_causal, save_tiny_reward, silent
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from core.errors import InputError
@@ -68,6 +68,15 @@ def test_rows_without_an_answer_are_not_scored(tmp_path, judge):
     scores = make(judge, against="nothing").score(work, None, progress=silent)
     assert np.isnan(scores.values).tolist() == [False, True]
     assert scores.notes[0].startswith("1 of 2 rows have no answer")
+
+
+def test_a_reward_model_that_diverged_is_said(tmp_path):
+    broken = diverge(save_tiny_reward(tmp_path / "broken"))
+    work = make_work(tmp_path, chosen=[4, 5])
+    question = replace(work.records[0], turns=work.records[0].turns[:1])
+    work = replace(work, records=[question, work.records[1]])
+    with pytest.raises(InputError, match=r"The model gives no number for row 5 \(1 of 2 rows\)"):
+        make(broken, against="nothing").score(work, None, progress=silent)
 
 
 def test_two_outputs_are_refused(tmp_path):

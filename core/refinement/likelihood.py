@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.encoders.base import by_tokens
+from core.errors import InputError
 from core.progress import Progress
 from core.refinement.chat import Example
 from core.refinement.models import Model
@@ -120,3 +121,26 @@ def answer_losses(
             done += len(batch.places)
             progress(done, len(examples), what)
     return found
+
+
+def check_finite(values: NDArray[np.float64], due: Any, rows: NDArray[np.int64]) -> None:
+    """Look for what a model with broken weights gives instead of a number.
+
+    Parameters
+    ----------
+    values : of shape (n,); what a model gave for some rows.
+    due : booleans of shape (n,); where there was something to give a number for.
+    rows : of shape (n,); their numbers in the pool.
+
+    Raises
+    ------
+    InputError
+        A value that is due is not finite; says for which row.
+    """
+    broken = np.flatnonzero(np.asarray(due, bool) & ~np.isfinite(values))
+    if len(broken):
+        raise InputError(
+            f"The model gives no number for row {rows[broken[0]]} ({len(broken):,} of "
+            f"{len(values):,} rows); its weights are broken or diverged: choose another, or train "
+            "with a lower learning rate."
+        )

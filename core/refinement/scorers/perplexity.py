@@ -22,7 +22,7 @@ from core.records import Record
 from core.refinement.base import RoundWork, Scores
 from core.refinement.chat import Examples, encode
 from core.refinement.generate import generations_of
-from core.refinement.likelihood import answer_losses
+from core.refinement.likelihood import answer_losses, check_finite
 from core.refinement.models import ADAPTER, Model, base_of, opened
 
 
@@ -47,7 +47,7 @@ class Perplexity:
         with opened(folder, self.device) as network:
             gold = self._examples(network, work.records, None)
             notes = list(gold.notes(network.limit(self.max_tokens)))
-            losses = answer_losses(network, gold.rows, progress=progress)
+            losses = _losses(network, gold, work, progress)
             if self.measure == "ratio":
                 said, more = self._generated(network, work, progress)
                 losses, notes = losses - said, notes + more
@@ -76,9 +76,7 @@ class Perplexity:
         )
         answers = [said.get(row) for row in work.rows.tolist()]
         asked = [record.turns != () for record in work.records]
-        found = answer_losses(
-            model, self._examples(model, work.records, answers).rows, progress=progress
-        )
+        found = _losses(model, self._examples(model, work.records, answers), work, progress)
         silent = [not answer for answer in answers]
         found[silent] = np.nan
         # Saying nothing at all is certain to the end mark.
@@ -101,5 +99,14 @@ class Perplexity:
             else:
                 model = stack.enter_context(opened(folder, self.device))
                 return float(np.log(model.vocabulary))
-            rows = self._examples(before, work.records, None).rows
-            return answer_losses(before, rows, progress=progress)
+            return _losses(before, self._examples(before, work.records, None), work, progress)
+
+
+def _losses(
+    model: Model, examples: Examples, work: RoundWork, progress: Progress
+) -> NDArray[np.float64]:
+    losses = answer_losses(model, examples.rows, progress=progress)
+    # The very first token of a row follows nothing, and counts nowhere.
+    due = [len(row.answer) > (not row.prompt) for row in examples.rows]
+    check_finite(losses, due, work.rows)
+    return losses

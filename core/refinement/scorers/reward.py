@@ -18,7 +18,7 @@ from core.records import Record
 from core.refinement.base import RoundWork, Scores
 from core.refinement.chat import encode
 from core.refinement.generate import brought, generations_of
-from core.refinement.likelihood import batch_tokens
+from core.refinement.likelihood import batch_tokens, check_finite
 from core.refinement.models import Model, opened
 
 
@@ -41,16 +41,22 @@ class Reward:
         with opened(self.model, self.device, kind="reward") as judge:
             _check_outputs(judge)
             gold = [record.answer or None for record in work.records]
-            values = rewards(judge, work.records, gold, self.max_tokens, progress=progress)
+            values = self._rewards(judge, work, gold, progress)
             if said is not None:
-                values = values - rewards(
-                    judge, work.records, said, self.max_tokens, progress=progress
-                )
+                values = values - self._rewards(judge, work, said, progress)
         missing = int(np.isnan(values).sum())
         note = (
             f"{missing:,} of {len(values):,} rows have no answer or no generated one, and no score."
         )
         return Scores(values, (note,) if missing else ())
+
+    def _rewards(
+        self, judge: Model, work: RoundWork, answers: Sequence[str | None], progress: Progress
+    ) -> NDArray[np.float64]:
+        found = rewards(judge, work.records, answers, self.max_tokens, progress=progress)
+        due = [bool(a and r.turns) for a, r in zip(answers, work.records, strict=True)]
+        check_finite(found, due, work.rows)
+        return found
 
     def _generated(
         self, work: RoundWork, model: Path | None, progress: Progress
