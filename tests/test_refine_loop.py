@@ -379,6 +379,9 @@ def test_scores_are_brought(project, tmp_path):
         ("a.json", "[1, 2]", "cannot be read"),
         ("a.parquet", "PAR1", "cannot be read"),
         ("a.jsonl", f'{{"row": {rows[0]}, "score": true}}', "the score True"),
+        ("a.jsonl", f'{{"row": {rows[0]}, "score": 1{"0" * 400}}}', "the score 10+"),
+        ("a.csv", f"row,score\n{rows[0]},1e101\n", r"'1e101' .*finite number of at most 1e\+100"),
+        ("a.jsonl", "[" * 100_000, "line 1 is nested too deep"),
         ("a.jsonl", f'{{"row": {rows[0]}, "generation": 3}}', "the generation 3 for row"),
     ):
         path = tmp_path / name

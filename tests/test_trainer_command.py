@@ -86,7 +86,7 @@ def test_a_model_that_it_leaves_is_the_rounds_model(work, tmp_path):
         ),
         (
             WRITE + "open(out + '/scores.jsonl', 'w').write('{\"row\": 3, \"score\": NaN}')",
-            "has a score that is no finite number",
+            r"line 1, has the score nan for row 3; it must be a finite number of at most 1e\+100\.",
         ),
     ],
 )
@@ -95,6 +95,56 @@ def test_a_command_that_fails_or_writes_nothing_usable(work, code, message):
         make(python(code)).train(work, progress=silent)
     good = WRITE + "open(out + '/scores.jsonl', 'w').write('{\"row\": 3, \"score\": 1}')"
     assert make(python(good)).train(work, progress=silent).model is None  # can be tried again
+
+
+def test_what_a_failed_try_wrote_is_not_the_next_ones(work):
+    write = WRITE + "open(out + '/scores.jsonl', 'w').write('{\"row\": 3, \"score\": 1}'); "
+    write += "open(out + '/generations.jsonl', 'w').write('{\"row\": 3, \"generation\": \"\"}'); "
+    write += "open(out + '/checkpoint', 'w').write('step 7'); "
+    with pytest.raises(InputError, match="exit code 1"):
+        make(python(write + "raise SystemExit(1)")).train(work, progress=silent)
+    with pytest.raises(InputError, match="ended well but left nothing"):
+        make("true").train(work, progress=silent)
+    assert not left_by_command(work)
+    assert (work.folder / "out" / "checkpoint").read_text() == "step 7"  # to go on from
+
+
+def test_a_text_may_hold_what_ends_a_line_elsewhere(work):
+    said = "a\u2028b\u2029c\x85d\x0be\x0cf\x1c"
+    left(work, json.dumps({"row": 3, "generation": said}, ensure_ascii=False))
+    assert left_by_command(work).generations == {3: said}
+
+
+def left(work, *lines):
+    """Leave generations where the lines hold some, else scores."""
+    (work.folder / "out").mkdir()
+    name = "generations" if "generation" in lines[0] else "scores"
+    (work.folder / "out" / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["[" * 100_000], "line 1 is nested too deep.; write it again"),
+        (["", "[3, 1]"], "line 2 is no object.; write it again"),
+        (['{"row": 3'], "line 1 is no JSON.; write it again"),
+        (['{"row": 3, "score": 1' + "0" * 9_999 + "}"], "line 1 is no JSON"),
+        (
+            ['{"row": 3, "score": 1' + "0" * 400 + "}"],
+            "line 1, has the score 10+\\.+0+ for row 3; it",
+        ),
+        (['{"row": 3, "score": -2e100}'], "has the score -2e.100 for row 3; it must be a finite"),
+        (['{"row": 3, "score": true}'], "has the score True for row 3"),
+        (['{"row": 1' + "0" * 400 + ', "score": 1}'], "is for row 10+\\.+0+, which is not of this"),
+        (['{"row": 3, "generation": "a\\ud800"}'], "it must be a text"),
+        (['{"row": 3, "generation": 7}'], "has the generation 7 for row 3; it must be a text"),
+        (['{"row": 3, "score": 1}', "", '{"row": 3, "score": 1}'], "line 3, is for row 3 again"),
+    ],
+)
+def test_lines_that_cannot_be_used_are_named(work, lines, message):
+    left(work, *lines)
+    with pytest.raises(InputError, match=message):
+        left_by_command(work)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
 """Scores and answers by row that a command left for its round."""
 
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
 from core.refinement.base import RoundWork
+from core.refinement.row_values import generation, json_lines, score, shown
 
 OUT = "out"  # of a round's folder: where its command writes
+_GENERATIONS, _SCORES = "generations.jsonl", "scores.jsonl"
 
 
 @dataclass(frozen=True)
@@ -37,46 +37,47 @@ def left_by_command(work: RoundWork) -> Brought:
     ------
     InputError
         A line is no object with `row` and `generation` or `score`, its row is not of this round
-        or was there before, or its score is no finite number.
+        or was there before, its score is no finite number or too large, or its generation no text.
     """
     rows = set(work.rows.tolist())
     folder = work.folder / OUT
     return Brought(
-        _read(folder / "generations.jsonl", "generation", rows),
-        _read(folder / "scores.jsonl", "score", rows),
+        _read(folder / _GENERATIONS, "generation", generation, rows),
+        _read(folder / _SCORES, "score", score, rows),
     )
 
 
-def _read(path: Path, key: str, rows: set[int]) -> dict[int, Any]:
+def forget_left(work: RoundWork) -> None:
+    """Remove what an earlier try of the round's command left to be read here."""
+    for name in (_GENERATIONS, _SCORES):
+        path = work.folder / OUT / name
+        if path.is_file():
+            path.unlink()
+
+
+def _read(path: Path, key: str, check: Callable[[Any, int], Any], rows: set[int]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     if not path.is_file():
         return found
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = list(json_lines(path))
+    except UnicodeDecodeError:
         raise InputError(f"{path} cannot be read as UTF-8 text; write it again.") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); write it again.") from None
+    for number, entry in lines:
         where = f"{path}, line {number},"
-        try:
-            entry = json.loads(line)
-            row, value = entry["row"], entry[key]
-        except (ValueError, TypeError, KeyError):
-            raise InputError(f"{where} must be an object with row and {key}; mend it.") from None
+        if "row" not in entry or key not in entry:
+            raise InputError(f"{where} must be an object with row and {key}; mend it.")
+        row = entry["row"]
         if isinstance(row, bool) or not isinstance(row, int) or row not in rows:
-            raise InputError(f"{where} is for row {row!r}, which is not of this round; mend it.")
+            raise InputError(
+                f"{where} is for row {shown(row)}, which is not of this round; mend it."
+            )
         if row in found:
             raise InputError(f"{where} is for row {row} again; keep one of them.")
-        found[row] = _checked(value, key, where)
+        try:
+            found[row] = check(entry[key], row)
+        except ValueError as error:
+            raise InputError(f"{where} has {error}.") from None
     return found
-
-
-def _checked(value: Any, key: str, where: str) -> Any:
-    if key == "generation":
-        if not isinstance(value, str):
-            raise InputError(f"{where} has a generation that is no text; mend it.")
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{where} has a score that is no finite number; mend it.")
-    return float(value)

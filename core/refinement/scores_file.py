@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.paths import user_path
+from core.refinement.row_values import generation, json_lines, json_object, score, shown
 
-_COLUMNS = ("score", "generation")
 Line = dict[str, Any]
+_COLUMNS: dict[str, Callable[[Any, int], Any]] = {"score": score, "generation": generation}
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,23 @@ def read_scores_file(path: str | Path, rows: NDArray[np.int64]) -> ScoresFile:
     if what is None or not any("row" in line for line in lines):
         has = ", ".join(map(str, list(lines[0])[:8]))
         raise _refused(f"{path} needs columns row and score, or row and generation; it has {has}.")
-    check = _score if what == "score" else _generation
     found: dict[int, Any] = {}
     known = set(rows.tolist())
     for number, line in enumerate(lines, 1):
         row = _row(line.get("row"))
         if row is None:
             raise _refused(
-                f"Line {number} of {path} has the row {_shown(line.get('row'))}; "
+                f"Line {number} of {path} has the row {shown(line.get('row'))}; "
                 "give its number in the pool."
             )
         if row not in known:
             raise _refused(f"{path} has row {row}, which is not of this round; leave it out.")
         if row in found:
             raise _refused(f"{path} has row {row} twice; leave one of them out.")
-        found[row] = check(line.get(what), row, path)
+        try:
+            found[row] = _COLUMNS[what](line.get(what), row)
+        except ValueError as error:
+            raise _refused(f"{path} has {error}.") from None
     missing = [row for row in rows.tolist() if row not in found]
     if missing:
         more = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
@@ -98,28 +100,6 @@ def _row(value: Any) -> int | None:
         return int(number) if number == int(number) else None
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _score(value: Any, row: int, path: str | Path) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise _refused(
-            f"{path} has the score {_shown(value)} for row {row}; it must be a finite number."
-        )
-    return number
-
-
-def _generation(value: Any, row: int, path: str | Path) -> str:
-    if not isinstance(value, str):
-        raise _refused(f"{path} has the generation {_shown(value)} for row {row}; give a text.")
-    return value
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:40]
 
 
 def _refused(sentence: str) -> InputError:
@@ -140,22 +120,14 @@ def _separated(path: Path, delimiter: str) -> Iterator[Line]:
 
 
 def _jsonl(path: Path) -> Iterator[Line]:
-    with path.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, 1):
-            if line.strip():
-                yield _object(json.loads(line), number)
+    for _, line in json_lines(path):
+        yield line
 
 
 def _json(path: Path) -> Iterator[Line]:
     values = json.loads(path.read_text(encoding="utf-8-sig"))
     for number, value in enumerate(values if isinstance(values, list) else [values], 1):
-        yield _object(value, number)
-
-
-def _object(value: Any, number: int) -> Line:
-    if not isinstance(value, dict):
-        raise ValueError(f"line {number} is no object")
-    return value
+        yield json_object(value, number)
 
 
 def _parquet(path: Path) -> Iterator[Line]:

@@ -15,7 +15,7 @@ from core.feature_store import read_json
 from core.progress import Progress
 from core.project import write_json
 from core.refinement.base import RoundWork, TrainReport
-from core.refinement.brought import OUT, left_by_command
+from core.refinement.brought import OUT, forget_left, left_by_command
 from core.refinement.models import is_model
 from core.refinement.round_file import write_round
 
@@ -45,6 +45,7 @@ class Command:
         out = (work.folder / OUT).absolute()
         _end_earlier(work.folder)
         out.mkdir(parents=True, exist_ok=True)
+        forget_left(work)  # all else in it stays, for a command that goes on where it was
         data = (work.folder / DATA).absolute()
         write_round(work, data)
         self._run(work, data, out, progress)
