@@ -1,5 +1,6 @@
 """The judge against a local server that answers well, badly, late, and not at all."""
 
+import contextlib
 import json
 import threading
 import time
@@ -181,7 +182,26 @@ def test_an_endpoint_that_talks_nonsense_or_nothing(serve, work, act, message):
         make(serve(act), most_failed=0.75).score(work, None, progress=silent)
 
 
-@pytest.mark.parametrize("act", [hang, drip])
+def drip_headers(handler, question):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    drops(handler)
+
+
+def drip_a_complaint(handler, question):
+    handler.wfile.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 100000\r\n\r\n")
+    drops(handler)
+
+
+def drops(handler):
+    """For a long time, and then whole: only who waits to the end gets here."""
+    with contextlib.suppress(OSError):
+        for _ in range(300):
+            handler.wfile.write(b"a")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("act", [hang, drip, drip_headers, drip_a_complaint])
 def test_an_endpoint_that_is_too_slow(serve, work, act, monkeypatch):
     monkeypatch.setattr("core.refinement.endpoint._TRIES", 2)
     began = time.monotonic()

@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from typing import IO, Any
@@ -15,6 +17,7 @@ from core.errors import InputError
 
 _TRIES = 5
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds, doubled at each try
+_LOOK_SECONDS = 0.1  # between looks at a line whose time is over
 _MOST_BYTES = 4 << 20  # of an answer
 _TOLD = 120  # characters of an endpoint's complaint in a message
 
@@ -126,13 +129,13 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {key}"
         address = self.url.rstrip("/") + "/chat/completions"
         request = urllib.request.Request(address, body, headers, method="POST")  # noqa: S310
-        opener = urllib.request.build_opener(_NoRedirection)
-        began = time.monotonic()
+        opener = urllib.request.build_opener(_NoRedirection, _TimedHttp, _TimedHttps)
+        until = time.monotonic() + self.seconds
         try:
             with opener.open(request, timeout=self.seconds) as answer:
-                return _whole(answer, began + self.seconds)
+                return _whole(answer, until)
         except urllib.error.HTTPError as error:
-            raise _refusal(error, self, key) from None
+            raise _refusal(error, self, key, until) from None
         except _AgainError:
             raise
         except (OSError, ValueError, EOFError) as error:
@@ -158,17 +161,60 @@ class _NoRedirection(urllib.request.HTTPRedirectHandler):
         """Follow nothing: another place must not get the key."""
 
 
+class _Timed(urllib.request.AbstractHTTPHandler):
+    """Counts the time for all that comes before an answer's body, not for each drop of it."""
+
+    def do_open(self, http_class: Any, req: Any, **given: Any) -> Any:
+        """Connect, ask and read the headers; then whatever still waits finds the line shut."""
+        made: list[Any] = []
+
+        def connection(*where: Any, **how: Any) -> Any:
+            made.append(http_class(*where, **how))
+            return made[-1]
+
+        over = threading.Event()
+
+        def watch() -> None:
+            # More than once: it may still have been connecting.
+            wait = req.timeout
+            while not over.wait(wait):
+                wait = _LOOK_SECONDS
+                for one in made:
+                    with suppress(OSError, AttributeError):  # there is no socket yet, or no more
+                        # Not an encrypted socket's own, which is not for two threads.
+                        socket.socket.shutdown(one.sock, socket.SHUT_RDWR)
+
+        threading.Thread(target=watch, daemon=True).start()
+        try:
+            return super().do_open(connection, req, **given)
+        finally:
+            over.set()
+
+
+class _TimedHttp(_Timed, urllib.request.HTTPHandler):
+    pass
+
+
+class _TimedHttps(_Timed, urllib.request.HTTPSHandler):
+    pass
+
+
 def _whole(answer: Any, until: float) -> bytes:
     """Read an answer that may come in drops; a time-out counts for all of it."""
     read = bytearray()
-    while block := answer.read1(65_536):
+    while True:
+        block = answer.read1(65_536)
         read += block
+        # Of one that ends too late, even the headers may have been cut off.
         if len(read) > _MOST_BYTES or time.monotonic() > until:
             raise _AgainError("an answer without end")
-    return bytes(read)
+        if not block:
+            return bytes(read)
 
 
-def _refusal(error: urllib.error.HTTPError, endpoint: Endpoint, key: str) -> Exception:
+def _refusal(
+    error: urllib.error.HTTPError, endpoint: Endpoint, key: str, until: float
+) -> Exception:
     code = error.code
     if code in (408, 409, 425, 429) or code >= 500:
         return _AgainError(f"HTTP {code}", _asked_wait(error.headers.get("Retry-After")))
@@ -185,16 +231,16 @@ def _refusal(error: urllib.error.HTTPError, endpoint: Endpoint, key: str) -> Exc
         )
     if code in (404, 405):
         return InputError(
-            f"The endpoint has no such model or address (HTTP {code}{_complaint(error, key)}); "
-            "check both.",
+            f"The endpoint has no such model or address (HTTP {code}"
+            f"{_complaint(error, key, until)}); check both.",
             option="url",
         )
-    return NoAnswerError(f"HTTP {code}{_complaint(error, key)}")
+    return NoAnswerError(f"HTTP {code}{_complaint(error, key, until)}")
 
 
-def _complaint(error: urllib.error.HTTPError, key: str) -> str:
+def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
     try:
-        said = json.loads(error.read(65_536))["error"]["message"]
+        said = json.loads(_whole(error, until))["error"]["message"]
     except Exception:
         return ""  # whatever it is, it is no complaint of the known form
     # Some endpoints repeat the key, whole or in part.
