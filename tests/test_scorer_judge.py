@@ -218,6 +218,29 @@ def test_a_few_failures_are_borne_and_said(serve, work):
     assert np.isfinite(scorer.score(work, None, progress=silent).values).all()  # asked again
 
 
+@pytest.mark.parametrize("most_failed", [0.0, 0.1, 1.0])
+def test_a_round_of_which_nothing_is_rated_is_not_done(serve, tmp_path, most_failed):
+    work = make_work(tmp_path, chosen=[0, 1])
+    with pytest.raises(InputError, match=r"fails too often \([12] × an answer without"):
+        make(serve(say("Hm.")), most_failed=most_failed).score(work, None, progress=silent)
+
+
+def test_no_failure_allowed_is_none(serve, work):
+    with pytest.raises(InputError, match=r"fails too often \(1 × an answer without"):
+        make(serve(say("Hm."), rate), parallel=1, most_failed=0.0).score(
+            work, None, progress=silent
+        )
+
+
+def test_one_row_that_cannot_be_rated_does_not_hold_up_the_others(serve, work):
+    def refuse(handler, question):
+        (say("Hm.") if "Rome, of course" in question else rate)(handler, question)
+
+    scorer = make(serve(refuse))
+    for _ in range(2):  # the second time, only those are asked, and all of them fail
+        assert np.isnan(scorer.score(work, None, progress=silent).values).sum() == 2
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [

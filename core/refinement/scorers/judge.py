@@ -109,6 +109,8 @@ class Judge:
         values = _ratings(kept, gold)
         if self.against == "generated":
             values = values - _ratings(kept, said)
+        if failed and np.isnan(values).all():
+            raise _fails(failed, len(new))
         long = sum(
             len(record.prompt) > _CHARACTERS or len(record.answer) > _CHARACTERS
             for record in work.records
@@ -162,8 +164,8 @@ class Judge:
     def _ask(self, questions: Sequence[str], kept: "_Kept", progress: Progress) -> Counter[str]:
         """Put the questions, some at a time; return how many failed, by reason."""
         failed: Counter[str] = Counter()
-        # A few failures say nothing of the share.
-        bearable = max(2, int(self.most_failed * len(questions)))
+        # A few failures say nothing of a share; none at all is meant as it is said.
+        bearable = max(2, int(self.most_failed * len(questions))) if self.most_failed else 0
         stop = threading.Event()
         left = iter(questions)
         done = 0
@@ -187,10 +189,7 @@ class Judge:
                         failed[str(error)] += 1
                 progress(done, len(questions), "asking the judge")
                 if sum(failed.values()) > bearable:
-                    raise InputError(
-                        f"The judge fails too often ({_listed(failed)} of {done:,} so far); what "
-                        "it rated is kept, see to it and try again."
-                    )
+                    raise _fails(failed, done)
 
 
 @contextmanager
@@ -248,6 +247,13 @@ def _rating(said: str) -> float:
 def _ratings(kept: _Kept, questions: Sequence[str]) -> np.ndarray:
     found = [kept.rating(question) if question else None for question in questions]
     return np.array([np.nan if rating is None else rating for rating in found], np.float64)
+
+
+def _fails(failed: Counter[str], done: int) -> InputError:
+    return InputError(
+        f"The judge fails too often ({_listed(failed)} of {done:,} so far); what it rated is "
+        "kept, see to it and try again."
+    )
 
 
 def _listed(failed: Counter[str]) -> str:
