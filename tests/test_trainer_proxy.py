@@ -150,3 +150,11 @@ def test_unknown_options_are_refused():
         TRAINERS["proxy"].resolve({"depth": 3})
     with pytest.raises(InputError, match="Epochs must be between 1 and 100, got 0"):
         TRAINERS["proxy"].resolve({"epochs": 0})
+
+
+@pytest.mark.parametrize(("width", "nearest"), [(65, 64), (100, 64), (200, 192)])
+def test_a_width_that_heads_cannot_share_is_refused_before_any_round(tmp_path, width, nearest):
+    said = f"Width must be a multiple of 64, got {width}; take {nearest}."
+    with pytest.raises(InputError, match=said) as caught:
+        make(tmp_path, width=width)
+    assert caught.value.option == "width"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.devices import resolve_device
+from core.errors import InputError
 from core.pool import Pool
 from core.progress import Progress
 from core.project import atomic_folder
@@ -38,6 +39,15 @@ class Proxy:
     learning_rate: float
     max_tokens: int
     device: str
+
+    def __post_init__(self) -> None:
+        """Look at what the options are together; InputError."""
+        if self.width % _HEAD:
+            raise InputError(
+                f"Width must be a multiple of {_HEAD}, got {self.width}; take "
+                f"{self.width // _HEAD * _HEAD or _HEAD}.",
+                option="width",
+            )
 
     def train(self, work: RoundWork, *, progress: Progress) -> TrainReport:
         """Train on the round's answers; errors as in `Trainer`."""
@@ -75,7 +85,7 @@ class Proxy:
             hidden_size=self.width,
             intermediate_size=2 * self.width,
             num_hidden_layers=self.layers,
-            num_attention_heads=max(1, self.width // _HEAD),
+            num_attention_heads=self.width // _HEAD,
             max_position_embeddings=max(2 * self.max_tokens, 4096),
             tie_word_embeddings=True,
             bos_token_id=tokenizer.bos_token_id,
