@@ -95,6 +95,27 @@ def save_tiny_causal(folder, seed=0, **config):
     return folder
 
 
+def save_tiny_gpt2(folder, positions):
+    """A causal model with a learnt weight for each position: there is nothing beyond the last."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = tiny_tokenizer([json.dumps(row) for row in question_rows()])
+    torch.manual_seed(2)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=positions,
+        n_embd=32,
+        n_layer=1,
+        n_head=2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def save_tiny_reward(folder, outputs=1):
     """A reward model with random weights and some outputs."""
     import torch

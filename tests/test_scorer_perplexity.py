@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from refining import diverge, make_work, save_tiny_causal, silent
+from refining import diverge, make_work, save_tiny_causal, save_tiny_gpt2, silent
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import InputError
@@ -188,6 +188,36 @@ def test_a_row_is_cut_to_what_the_model_was_made_for(tmp_path):
     scores = make().score(work, short, progress=silent)
     assert scores.notes[0] == "1 row was longer than 32 tokens and cut."
     assert np.isfinite(scores.values).all()
+
+
+@pytest.mark.parametrize("positions", [1, 2, 33])
+@pytest.mark.parametrize("new_tokens", [16, 32, 33, 256])
+def test_answers_end_where_the_positions_do(tmp_path, positions, new_tokens):
+    with opened(save_tiny_gpt2(tmp_path / "gpt2", positions), "cpu") as model:
+        room = min(new_tokens, positions - positions // 2)
+        prompts = [list(range(5, 5 + length)) for length in (1, 9, 60)]
+        said = generate(model, prompts, new_tokens, progress=silent)
+        for prompt, text in zip(prompts, said, strict=True):
+            ids = torch.tensor([prompt[-max(1, positions - room) :]])
+            for _ in range(room):
+                with torch.no_grad():
+                    token = model.network(ids).logits[0, -1].argmax()
+                ids = torch.cat([ids, token.view(1, 1)], 1)
+                if int(token) == 2:
+                    break
+            new = ids[0, min(len(prompt), max(1, positions - room)) :]
+            assert text == model.tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def test_a_model_of_few_positions_scores_with_the_defaults(tmp_path):
+    work = make_work(tmp_path, chosen=[0, 5])
+    short = save_tiny_gpt2(tmp_path / "gpt2", 128)
+    scorer = make(max_tokens=1024, new_tokens=256)
+    for _ in range(2):  # the second time from what was kept
+        scores = scorer.score(work, short, progress=silent)
+        assert np.isfinite(scores.values).all()
+        said = "Answers of the model end at 64 tokens, half of what it was made for."
+        assert scores.notes.count(said) == 1
 
 
 def test_a_path_that_is_no_model_is_refused():

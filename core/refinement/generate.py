@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.encoders.base import by_tokens
@@ -16,6 +17,29 @@ from core.refinement.models import Model
 _TOKENS = {"cpu": 8192, "cuda": 131_072}
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a model says to rows.
+
+    Attributes
+    ----------
+    texts : by row; "" where it says nothing.
+    notes : sentences on what had to be cut short, if anything.
+    """
+
+    texts: Mapping[int, str]
+    notes: tuple[str, ...] = ()
+
+
+def room_for_answers(model: Model, new_tokens: int) -> int:
+    """Tokens that an answer can have, where `new_tokens` are asked for.
+
+    At most half of what the network was made for: the rest is for the prompt.
+    """
+    positions = model.positions
+    return min(new_tokens, positions - positions // 2) if positions else new_tokens
+
+
 def generate(
     model: Model,
     prompts: Sequence[list[int]],
@@ -25,10 +49,12 @@ def generate(
 ) -> list[str]:
     """Continue prompts, always with the likeliest token, up to the end mark or `new_tokens`.
 
-    A prompt that leaves no room within what the network was made for loses its beginning.
+    A prompt that leaves no room within what the network was made for loses its beginning, and
+    answers end where `room_for_answers` does.
     """
     import torch
 
+    new_tokens = room_for_answers(model, new_tokens)
     room = max(1, model.positions - new_tokens) if model.positions else None
     cut = [list(prompt[-room:] if room else prompt) or [_begin(model)] for prompt in prompts]
     said = [""] * len(cut)
@@ -61,8 +87,8 @@ def generations_of(
     max_tokens: int,
     new_tokens: int,
     progress: Progress,
-) -> dict[int, str]:
-    """Return what a model says to each row of a round, by row; "" for rows without a question.
+) -> Said:
+    """Return what a model says to each row of a round.
 
     What somebody brought, or a command left, is taken as it is; the rest is written by the model
     and kept in the round's folder.
@@ -78,12 +104,16 @@ def generations_of(
         if row not in found and work.records[place].turns
     ]
     if not missing or open_model is None:
-        return found
+        return Said(found)
+    room = room_for_answers(open_model, new_tokens)
+    notes: tuple[str, ...] = ()
+    if room < new_tokens:
+        notes = (f"Answers of the model end at {room:,} tokens, half of what it was made for.",)
     name = fingerprint("generations", open_model.name, max_tokens, new_tokens, sorted(found))
     path = work.folder / f"generations-{name}.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return found | {int(row): str(said) for row, said in stored.items()}
+        return Said(found | {int(row): str(said) for row, said in stored.items()}, notes)
     except (OSError, ValueError, AttributeError):
         pass  # not written yet, or damaged: written now
     records = [work.records[place] for place in missing]
@@ -92,7 +122,7 @@ def generations_of(
     fresh = {int(work.rows[place]): text for place, text in zip(missing, said, strict=True)}
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(fresh, ensure_ascii=False), encoding="utf-8")
-    return found | fresh
+    return Said(found | fresh, notes)
 
 
 def brought(work: RoundWork) -> Mapping[int, str]:

@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.progress import Progress
 from core.refinement.base import RoundWork, Scores
 from core.refinement.endpoint import Endpoint, NoAnswerError
-from core.refinement.generate import brought, generations_of
+from core.refinement.generate import Said, brought, generations_of
 from core.refinement.models import opened
 
 # The paper asks for a rating of helpfulness, relevance, accuracy and depth; these are our words.
@@ -100,7 +100,11 @@ class Judge:
         """Score the rows; errors as in `Scorer`."""
         self.endpoint.check()
         gold = [_question(r.prompt, r.answer) if r.answer else "" for r in work.records]
-        said = self._generated(work, model, progress)
+        generated = self._generated(work, model, progress)
+        said = [
+            _question(record.prompt, text) if (text := generated.texts.get(row)) else ""
+            for row, record in zip(work.rows.tolist(), work.records, strict=True)
+        ]
         asked = sorted({one for one in (*gold, *said) if one})
         kept = _Kept(work.folder / KEPT, self.endpoint)
         new = [one for one in asked if kept.rating(one) is None]
@@ -116,6 +120,7 @@ class Judge:
             for record in work.records
         )
         notes = [f"{planned.calls:,} questions put, about {planned.tokens:,} tokens."]
+        notes.extend(generated.notes)
         if failed:
             notes.append(f"{_listed(failed)}; their rows are not scored.")
         if long:
@@ -125,27 +130,22 @@ class Judge:
             notes.append(f"{missing:,} of {len(values):,} rows have no score.")
         return Scores(values, tuple(notes))
 
-    def _generated(self, work: RoundWork, model: Path | None, progress: Progress) -> list[str]:
-        """Questions about what the model says to each row; "" where it says nothing."""
+    def _generated(self, work: RoundWork, model: Path | None, progress: Progress) -> Said:
+        """What the model says to each row; nothing where nothing is compared with it."""
         if self.against == "nothing":
-            return []
+            return Said({})
         limits = {"max_tokens": self.max_tokens, "new_tokens": self.new_tokens}
         folder = model or work.previous
         if folder is not None:
             with opened(folder, self.device) as network:
-                found = generations_of(work, network, **limits, progress=progress)
-        elif brought(work):
-            found = generations_of(work, None, **limits, progress=progress)
-        else:
-            raise InputError(
-                "There is no model whose answers could be compared; bring generations, choose a "
-                "trainer that leaves one, or compare with nothing.",
-                option="against",
-            )
-        return [
-            _question(record.prompt, found[row]) if found.get(row) else ""
-            for row, record in zip(work.rows.tolist(), work.records, strict=True)
-        ]
+                return generations_of(work, network, **limits, progress=progress)
+        if brought(work):
+            return generations_of(work, None, **limits, progress=progress)
+        raise InputError(
+            "There is no model whose answers could be compared; bring generations, choose a "
+            "trainer that leaves one, or compare with nothing.",
+            option="against",
+        )
 
     def _within_the_caps(self, questions: Sequence[str]) -> Asked:
         needed = self.estimate(questions)

@@ -74,14 +74,16 @@ class Perplexity:
             new_tokens=self.new_tokens,
             progress=progress,
         )
-        answers = [said.get(row) for row in work.rows.tolist()]
+        answers = [said.texts.get(row) for row in work.rows.tolist()]
         asked = [record.turns != () for record in work.records]
         found = _losses(model, self._examples(model, work.records, answers), work, progress)
         silent = [not answer for answer in answers]
         found[silent] = np.nan
         # Saying nothing at all is certain to the end mark.
         count = int(np.sum(np.array(silent) & np.array(asked)))
-        notes = [f"The model says nothing to {count:,} rows; they have no score."] if count else []
+        notes = list(said.notes)
+        if count:
+            notes.append(f"The model says nothing to {count:,} rows; they have no score.")
         return found, notes
 
     def _before(

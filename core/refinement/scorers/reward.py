@@ -17,7 +17,7 @@ from core.progress import Progress
 from core.records import Record
 from core.refinement.base import RoundWork, Scores
 from core.refinement.chat import encode
-from core.refinement.generate import brought, generations_of
+from core.refinement.generate import Said, brought, generations_of
 from core.refinement.likelihood import batch_tokens, check_finite
 from core.refinement.models import Model, opened
 
@@ -38,17 +38,25 @@ class Reward:
     def score(self, work: RoundWork, model: Path | None, *, progress: Progress) -> Scores:
         """Score the rows; errors as in `Scorer`."""
         said = self._generated(work, model, progress) if self.against == "generated" else None
+        notes = list(said.notes) if said else []
         with opened(self.model, self.device, kind="reward") as judge:
             _check_outputs(judge)
             gold = [record.answer or None for record in work.records]
             values = self._rewards(judge, work, gold, progress)
             if said is not None:
-                values = values - self._rewards(judge, work, said, progress)
+                values = values - self._rewards(
+                    judge,
+                    work,
+                    [said.texts.get(row) or None for row in work.rows.tolist()],
+                    progress,
+                )
         missing = int(np.isnan(values).sum())
-        note = (
-            f"{missing:,} of {len(values):,} rows have no answer or no generated one, and no score."
-        )
-        return Scores(values, (note,) if missing else ())
+        if missing:
+            notes.append(
+                f"{missing:,} of {len(values):,} rows have no answer or no generated one, and no "
+                "score."
+            )
+        return Scores(values, tuple(notes))
 
     def _rewards(
         self, judge: Model, work: RoundWork, answers: Sequence[str | None], progress: Progress
@@ -58,9 +66,7 @@ class Reward:
         check_finite(found, due, work.rows)
         return found
 
-    def _generated(
-        self, work: RoundWork, model: Path | None, progress: Progress
-    ) -> list[str | None]:
+    def _generated(self, work: RoundWork, model: Path | None, progress: Progress) -> Said:
         """What the model says to each row; it has left the memory before the judge is loaded."""
         limits = {"max_tokens": self.max_tokens, "new_tokens": self.new_tokens}
         folder = model or work.previous
@@ -71,11 +77,9 @@ class Reward:
                     "a trainer that leaves one, or compare with nothing.",
                     option="against",
                 )
-            found = generations_of(work, None, **limits, progress=progress)
-        else:
-            with opened(folder, self.device) as network:
-                found = generations_of(work, network, **limits, progress=progress)
-        return [found.get(row) or None for row in work.rows.tolist()]
+            return generations_of(work, None, **limits, progress=progress)
+        with opened(folder, self.device) as network:
+            return generations_of(work, network, **limits, progress=progress)
 
 
 def rewards(
