@@ -31,11 +31,11 @@ from core.refinement.models import load_model
 from core.refinement.trainers.proxy import Proxy
 from core.targets import add_target
 
-ROWS = 20_000
+ROWS = 8_000
 TARGETS = ("gsm8k", "medquad", "nl2bash", "scitldr")
 HELD_OUT = 200  # rows of a target, at most
-SMALL = {"width": 128, "layers": 2, "vocabulary": 2048, "max_tokens": 192, "epochs": 3}
-TRAINED = {**SMALL, "epochs": 2}  # within the rounds
+SMALL = {"width": 128, "layers": 2, "vocabulary": 2048, "max_tokens": 192, "epochs": 4}
+TRAINED = {**SMALL, "epochs": 2, "learning_rate": 3e-3}  # within the rounds
 Way = Callable[[Project, int, str], np.ndarray]
 
 
@@ -45,7 +45,7 @@ def train(project: Project, rows: np.ndarray, seed: int, folder: Path) -> Path:
     folder.mkdir()
     labels = np.zeros(len(rows), np.int32)
     work = RoundWork(1, pool, rows, list(pool.records(rows)), labels, folder, None, seed)
-    proxy = Proxy(**SMALL, batch_rows=8, learning_rate=1e-3, device="auto")
+    proxy = Proxy(**SMALL, batch_rows=8, learning_rate=3e-3, device="auto")
     model = proxy.train(work, progress=silent).model
     assert model is not None
     return model
