@@ -67,7 +67,9 @@ def _comparison(view: ProjectView, history: History) -> tuple[Comparison, dict[s
         whole: tuple[Comparison, dict[str, float]] = kept[1]
         return whole
     found = beside_static(view.project, history.plan.name, stored=True)
+    if not found.is_measured:
+        return found, {}
+    # Once for a state: it draws the rivals again, and opens the encoder.
     means = mean_scores(view.project, history.plan.name)
-    if found.is_measured:
-        st.session_state[_KEPT] = (key, (found, means))
+    st.session_state[_KEPT] = (key, (found, means))
     return found, means
