@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import InputError
@@ -46,3 +48,20 @@ def has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let each call of torch use one thread, for those who call it from several threads.
+
+    Threads of torch's own wait for each other in a loop, so that they are many times slower where
+    anything else runs on the machine.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,21 +4,26 @@ Import it where it is needed only: numba takes a second, and compiles its kernel
 (they are then cached beside the source).
 """
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from core.devices import resolve_device
-from core.kmeans import faiss_seed
+from core.devices import cpu_count, one_torch_thread, resolve_device
 from core.neighbors import Neighbors, exact_neighbors
 from core.progress import Progress, silent
 from core.tile_scan import pairs_within
 
 _SMALL = 8_000  # rows up to which brute force is done sooner
-_PROBES = 6  # lists that the rough search reads
+_NEAR_ROWS, _MOST_ROWS = 1_536, 8_192  # rows among which the rough search looks, at least, at most
+_PART = 1_024  # rows that look together
+_ROUNDS, _LIST_SAMPLE = 4, 64  # of k-means, and its rows for each list; only speed depends on them
+# Rounding of a squared distance taken from a product, relative to the squared norms, with room.
+_ROUNDING = 1e-5
 
 
 def neighbor_graph(
@@ -49,11 +54,11 @@ def neighbor_graph(
 
     Notes
     -----
-    Two savings, both exact. (1) Pairs are ruled out by each row's distance to its k-th neighbour in
-    a rough search (an inverted file), which can only be too large: see `core.tile_scan`. (2) Each
-    pair is looked at once, for both of its rows.
+    Two savings, both exact. (1) Pairs are ruled out by each row's distance to its k-th neighbour
+    in a rough search, among rows of like lists, which can only be too large: see `core.tile_scan`.
+    (2) Each pair is looked at once, for both of its rows.
 
-    Memory beyond the rows: them in float32, m / dim of that again, and 100 MB.
+    Memory beyond the rows: twice them in float32, m / dim of that again, and 100 MB.
     """
     if len(vectors) <= _SMALL or k >= 256 or resolve_device(device) == "cuda":
         return exact_neighbors(
@@ -84,29 +89,79 @@ class _State:
 
 
 def _rough(vectors: np.ndarray, k: int, seed: int, progress: Progress) -> _State:
-    """Search an inverted file: its k-th distance is an upper bound of the true one."""
-    import faiss
+    """Search the lists next to each row: its k-th distance there is an upper bound of the true."""
+    import torch
 
-    n, dim = vectors.shape
-    lists = int(2 * np.sqrt(n))
-    sample = np.random.default_rng(seed).choice(n, min(n, 64 * lists), replace=False)
-    kmeans = faiss.Kmeans(dim, lists, niter=5, seed=faiss_seed(seed), max_points_per_centroid=64)
-    kmeans.train(vectors[np.sort(sample)])
-    order = np.argsort(kmeans.index.search(vectors, 1)[1][:, 0], kind="stable")
-    rows = np.ascontiguousarray(vectors[order])
-    index = faiss.IndexIVFFlat(kmeans.index, dim, lists)
-    index.is_trained = True
-    index.add(rows)
-    index.nprobe = _PROBES
-    reach = np.empty(n, np.float32)
-    for start in range(0, n, 8192):
-        # One more: a row finds itself.
-        distances, _ = index.search(rows[start : start + 8192], k + 1)
-        reach[start : start + 8192] = distances[:, k]
-        progress(min(start + 8192, n), n, "finding rough neighbours")
-    reach = np.minimum(reach, np.float32(1e37)) * np.float32(1 + 1e-4)
+    n = len(vectors)
+    reach = torch.empty(n)
+    with one_torch_thread(), ThreadPoolExecutor(cpu_count()) as pool:
+        lists = _lists(vectors, seed, pool)
+        rows = np.ascontiguousarray(vectors[lists.order])
+        shifted = torch.from_numpy(rows - rows.mean(axis=0))  # less rounding in the products
+        squares = shifted.square().sum(1)
+
+        def look(number: int) -> None:
+            near = torch.from_numpy(lists.near(number, max(_NEAR_ROWS, k + 1))[:_MOST_ROWS])
+            others, lengths = shifted[near], squares[near]
+            for part in torch.from_numpy(lists.rows(number)).split(_PART):
+                squared = torch.addmm(lengths, shifted[part], others.T, alpha=-2)
+                # One more: a row finds itself.
+                last = squared.topk(k + 1, largest=False).values[:, -1]
+                room = 2 * _ROUNDING * (lengths.max() + squares[part])
+                reach[part] = last + squares[part] + room
+
+        filled = np.flatnonzero(lists.sizes)
+        for done, _ in enumerate(pool.map(look, filled), 1):
+            progress(done, len(filled), "finding rough neighbours")
     found = np.full((n, k), n, np.int64)
-    return _State(order, rows, reach, found, np.full((n, k), np.inf, np.float32))
+    return _State(lists.order, rows, reach.numpy(), found, np.full((n, k), np.inf, np.float32))
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Rows in lists of like ones; `order` holds them list by list."""
+
+    order: np.ndarray  # int64 (n,), where each row was
+    sizes: np.ndarray  # int64 (lists,)
+    centers: np.ndarray  # float32 (lists, dim)
+
+    def rows(self, number: int) -> np.ndarray:
+        """Places of a list's rows in the order."""
+        end = self.ends[number]
+        return np.arange(end - self.sizes[number], end)
+
+    def near(self, number: int, least: int) -> np.ndarray:
+        """Places of the rows of the nearest lists, itself first: of as many as hold `least`."""
+        nearest = np.argsort(((self.centers - self.centers[number]) ** 2).sum(axis=1))
+        enough = int(np.searchsorted(self.sizes[nearest].cumsum(), least)) + 1
+        return np.concatenate([self.rows(one) for one in nearest[:enough]])
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        return self.sizes.cumsum()
+
+
+def _lists(vectors: np.ndarray, seed: int, pool: Executor) -> _Lists:
+    """Part the rows by a short k-means."""
+    import torch
+
+    n = len(vectors)
+    count = int(2 * np.sqrt(n))
+    chosen = np.random.default_rng(seed).choice(n, min(n, _LIST_SAMPLE * count), replace=False)
+    centers = torch.from_numpy(vectors[chosen[:count]])
+    sample = torch.from_numpy(vectors[np.sort(chosen)])
+
+    def nearest(part: torch.Tensor) -> torch.Tensor:
+        return torch.addmm(centers.square().sum(1) / -2, part, centers.T).argmax(1)
+
+    for _ in range(_ROUNDS):
+        labels = torch.cat(list(pool.map(nearest, sample.split(_PART))))
+        sums = torch.zeros_like(centers).index_add_(0, labels, sample)
+        sizes = torch.bincount(labels, minlength=count)[:, None]
+        centers = torch.where(sizes > 0, sums / sizes.clamp(min=1), centers)
+    found = torch.cat(list(pool.map(nearest, torch.from_numpy(vectors).split(_PART)))).numpy()
+    sizes = np.bincount(found, minlength=count)
+    return _Lists(np.argsort(found, kind="stable"), sizes, centers.numpy())
 
 
 @numba.njit(nogil=True, cache=True)

@@ -12,6 +12,8 @@ from core.neighbors import exact_neighbors
 def pruned(monkeypatch):
     monkeypatch.setattr(graph_search, "_SMALL", 0)
     monkeypatch.setattr(tile_scan, "_BLOCK", 256)
+    monkeypatch.setattr(tile_scan, "_STRIP", 96)
+    monkeypatch.setattr(graph_search, "_NEAR_ROWS", 100)
 
 
 def data(kind, rows=1500, dim=40):

@@ -52,6 +52,7 @@ def test_parts_and_tiles_change_nothing(monkeypatch):
     vectors = planted(3, rows=900)
     whole = spanning_forest(vectors)
     monkeypatch.setattr(tile_scan, "_BLOCK", 64)
+    monkeypatch.setattr(tile_scan, "_STRIP", 24)
     monkeypatch.setattr(forest_kernels, "_TOGETHER", 100)
     parted = spanning_forest(vectors)
     np.testing.assert_array_equal(whole.edges, parted.edges)
