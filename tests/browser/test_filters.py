@@ -70,6 +70,9 @@ def test_bars_are_as_high_as_they_say(serve, open_page, mapped_root, count):
     chosen = "=r" + ",".join(map(str, rows))
     page = open_page(f"{server.url}/map?project=planted&panel=Filters&sel={chosen}")
     facet = page.locator('[data-column="length"]')
+    # The bars of the whole pool may stand there before those of the selection.
+    expect(page.get_by_text(f"{count} rows selected", exact=True)).to_be_visible()
+    wait_idle(page)
     expect(facet.locator(".bar")).to_have_count(len(total))
     grey, blue = (
         facet.locator(f".bar i:nth-child({place})").evaluate_all(
