@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from core.devices import has_cuda, resolve_device
 from core.encoders.base import Choice, Encoder
 from core.encoders.bert import BertEncoder, BertShape, Engine
-from core.encoders.static import StaticEncoder, cached_model, distil, is_whole
+from core.encoders.static import StaticEncoder, cached_model, distil, is_whole, revision_of
 from core.encoders.torch_encoder import TorchEncoder
-from core.encoders.weights import ModelFolder, find_minilm, find_model
+from core.encoders.weights import ModelFolder, find_minilm, find_model, weights_sha256
 from core.errors import InputError
 from core.progress import Progress, silent
-from core.project import file_sha256
 
 # What people wait for without looking for something else to do.
 PATIENCE_SECONDS = 120
@@ -38,6 +37,17 @@ def make_encoder(spec: str, device: str = "auto", progress: Progress = silent) -
     if spec == "minilm":
         return _sentence_encoder(find_minilm(), resolved)
     return _sentence_encoder(find_model(spec), resolved)
+
+
+def static_revision() -> str:
+    """Revision of the encoder `static`, which is neither loaded nor made for that.
+
+    Raises
+    ------
+    InputError
+        MiniLM, which it is distilled from, cannot be had or trusted.
+    """
+    return revision_of(_weights_sha256(find_minilm()))
 
 
 def choose_encoder(texts: Sequence[str], rows: int, device: str = "auto") -> Choice:
@@ -115,7 +125,7 @@ def _static(progress: Progress) -> StaticEncoder:
 
 
 def _weights_sha256(model: ModelFolder) -> str:
-    return file_sha256(model.weights[0])
+    return weights_sha256(model.weights[0])
 
 
 def _seconds_per_row(encoder: Encoder, texts: Sequence[str]) -> float:

@@ -44,6 +44,11 @@ def cached_model(source_sha256: str) -> Path:
     return cache_folder() / name
 
 
+def revision_of(source_sha256: str) -> str:
+    """Revision of the static model distilled from weights with this SHA-256."""
+    return f"{source_sha256[:16]}-{_RECIPE}"
+
+
 def is_whole(folder: Path) -> bool:
     """Tell whether the static model in `folder` is there as it was written."""
     try:
@@ -109,7 +114,7 @@ class StaticEncoder:
         model: Any = StaticModel
         self._model = model.from_pretrained(folder, max_length=None, force_download=False)
         self.dim = int(self._model.dim)
-        self.revision = f"{source_sha256[:16]}-{_RECIPE}"
+        self.revision = revision_of(source_sha256)
 
     def encode(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Encoded:
         """Encode texts in the given order; `done` is called with the number finished so far."""

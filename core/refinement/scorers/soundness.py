@@ -14,6 +14,7 @@ looks least like a copy, but less of what looks like one.
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -131,15 +132,16 @@ def _numbers(
     ngrams: Ngrams,
 ) -> Numbers:
     """The four numbers of rows, float64 of shape (rows, 4)."""
-    instructions, answers = encoder.encode(asked).vectors, encoder.encode(said).vectors
-    return np.column_stack(
-        [
-            np.einsum("ij,ij->i", instructions, answers, dtype=np.float64),
-            answers @ typical,
-            ngrams.familiarity(said) - ngrams.familiarity(asked),
-            ngrams.ending(said),
-        ]
-    )
+
+    def of_letters() -> list[Numbers]:
+        return [ngrams.familiarity(said) - ngrams.familiarity(asked), ngrams.ending(said)]
+
+    # Beside the encoder, which leaves Python's lock alone most of the time.
+    with ThreadPoolExecutor(1) as beside:
+        letters = beside.submit(of_letters)
+        instructions, answers = encoder.encode(asked).vectors, encoder.encode(said).vectors
+        own = np.einsum("ij,ij->i", instructions, answers, dtype=np.float64)
+        return np.column_stack([own, answers @ typical, *letters.result()])
 
 
 def spoiled(answers: list[str], generator: np.random.Generator) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.encoders import make_encoder
+from core.encoders import make_encoder, static_revision
 from core.feature_store import read_json
 from core.pool import Pool
 from core.progress import Progress
@@ -49,11 +49,12 @@ class PoolScorer:
 
     def all_rows(self, pool: Pool, *, progress: Progress) -> Numbers:
         """Return the scores of every row of the pool; errors as of `compute`."""
-        encoder = make_encoder("static", "auto", progress)
-        made_of = fingerprint(self.name, *self.key, pool.fingerprint, encoder.revision)
+        # By its revision alone: most rounds find the scores of the first one.
+        made_of = fingerprint(self.name, *self.key, pool.fingerprint, static_revision())
         stored = self._stored(self.folder / made_of, pool.rows)
         if stored is not None:
             return stored
+        encoder = make_encoder("static", "auto", progress)
         values = self.compute(pool, encoder, progress=progress)
         with atomic_folder(self.folder / made_of) as temporary:
             np.save(temporary / f"{self.name}.npy", values)
