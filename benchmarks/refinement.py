@@ -5,8 +5,11 @@
 For each seed three sources of the mixed pool are drawn and spoiled: the answers of one are shuffled
 among its rows, those of another are garbled (letters in random order within words), those of the
 third are cut short (a tenth of the words). What counts is the share of spoiled rows in the final
-subset of 5 %, all rounds together, the first one still blind. Prints a Markdown table of means over
-the seeds ± standard deviation, the share of each kind, and seconds.
+subset of 5 %, all rounds together. By default a refinement draws by the score within clusters from
+the first round on, and only its weights are blind then; "random within" is wholly blind then. The
+static draws with a temperature go by the very same quality: what the rounds add is the rest.
+Prints a Markdown table of means over the seeds ± standard deviation, the share of each kind, the
+effective number of clusters, the coverage of the rows that are not spoiled, and seconds.
 """
 
 import argparse
@@ -21,19 +24,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.clusters import cluster
-from core.features import embed
+from core.clusters import cluster, require_clusters
+from core.features import embed, load_features
 from core.ingest import init_pool
+from core.pool import Pool
+from core.progress import silent
 from core.project import Project
 from core.quality import HEURISTICS, PREFIX
 from core.refinement import loop
-from core.refinement.quality_file import write_quality
+from core.refinement.draw import Standing, draw_round
+from core.refinement.own_scores import SCORES, all_scores, as_quality
+from core.refinement.plan import OWN_TEMPERATURE
+from core.refinement.registry import DEFAULT_SCORER, Place
+from core.refinement.weights import Update, cluster_scores, update_weights
 from core.runs import load_run, select
 
 RATIO, CLUSTERS = 0.05, 256
 CHAT = ("sgd", "taskmaster4")  # of several turns: there is not one answer to spoil
 LARGE, WORDS = 1500, 8  # rows of a source that is spoiled, and words of its answers in the median
 KINDS = ("shuffled", "garbled", "cut")
+COVERED = 1000  # rows that are not spoiled, whose nearest chosen row is looked for
 
 
 def garbled(text: str, generator: np.random.Generator) -> str:
@@ -113,27 +123,66 @@ def static(project: Project, method: str, seed: int, **options: object) -> np.nd
     return load_run(project, report.run).rows
 
 
-def sound(project: Project) -> Path:
-    """The file with the soundness of every row."""
-    file = project.root.parent / "soundness.parquet"
-    if not file.exists():
-        write_quality(project, measure="soundness", out=file)
+def scores_of(project: Project) -> np.ndarray:
+    """The default score of every row; worked out once."""
+    pool, labels = Pool.open(project), require_clusters(project).labels
+    place = Place(labels, project.root / SCORES)
+    return all_scores(DEFAULT_SCORER, pool, place, progress=silent)
+
+
+def quality(project: Project) -> Path:
+    """A file with what a refinement draws by within a cluster."""
+    file, values = project.root.parent / "quality.parquet", as_quality(scores_of(project))
+    pq.write_table(pa.table({"row": np.arange(len(values)), "score": values}), file)
     return file
+
+
+def weighed_once(project: Project, seed: int) -> np.ndarray:
+    """One draw, by weights that the scores of all rows give: no round, and none is blind."""
+    scores, labels = scores_of(project), require_clusters(project).labels
+    sizes, none = np.bincount(labels), np.zeros(len(labels), bool)
+    weights = update_weights(
+        sizes / len(labels), cluster_scores(labels, scores, len(sizes)), Update()
+    )
+    drawn = draw_round(
+        Standing(labels, none, none, none),
+        weights,
+        int(RATIO * len(labels)),
+        within="kmq",
+        seed=seed,
+        quality=as_quality(scores),
+        temperature=OWN_TEMPERATURE,
+    )
+    return drawn.rows
+
+
+def spread(project: Project, rows: np.ndarray, good: np.ndarray) -> tuple[float, float]:
+    """Effective number of clusters, (Σn)²/Σn², and mean cosine of good rows to their nearest.
+
+    Parameters
+    ----------
+    good : rows that are not spoiled; some of them are looked at, always the same.
+    """
+    share = np.bincount(require_clusters(project).labels[rows]) / len(rows)
+    vectors = load_features(project).vectors
+    some = np.sort(np.random.default_rng(0).permutation(good)[:COVERED])
+    nearest = (vectors[some].astype(np.float32) @ vectors[rows].astype(np.float32).T).max(axis=1)
+    return float(1 / (share**2).sum()), float(nearest.mean())
 
 
 LENGTH = PREFIX + next(iter(HEURISTICS))
 WAYS: dict[str, Callable[[Project, int], np.ndarray]] = {
     "random": lambda project, seed: static(project, "random", seed),
     f"static kMQ, {LENGTH}": lambda project, seed: static(project, "kmq", seed, quality=LENGTH),
-    "static kMQ, soundness": lambda project, seed: static(
-        project, "kmq", seed, quality_file=sound(project)
+    f"static kMQ, soundness, T = {OWN_TEMPERATURE:g}": lambda project, seed: static(
+        project, "kmq", seed, quality_file=quality(project), temperature=OWN_TEMPERATURE
     ),
     "refined by soundness, 3 rounds": lambda project, seed: refined(project, 3, seed),
     "refined by soundness, 5 rounds": lambda project, seed: refined(project, 5, seed),
+    "… random within, 3 rounds": lambda project, seed: refined(project, 3, seed, within="random"),
+    "… random within, 5 rounds": lambda project, seed: refined(project, 5, seed, within="random"),
     "… ucb, 5 rounds": lambda project, seed: refined(project, 5, seed, update="ucb"),
-    "… kMQ within by soundness, 5 rounds": lambda project, seed: refined(
-        project, 5, seed, within="kmq", quality_file=sound(project)
-    ),
+    "one draw, clusters weighed by soundness": weighed_once,
     "refined by coherence, 3 rounds": lambda project, seed: refined(
         project, 3, seed, scorer="coherence"
     ),
@@ -161,17 +210,21 @@ def main() -> None:
             project = make_project(made, seed, Path(folder))
             for way, draw in WAYS.items():
                 started = time.perf_counter()
-                chosen = kinds[draw(project, seed)]
+                rows = draw(project, seed)
                 seconds[way] += time.perf_counter() - started
-                found[way].append(
-                    np.array([(chosen >= 0).mean(), *((chosen == k).mean() for k in range(3))])
-                )
+                chosen = kinds[rows]
+                shares = [(chosen >= 0).mean(), *((chosen == k).mean() for k in range(3))]
+                around = spread(project, rows, np.flatnonzero(kinds < 0))
+                found[way].append(np.array([*shares, *around]))
                 print(seed, way, found[way][-1].round(3), flush=True)
-    print(f"\n| {len(kinds):,} rows, {RATIO:.0%} chosen | spoiled | {' | '.join(KINDS)} | s |")
-    print("|---|---:|---:|---:|---:|---:|")
-    for way, shares in found.items():
-        mean, spread = np.mean(shares, axis=0), np.std(shares, axis=0)
-        cells = [f"{100 * m:.1f} ± {100 * s:.1f} %" for m, s in zip(mean, spread, strict=True)]
+    heads = ["spoiled", *KINDS, "effective clusters", "coverage", "s"]
+    print(f"\n| {len(kinds):,} rows, {RATIO:.0%} chosen | {' | '.join(heads)} |")
+    print(f"|---|{'---:|' * len(heads)}")
+    for way, values in found.items():
+        means, deviations = np.mean(values, axis=0), np.std(values, axis=0)
+        shares = zip(means[:4], deviations[:4], strict=True)
+        cells = [f"{100 * mean:.1f} ± {100 * deviation:.1f} %" for mean, deviation in shares]
+        cells += [f"{means[4]:.0f}", f"{means[5]:.3f}"]
         print(f"| {way} | {' | '.join(cells)} | {seconds[way] / len(options.seeds):.1f} |")
 
 

@@ -25,11 +25,12 @@ def start(
     ratio: RatioOption = None,
     budget: BudgetOption = None,
     within: Annotated[
-        str | None, typer.Option(metavar="HOW", help="random, closest or kmq, within a cluster.")
+        str | None,
+        typer.Option(metavar="HOW", help="auto, random, closest or kmq, within a cluster."),
     ] = None,
     quality: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="kmq: numbers, higher is better; or heuristic:NAME."),
+        typer.Option(metavar="COLUMN", help="kmq: numbers, or heuristic:NAME or score:NAME."),
     ] = None,
     quality_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="kmq: a table of row and score, instead.")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.clusters import require_clusters
 from core.decisions import load_decisions
 from core.errors import InputError, command
@@ -14,9 +16,11 @@ from core.quality import quality_of, read_scores
 from core.refinement.base import Scores, TrainReport
 from core.refinement.draw import living
 from core.refinement.names import refinement_names
-from core.refinement.plan import PARAMETERS, Plan
+from core.refinement.own_scores import PREFIX, scorer_of
+from core.refinement.plan import AUTO, OWN_TEMPERATURE, PARAMETERS, Plan
 from core.refinement.registry import (
     DEFAULT_SCORER,
+    OF_ALL_ROWS,
     default_trainer,
     find_scorer,
     find_trainer,
@@ -66,6 +70,7 @@ def start(
     trainer, scorer : names of `core.refinement.registry`, with their options; without a trainer,
         none is trained unless the scorer needs a model.
     quality, quality_file : for kMQ within clusters; see `core.runs.select`. They are read once.
+        `score:soundness` and `score:coherence` are the scores of these scorers.
     **parameters : see `core.refinement.plan.PARAMETERS`.
 
     Raises
@@ -97,6 +102,8 @@ def start(
         clusters, pool = require_clusters(project), Pool.open(project)
         size = resolve_budget(pool.rows, ratio, budget)
         _check_size(project, pool, size, settings["rounds"])
+        if settings["within"] == AUTO:
+            settings, quality = _automatic(settings, scorer, quality, quality_file)
         weighed = settings["within"] == "kmq"
         if weighed and quality and quality_file:
             raise InputError("Give quality or a file of scores, not both.", option="quality")
@@ -106,6 +113,13 @@ def start(
         if weighed and quality_file:
             kept = load_decisions(project, pool.rows).candidates
             found = read_scores(quality_file, pool.rows, kept)
+        elif weighed and scorer_of(quality):
+            if not settings["temperature"]:
+                raise InputError(
+                    f"Drawing by {quality} needs a temperature above 0, such as "
+                    f"{OWN_TEMPERATURE:g}.",
+                    option="temperature",
+                )
         elif weighed and quality:
             found = quality_of(pool, quality)
         plan = Plan(
@@ -124,7 +138,9 @@ def start(
         ground = ground_of(project, plan)
         training.make(plan.trainer_options, ground.place)
         scoring.make(plan.scorer_options, ground.place)
-        _try_out(plan, ground, found)
+        # A plan is made at once: the first round works the scores out, and any will do to try.
+        by_scores = weighed and scorer_of(quality) is not None
+        _try_out(plan, ground, np.zeros(pool.rows) if by_scores else found)
         check_run_name(project, name)
         return make_report(create_refinement(project, plan, found), ground)
 
@@ -250,3 +266,15 @@ def _try_out(plan: Plan, ground: Ground, quality: Numbers | None) -> None:
     weights = standing_weights(plan, standing, [], [], ground.k)
     candidates = standing.by_cluster(standing.candidates, ground.k)
     draw_now(plan, ground, standing, living(weights, candidates), 1, quality)
+
+
+def _automatic(
+    settings: dict[str, Any], scorer: str, quality: str | None, file: str | Path | None
+) -> tuple[dict[str, Any], str | None]:
+    """The settings with what "auto" comes to within a cluster, and the quality."""
+    if quality or file:
+        return settings | {"within": "kmq"}, quality
+    if scorer not in OF_ALL_ROWS:
+        return settings | {"within": "random"}, None
+    temperature = settings["temperature"] or OWN_TEMPERATURE
+    return settings | {"within": "kmq", "temperature": temperature}, PREFIX + scorer

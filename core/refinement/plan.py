@@ -9,6 +9,10 @@ from core.selection.base import Parameter
 from core.selection.parameters import QUOTAS, TEMPERATURE
 
 _DEFAULT = Update()
+AUTO = "auto"
+# Of kMQ by the scores themselves, in their standard deviations. On pools with spoiled sources lower
+# ones keep out little more, and leave more of a cluster to its best rows (benchmarks/README.md).
+OWN_TEMPERATURE = 0.5
 ROUNDS = Parameter(
     "rounds", "Rounds", "int", 3, 1, 99, "The budget is drawn in as many rounds, about alike."
 )
@@ -16,10 +20,11 @@ WITHIN_CLUSTER = Parameter(
     "within",
     "Within a cluster",
     "choice",
-    "random",
+    AUTO,
     help="random: all alike. closest: nearest to the middle of the rows not drawn yet. "
-    "kmq: in proportion to quality.",
-    choices=WITHIN,
+    "kmq: in proportion to quality. auto: kmq by the quality that is named, or by the scores "
+    "themselves where those of all rows are known (soundness, coherence); else random.",
+    choices=(AUTO, *WITHIN),
 )
 UPDATE = Parameter(
     "update",
@@ -91,8 +96,9 @@ class Plan:
     ----------
     budget, ratio : rows in all, and the share of the pool that they were asked for as, if so.
     rounds, within, quotas, temperature, update, eta, exploration, shrink, floor : see `PARAMETERS`;
-        the quotas are those of the first weights.
-    quality : column or heuristic of kMQ; None with a file of scores and where it is not used.
+        the quotas are those of the first weights, and what "auto" came to stands in its place.
+    quality : column, heuristic or scores (`core.refinement.own_scores`) of kMQ; None with a file
+        of scores and where it is not used.
     quality_file : path and SHA-256 of such a file, else None.
     trainer, trainer_options, scorer, scorer_options : see `core.refinement.registry`.
     pool, features, clusters : fingerprints of what it was started on, and stays on.

@@ -18,14 +18,14 @@ from core.progress import Progress, silent
 from core.project import Project, atomic_file
 from core.refinement.model_quality import MEASURES
 from core.refinement.models import opened
+from core.refinement.own_scores import all_scores
 from core.refinement.parameters import DEVICE, MAX_TOKENS
-from core.refinement.registry import find_scorer
-from core.refinement.scorers.whole_pool import PoolScorer
+from core.refinement.registry import OF_ALL_ROWS
 from core.refinement.steps import Ground
 from core.selection.base import resolve_options
 from core.values import encode_ranges
 
-WITHOUT_MODEL = ("soundness", "coherence")  # scorers of the same names
+WITHOUT_MODEL = OF_ALL_ROWS
 _BLOCK = 2048  # rows in memory together
 _TOKENS = replace(MAX_TOKENS, default=2048)
 
@@ -137,9 +137,7 @@ def _without_model(
     project: Project, pool: Pool, measure: str, progress: Progress
 ) -> NDArray[np.float64]:
     ground = Ground(project, pool, require_clusters(project))
-    scorer = find_scorer(measure).make({}, ground.place)
-    assert isinstance(scorer, PoolScorer)
-    return scorer.all_rows(pool, progress=progress)
+    return all_scores(measure, pool, ground.place, progress=progress)
 
 
 def _place(out: str | Path, overwrite: bool) -> Path:

@@ -314,6 +314,7 @@ SCORERS: dict[str, Kind[Scorer]] = {
     kind.id: kind for kind in (_SOUNDNESS, _COHERENCE, _PERPLEXITY, _REWARD, _JUDGE, _IMPORT)
 }
 DEFAULT_SCORER = "soundness"
+OF_ALL_ROWS = ("soundness", "coherence")  # scorers that know every row's score without a round
 
 
 def default_trainer(scorer: str) -> str:

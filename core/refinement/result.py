@@ -21,7 +21,9 @@ from core.quality import quality_of, read_scores
 from core.recipe import make_recipe
 from core.refinement import METHOD
 from core.refinement.draw import Draw, Standing, draw_round
+from core.refinement.own_scores import SCORES, all_scores, as_quality, scorer_of
 from core.refinement.plan import Plan
+from core.refinement.registry import Place
 from core.refinement.round_store import Round
 from core.refinement.rounds_recipe import read_weights, write_weights
 from core.runs import RunReport, count_sources, put_run, rows_sha256
@@ -107,7 +109,10 @@ def redraw(
     labels = require_clusters(project).labels
     within, temperature = (wanted["parameters"][key] for key in ("within", "temperature"))
     features = load_features(project).vectors if within == "closest" else None
-    quality = _quality(pool, wanted, quality_file) if within == "kmq" else None
+    quality = None
+    if within == "kmq":
+        place = Place(labels, project.root / SCORES)
+        quality = _quality(pool, wanted, quality_file, place, progress)
     parts: list[Part] = []
     numbers = []
     made = recipe["refinement"]["rounds"]
@@ -168,9 +173,14 @@ def decisions_of(standing: Standing) -> Decisions:
     return Decisions(standing.dropped, standing.pinned, none, (), None, None)
 
 
-def _quality(pool: Pool, wanted: dict[str, Any], file: str | None) -> NDArray[np.float64]:
+def _quality(
+    pool: Pool, wanted: dict[str, Any], file: str | None, place: Place, progress: Progress
+) -> NDArray[np.float64]:
     if file:
         return read_scores(file, pool.rows, np.empty(0, np.int64))
+    scorer = scorer_of(wanted["quality"])
+    if scorer is not None:
+        return as_quality(all_scores(scorer, pool, place, progress=progress))
     return quality_of(pool, str(wanted["quality"]))
 
 

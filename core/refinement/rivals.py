@@ -15,11 +15,12 @@ from core.progress import Progress, silent
 from core.project import Project
 from core.quality import quality_of
 from core.refinement.draw import Standing
+from core.refinement.own_scores import scorer_of
 from core.refinement.plan import Plan
 from core.refinement.registry import find_scorer
 from core.refinement.result import decisions_of, part_of, standing_of, subset_mask
 from core.refinement.scorers.whole_pool import PoolScorer
-from core.refinement.steps import Ground, ground_of
+from core.refinement.steps import Ground, ground_of, quality_now
 from core.refinement.store import Refinement, open_refinement
 from core.selection import Problem, solve
 
@@ -54,7 +55,8 @@ def static_labels(plan: Plan) -> tuple[str, ...]:
 def kmq_quality(pool: Pool, plan: Plan) -> str:
     """The quality that the static kMQ goes by, for people."""
     if plan.within == "kmq":
-        return plan.quality or "the file of scores"
+        scorer = scorer_of(plan.quality)
+        return (scorer or plan.quality) or "the file of scores"
     column = pool.quality_column()
     if column is None:
         return _STAND_IN
@@ -153,7 +155,7 @@ def _draw(
     progress: Progress,
 ) -> NDArray[np.int64]:
     plan, pool = refinement.plan, ground.pool
-    quality = refinement.quality
+    quality = quality_now(refinement, ground, progress=progress) if plan.within == "kmq" else None
     options: dict[str, Any] = {"quotas": plan.quotas}
     if rival is _KMQ:
         quality = quality_of(pool, kmq_quality(pool, plan)) if quality is None else quality

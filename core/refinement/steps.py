@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +18,18 @@ from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress
 from core.project import Project
-from core.records import Record
 from core.refinement import METHOD
 from core.refinement.base import RoundWork, Scores, TrainReport, WaitingError
 from core.refinement.draw import Draw, Standing, draw_round, living, seed_of
+from core.refinement.own_scores import (
+    SCORES,
+    all_scores,
+    as_quality,
+    draws_by_own_scores,
+    scorer_of,
+)
 from core.refinement.plan import Plan
+from core.refinement.pool_records import PoolRecords
 from core.refinement.registry import Place, find_scorer, find_trainer
 from core.refinement.result import part_of, ranges, standing_of, store_result
 from core.refinement.round_store import DrawNotes, Hand, Round
@@ -37,8 +42,6 @@ from core.refinement.weights import (
 )
 from core.runs import Run, delete_run, list_runs
 from core.values import decode_ranges, encode_ranges
-
-_SCORES = "scores"  # folder of a project, for what is worked out once for all refinements
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Ground:
     @property
     def place(self) -> Place:
         """What trainers and scorers are told of it."""
-        return Place(self.labels, self.project.root / _SCORES)
+        return Place(self.labels, self.project.root / SCORES)
 
     @property
     def k(self) -> int:
@@ -130,15 +133,15 @@ def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
             f"All {plan.rounds} rounds of {plan.name} are finished; roll back or branch to go on "
             "from an earlier one."
         )
-    pending = refinement.pending
-    if pending is None:
-        progress(0, 0, f"round {number}: drawing rows")
-        pending = draw(refinement, ground, rounds)
-    work = _work(ground, plan, pending, rounds)
 
     def told(done: int, total: int, what: str) -> None:
         progress(done, total, f"round {number}: {what}")
 
+    pending = refinement.pending
+    if pending is None:
+        told(0, 0, "drawing rows")
+        pending = draw(refinement, ground, rounds, progress=told)
+    work = _work(ground, plan, pending, rounds)
     try:
         if pending.report is None:
             told(0, 0, "training")
@@ -154,7 +157,8 @@ def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
     told(0, 0, "weighing clusters")
     scores = pending.scores
     assert scores is not None
-    pending.keep_update(updated(plan, pending, rounds, scores))
+    known = _known(ground, plan, pending, rounds, scores, told)
+    pending.keep_update(updated(plan, pending, rounds, scores, known))
     told(0, 0, "storing the run")
     # Before the round is finished: what is finished always has its run.
     store_result(ground.project, plan, ground.labels, [*rounds, pending], started=started)
@@ -162,7 +166,9 @@ def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
     refinement.finish(pending)
 
 
-def draw(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Round:
+def draw(
+    refinement: Refinement, ground: Ground, rounds: Sequence[Round], *, progress: Progress
+) -> Round:
     """Draw the rows of the next round, and keep the draw; errors as of `Standing.size`."""
     number = len(rounds) + 1
     decisions = load_decisions(ground.project, ground.pool.rows)
@@ -173,7 +179,8 @@ def draw(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Rou
     seed = seed_of(refinement.plan.seed, number)
     candidates = standing.by_cluster(standing.candidates, ground.k)
     drawn_with = living(weights, candidates)
-    made = draw_now(refinement.plan, ground, standing, drawn_with, number, refinement.quality)
+    quality = quality_now(refinement, ground, progress=progress)
+    made = draw_now(refinement.plan, ground, standing, drawn_with, number, quality)
     quotas = standing.by_cluster(made.rows, ground.k)
     beyond = int(quotas[weights == 0].sum())
     said = made.notes
@@ -200,6 +207,14 @@ def draw(refinement: Refinement, ground: Ground, rounds: Sequence[Round]) -> Rou
         "quota": quotas,
     }
     return refinement.begin(notes, made, ground.labels, clusters)
+
+
+def quality_now(refinement: Refinement, ground: Ground, *, progress: Progress) -> Numbers | None:
+    """Quality of each pool row for kMQ: that of the start, or the scores of all rows."""
+    scorer = scorer_of(refinement.plan.quality)
+    if scorer is None:
+        return refinement.quality
+    return as_quality(all_scores(scorer, ground.pool, ground.place, progress=progress))
 
 
 def draw_now(
@@ -257,9 +272,17 @@ def by_hand(weights: Numbers, hand: Sequence[Hand]) -> Numbers:
 
 
 def updated(
-    plan: Plan, pending: Round, rounds: Sequence[Round], scores: Scores
+    plan: Plan,
+    pending: Round,
+    rounds: Sequence[Round],
+    scores: Scores,
+    known: ClusterScores | None = None,
 ) -> dict[str, NDArray]:
     """What the scores of a round make of the clusters and their weights, by column.
+
+    Parameters
+    ----------
+    known : scores of the clusters that count in place of those of the rows drawn.
 
     Raises
     ------
@@ -268,14 +291,14 @@ def updated(
     """
     table = pending.clusters
     k = table.num_rows
-    found = cluster_scores(pending.labels, scores.values, k)
+    found = cluster_scores(pending.labels, scores.values, k) if known is None else known
     left = table["candidates"].to_numpy() - table["quota"].to_numpy()
     weights = update_weights(
         table["standing"].to_numpy(),
         found,
         plan.rule,
         alive=left > 0,
-        so_far=_so_far(pending, rounds, scores, k),
+        so_far=_so_far(pending, rounds, scores, k) if known is None else known,
     )
     return {
         "count": found.count,
@@ -284,6 +307,31 @@ def updated(
         "score": found.shrunk(plan.shrink),
         "weight": weights,
     }
+
+
+def _known(
+    ground: Ground,
+    plan: Plan,
+    pending: Round,
+    rounds: Sequence[Round],
+    scores: Scores,
+    progress: Progress,
+) -> ClusterScores | None:
+    """Scores of the clusters over all rows that can still be drawn, where these are known.
+
+    A draw that prefers what scores high says little of its clusters: the rows that were left
+    behind are missing from their means. None where rows are not drawn by their scores, and where
+    somebody brought others.
+    """
+    if not draws_by_own_scores(plan) or not len(pending.rows):
+        return None
+    values = all_scores(plan.scorer, ground.pool, ground.place, progress=progress)
+    if not np.array_equal(values[pending.rows], scores.values, equal_nan=True):
+        return None
+    drawn = pending.drawn
+    parts = [part_of(one) for one in (*rounds, pending)]
+    left = standing_of(parts, ground.labels, drawn.dropped, drawn.pinned).candidates
+    return cluster_scores(ground.labels[left], values[left], ground.k)
 
 
 def _so_far(pending: Round, rounds: Sequence[Round], scores: Scores, k: int) -> ClusterScores:
@@ -303,7 +351,7 @@ def _work(ground: Ground, plan: Plan, pending: Round, rounds: Sequence[Round]) -
         pending.number,
         ground.pool,
         pending.rows,
-        _Records(ground.pool, pending.rows),
+        PoolRecords(ground.pool, pending.rows),
         pending.labels,
         pending.work,
         next((model for model in models if model is not None), None),
@@ -332,29 +380,3 @@ def _score(plan: Plan, place: Place, work: RoundWork, pending: Round, progress: 
     if len(wrong):
         raise InputError(f"The scorer gave row {work.rows[wrong[0]]} an infinite score.")
     return scores
-
-
-class _Records(Sequence[Record]):
-    """Rows in canonical form, read when the first is asked for: not every trainer looks."""
-
-    def __init__(self, pool: Pool, rows: NDArray[np.int64]) -> None:
-        self._pool, self._rows = pool, rows
-
-    @cached_property
-    def _read(self) -> list[Record]:
-        return list(self._pool.records(self._rows))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self._read)
-
-    @overload
-    def __getitem__(self, at: int) -> Record: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> list[Record]: ...
-
-    def __getitem__(self, at: int | slice) -> Record | list[Record]:
-        return self._read[at]
