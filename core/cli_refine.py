@@ -334,8 +334,11 @@ def _told(project: str, report: dict[str, Any]) -> str:
     lines += [_round(one) for one in report["done"]]
     weights = enumerate(report["weights"])
     heaviest = sorted(weights, key=lambda one: -one[1])[:_SHOWN]
-    shown = ", ".join(f"{number} ({weight:.1%})" for number, weight in heaviest)
-    lines.append(f"Clusters with the most weight: {shown}.")
+    shown = [
+        {"cluster": number, "weight": f"{weight:.1%}", "title": report["titles"][number]}
+        for number, weight in heaviest
+    ]
+    lines += ["Clusters with the most weight:", *(f"  {line}" for line in aligned(shown))]
     if report["state"] == "finished":
         lines.append(f"Finished; {command('export', project, name, '--help')} writes the rows.")
     elif report["state"] == "waiting":

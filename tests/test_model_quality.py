@@ -8,7 +8,7 @@ import pytest
 import torch
 import typer
 from pools import build
-from refining import make_work, question_rows, save_tiny_causal, silent
+from refining import diverge, make_work, question_rows, save_tiny_causal, silent
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import cli
@@ -43,10 +43,16 @@ def by_hand(tiny):
     return tokenizer, log_probabilities
 
 
+def _scored(measure, model, records, max_tokens):
+    rows = np.arange(len(records))
+    score = MEASURES[measure]
+    return score(load_model(model, "cpu"), records, max_tokens, rows=rows, progress=silent)
+
+
 def test_difficulty_is_the_ratio_of_two_losses(tmp_path, tiny, by_hand):
     tokenizer, log_probabilities = by_hand
     work = make_work(tmp_path, chosen=[0, 1, 30, 47])
-    found = MEASURES["ifd"](load_model(tiny, "cpu"), work.records, 256, progress=silent)
+    found = _scored("ifd", tiny, work.records, 256)
     for record, value in zip(work.records, found, strict=True):
         answer = tokenizer(record.answer)["input_ids"] + [2]
         prompt = [1, *tokenizer(f"User:\n{record.prompt}\n\nAssistant:\n")["input_ids"]]
@@ -81,21 +87,18 @@ def test_marks_are_expected_over_six_tokens(tmp_path, tiny, by_hand, measure, en
     last = log_probabilities(tokenizer(text)["input_ids"])[-1]
     shares = torch.softmax(last[[tokenizer(str(k))["input_ids"][-1] for k in range(1, 7)]], 0)
     expected = sum(k * float(share) for k, share in enumerate(shares, 1))
-    found = MEASURES[measure](load_model(tiny, "cpu"), work.records, 400, progress=silent)
+    found = _scored(measure, tiny, work.records, 400)
     assert found[1] == pytest.approx(expected, abs=1e-5)
     assert ((found >= 1) & (found <= 6)).all()
 
 
 def test_rows_without_what_is_scored_and_long_ones(tmp_path, tiny):
     work = make_work(tmp_path, [{"instruction": "w " * 900, "output": "a " * 900}, {"text": "t"}])
-    model = load_model(tiny, "cpu")
-    for measure in MEASURES.values():
-        found = measure(model, work.records, 200, progress=silent)
+    for measure in MEASURES:
+        found = _scored(measure, tiny, work.records, 200)
         assert np.isfinite(found).tolist() == [True, False]
     question = replace(work.records[0], turns=work.records[0].turns[:1])
-    found = [
-        bool(np.isfinite(m(model, [question], 200, progress=silent))) for m in MEASURES.values()
-    ]
+    found = [bool(np.isfinite(_scored(measure, tiny, [question], 200))) for measure in MEASURES]
     assert found == [False, True, False]
 
 
@@ -114,7 +117,7 @@ def test_the_file_is_one_that_quality_reads(project, tmp_path, tiny, winnow, win
     )  # fmt: skip
     scores = read_scores(path, 240, np.arange(3))
     records = list(Pool.open(project).records(np.arange(3)))
-    expected = MEASURES["ifd"](load_model(tiny, "cpu"), records, 2048, progress=silent)
+    expected = _scored("ifd", tiny, records, 2048)
     np.testing.assert_allclose(scores[:3], expected, rtol=1e-6)
     assert np.isnan(scores[3:]).all() and max(told) == (3, 3)
     assert (report.rows, report.scored, report.unscored) == (3, 3, "")
@@ -153,6 +156,16 @@ def test_scores_that_need_no_model_are_those_of_the_scorers(project, tmp_path, w
         np.testing.assert_array_equal(found[scored], expected[scored])
     with pytest.raises(InputError, match="ifd needs a model"):
         write_quality(project, measure="ifd", out=tmp_path / "s.parquet")
+
+
+@pytest.mark.parametrize("measure", list(MEASURES))
+def test_a_model_that_diverged_is_refused(project, tmp_path, measure):
+    broken = diverge(save_tiny_causal(tmp_path / "broken"))
+    decide(project, 240, "drop", np.arange(5), "test")
+    decide(project, 240, "drop", np.arange(9, 240), "test")
+    with pytest.raises(InputError, match=r"no number for row 5 \(4 of 4 rows\); its weights"):
+        write_quality(project, measure=measure, model=str(broken), out=tmp_path / "s.parquet")
+    assert not (tmp_path / "s.parquet").exists()
 
 
 def test_rows_without_an_answer_are_named(tmp_path, tiny, winnow):

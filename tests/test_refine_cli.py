@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from core import cli
+from core.clusters import require_clusters
 from core.pool import Pool
 from core.project import Project
 
@@ -73,6 +74,12 @@ def test_a_person_reads_what_comes_next(winnow, mapped_root):
     assert "r: 0 of 3 rounds, 0 rows of 24." in said and "refine step" in said
     said = winnow("refine", "run", mapped_root, "--name", "r", check=0).stdout
     assert "rows.jsonl with `refine score`" in said
+    lines = winnow("refine", "status", mapped_root, "--name", "r", check=0).stdout.splitlines()
+    at = lines.index("Clusters with the most weight:") + 1
+    assert lines[at].split() == ["cluster", "weight", "title"]
+    titles = require_clusters(Project.open(mapped_root)).titles
+    named = [line.split(maxsplit=2) for line in lines[at + 1 : at + 5]]
+    assert {(int(number), title) for number, _, title in named} == {*enumerate(titles)}
     assert "waiting" in winnow("refine", "list", mapped_root, check=0).stdout
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import InputError
 from core.refinement.parameters import Text
-from core.refinement.registry import SCORERS, TRAINERS, find_scorer, find_trainer
+from core.refinement.registry import PRIVATE, SCORERS, TRAINERS, find_scorer, find_trainer
 
 KINDS = [*TRAINERS.values(), *SCORERS.values()]
 
@@ -46,6 +46,10 @@ def test_texts_are_trimmed_and_have_defaults():
     assert Text("name", "Name").check(" a b ") == "a b"
     assert Text("name", "Name", "d").check(None) == "d"
     assert Text("name", "Name", "").check(" ") == ""
+
+
+def test_what_reaches_beyond_the_project_is_its_owners_alone():
+    assert sorted(PRIVATE) == ["command", "judge", "lora", "reward"]
 
 
 def test_listing_them_loads_no_heavy_package():

@@ -109,6 +109,22 @@ def test_what_a_failed_try_wrote_is_not_the_next_ones(work):
     assert (work.folder / "out" / "checkpoint").read_text() == "step 7"  # to go on from
 
 
+def test_a_model_that_a_failed_try_wrote_is_not_the_next_ones(work, tmp_path):
+    tiny = save_tiny_causal(tmp_path / "tiny")
+    copy = f"import shutil, os; shutil.copytree({str(tiny)!r}, os.environ['WINNOW_OUT'], "
+    copy += "dirs_exist_ok=True); "
+    out = work.folder / "out"
+    with pytest.raises(InputError, match="exit code 1"):
+        make(python(copy + "raise SystemExit(1)")).train(work, progress=silent)
+    (out / "checkpoint-5").mkdir()
+    (out / "checkpoint-5" / "model.safetensors").write_bytes(b"1")
+    (out / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="ended well but left nothing"):
+        make("true").train(work, progress=silent)
+    assert (out / "checkpoint-5" / "model.safetensors").read_bytes() == b"1"  # to go on from
+    assert make(python(copy)).train(work, progress=silent).model == out.absolute()
+
+
 def test_a_text_may_hold_what_ends_a_line_elsewhere(work):
     said = "a\u2028b\u2029c\x85d\x0be\x0cf\x1c"
     left(work, json.dumps({"row": 3, "generation": said}, ensure_ascii=False))

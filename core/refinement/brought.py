@@ -7,6 +7,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.refinement.base import RoundWork
+from core.refinement.models import ADAPTER, CONFIG
 from core.refinement.row_values import generation, json_lines, score, shown
 
 OUT = "out"  # of a round's folder: where its command writes
@@ -48,10 +49,14 @@ def left_by_command(work: RoundWork) -> Brought:
 
 
 def forget_left(work: RoundWork) -> None:
-    """Remove what an earlier try of the round's command left to be read here."""
-    for name in (_GENERATIONS, _SCORES):
-        path = work.folder / OUT / name
-        if path.is_file():
+    """Remove what an earlier try of the round's command left to be read here, or as its model.
+
+    Folders stay, such as checkpoints, for a command that goes on where it was.
+    """
+    out = work.folder / OUT
+    named = (out / name for name in (_GENERATIONS, _SCORES, CONFIG, ADAPTER))
+    for path in (*named, *out.glob("*.safetensors")):
+        if path.is_file() or path.is_symlink():
             path.unlink()
 
 

@@ -10,7 +10,7 @@ from core.encoders.base import by_tokens
 from core.progress import Progress
 from core.records import Record
 from core.refinement.chat import Example, encode
-from core.refinement.likelihood import answer_losses, batch_tokens
+from core.refinement.likelihood import answer_losses, batch_tokens, check_finite
 from core.refinement.models import Model
 
 Measure = Callable[..., NDArray[np.float64]]
@@ -28,7 +28,12 @@ _MARKS = tuple("123456")
 
 
 def difficulty(
-    model: Model, records: Sequence[Record], max_tokens: int, *, progress: Progress
+    model: Model,
+    records: Sequence[Record],
+    max_tokens: int,
+    *,
+    rows: NDArray[np.int64],
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Instruction-following difficulty (IFD, arXiv 2308.12032).
 
@@ -36,9 +41,18 @@ def difficulty(
     Above 1 it misleads; the paper leaves such rows out, and they get 0 here. The answer's first
     token, which nothing but the instruction or the beginning of text precedes, counts in neither.
 
+    Parameters
+    ----------
+    rows : int64 ndarray of shape (records,); their numbers in the pool.
+
     Returns
     -------
     float64 ndarray of shape (records,), in [0, 1]; not a number where there is no answer.
+
+    Raises
+    ------
+    InputError
+        The model gives no number where there is an answer: it diverged, or is damaged.
     """
     given, alone = [], []
     bos = model.tokenizer.bos_token_id
@@ -47,17 +61,23 @@ def difficulty(
         usable = rest if example.prompt else []
         given.append(Example(example.prompt + first, usable))
         alone.append(Example(([] if bos is None else [bos]) + first, usable))
+    helped, unhelped = (answer_losses(model, one, progress=progress) for one in (given, alone))
+    for losses in (helped, unhelped):
+        check_finite(losses, [bool(example.answer) for example in given], rows)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = answer_losses(model, given, progress=progress) / answer_losses(
-            model, alone, progress=progress
-        )
+        found = helped / unhelped
     found[[record.format == "text" for record in records]] = np.nan
     found[found > 1] = 0.0
     return found
 
 
 def complexity(
-    model: Model, records: Sequence[Record], max_tokens: int, *, progress: Progress
+    model: Model,
+    records: Sequence[Record],
+    max_tokens: int,
+    *,
+    rows: NDArray[np.int64],
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Complexity of the prompts by DEITA's scorer (arXiv 2312.15685).
 
@@ -66,15 +86,25 @@ def complexity(
     Returns
     -------
     float64 ndarray of shape (records,), in [1, 6]; not a number where there is no prompt.
+
+    Raises
+    ------
+    InputError
+        As `difficulty`.
     """
-    return _marks(model, records, _COMPLEXITY, max_tokens, progress)
+    return _marks(model, records, _COMPLEXITY, max_tokens, rows, progress)
 
 
 def answer_quality(
-    model: Model, records: Sequence[Record], max_tokens: int, *, progress: Progress
+    model: Model,
+    records: Sequence[Record],
+    max_tokens: int,
+    *,
+    rows: NDArray[np.int64],
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Quality of the answers by DEITA's scorer, as `complexity`; in [1, 6]."""
-    return _marks(model, records, _QUALITY, max_tokens, progress)
+    return _marks(model, records, _QUALITY, max_tokens, rows, progress)
 
 
 MEASURES: dict[str, Measure] = {
@@ -85,7 +115,12 @@ MEASURES: dict[str, Measure] = {
 
 
 def _marks(
-    model: Model, records: Sequence[Record], template: str, max_tokens: int, progress: Progress
+    model: Model,
+    records: Sequence[Record],
+    template: str,
+    max_tokens: int,
+    of_pool: NDArray[np.int64],
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Expected mark of each record; texts that are too long lose their end."""
     import torch
@@ -113,6 +148,7 @@ def _marks(
             found[[places[i] for i in batch]] = expected.numpy()
             done += len(batch)
             progress(done, len(places), "asking for marks")
+    check_finite(found, np.isin(np.arange(len(records)), places), of_pool)
     return found
 
 

@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.paths import user_path
 from core.project import atomic_folder
 
-ADAPTER = "adapter_config.json"
+CONFIG, ADAPTER = "config.json", "adapter_config.json"  # of a full model, of an adapter
 # What loading needs beside the weights, for a first batch.
 _HEADROOM = 1.2
 
@@ -169,7 +169,7 @@ def load_full(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     quiet()
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise InputError(
             f"{folder} has no config.json, so it holds no model; give another.", option="model"
         )
@@ -220,7 +220,7 @@ def save_model(model: Model, folder: Path) -> None:
 
 def is_model(folder: Path) -> bool:
     """Tell whether a folder holds a full model or an adapter."""
-    return (folder / "config.json").is_file() or (folder / ADAPTER).is_file()
+    return (folder / CONFIG).is_file() or (folder / ADAPTER).is_file()
 
 
 def base_of(adapter: Path) -> str:

@@ -77,8 +77,8 @@ def write_quality(
     ------
     InputError
         No such measure or model, one is missing or given where none is used, it does not fit the
-        memory, an option is out of range, the place cannot be used, there are no clusters, or no
-        row is kept or has what is scored.
+        memory or gives no numbers, an option is out of range, the place cannot be used, there are
+        no clusters, or no row is kept or has what is scored.
     """
     started = time.perf_counter()
     _check(measure, model)
@@ -167,6 +167,6 @@ def _measured(
                 progress(start + done, len(rows), what)
 
             values[start : start + len(part)] = MEASURES[measure](
-                loaded, list(pool.records(part)), max_tokens, progress=tell
+                loaded, list(pool.records(part)), max_tokens, rows=part, progress=tell
             )
     return values

@@ -71,6 +71,12 @@ class Kind(Generic[Made]):
     make: Callable[[Options, Place], Made]
     source: str
 
+    @property
+    def reaches_beyond(self) -> bool:
+        """Whether a person names a command, a model or an address, which no project holds."""
+        texts = (one for one in self.parameters if isinstance(one, Text))
+        return any(text.kind in ("command", "model", "url") for text in texts)
+
     def resolve(self, given: Options) -> dict[str, Any]:
         """Check the given options and complete them with the defaults.
 
@@ -314,6 +320,11 @@ SCORERS: dict[str, Kind[Scorer]] = {
     kind.id: kind for kind in (_SOUNDNESS, _COHERENCE, _PERPLEXITY, _REWARD, _JUDGE, _IMPORT)
 }
 DEFAULT_SCORER = "soundness"
+# Where others can open the server these are its owner's alone: they run commands, send what the
+# server knows, or load a model from any of its folders or from the hub.
+PRIVATE = frozenset(
+    kind.id for kind in (*TRAINERS.values(), *SCORERS.values()) if kind.reaches_beyond
+)
 OF_ALL_ROWS = ("soundness", "coherence")  # scorers that know every row's score without a round
 
 

@@ -49,7 +49,9 @@ class RefineReport:
     rows_sha256 : of these; see `core.runs.rows_sha256`.
     weights : of each cluster as the next round will find it (or the round at work found it); the
         sum is 1.
-    scores : mean score of each cluster in the last finished round; None where none was scored.
+    scores : mean score of each cluster in the last finished round, of the rows that it brought or,
+        where rows are drawn by their scores, of all that were left; None where none was scored.
+    titles : of the clusters, as they are now.
     waiting, file : what is waited for, and the file to work from; "" where there is none.
     done : the finished rounds.
     """
@@ -66,6 +68,7 @@ class RefineReport:
     waiting: str
     file: str
     done: tuple[RoundLine, ...]
+    titles: tuple[str, ...]
 
 
 def make_report(refinement: Refinement, ground: Ground) -> RefineReport:
@@ -94,6 +97,7 @@ def make_report(refinement: Refinement, ground: Ground) -> RefineReport:
         str(waiting or ""),
         str((waiting.file if waiting else None) or ""),
         tuple(_line(one) for one in rounds),
+        tuple(ground.clusters.titles),
     )
 
 

@@ -45,7 +45,7 @@ class Command:
         out = (work.folder / OUT).absolute()
         _end_earlier(work.folder)
         out.mkdir(parents=True, exist_ok=True)
-        forget_left(work)  # all else in it stays, for a command that goes on where it was
+        forget_left(work)
         data = (work.folder / DATA).absolute()
         write_round(work, data)
         self._run(work, data, out, progress)
