@@ -322,9 +322,9 @@ SCORERS: dict[str, Kind[Scorer]] = {
 DEFAULT_SCORER = "soundness"
 # Where others can open the server these are its owner's alone: they run commands, send what the
 # server knows, or load a model from any of its folders or from the hub.
-PRIVATE = frozenset(
-    kind.id for kind in (*TRAINERS.values(), *SCORERS.values()) if kind.reaches_beyond
-)
+_TRAINERS_BEYOND = {kind.id for kind in TRAINERS.values() if kind.reaches_beyond}
+_SCORERS_BEYOND = {kind.id for kind in SCORERS.values() if kind.reaches_beyond}
+PRIVATE = frozenset(_TRAINERS_BEYOND | _SCORERS_BEYOND)
 OF_ALL_ROWS = ("soundness", "coherence")  # scorers that know every row's score without a round
 
 
