@@ -162,3 +162,20 @@ def test_scores_that_somebody_brings_count(project, tmp_path):
     first = open_refinement(project, "r").rounds()[0]
     means = [(rows[labels == number] % 5).mean() for number in range(4)]
     np.testing.assert_allclose(first.update["mean"].to_numpy(), means)
+
+
+@pytest.mark.parametrize("stage", ["updated", "store_result"])
+def test_a_round_that_is_killed_ends_as_if_it_had_not_been(project, monkeypatch, stage):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    for name in ("whole", "killed"):
+        loop.start(project, name=name, budget=60, rounds=2)
+    loop.run(project, "whole")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(f"core.refinement.steps.{stage}", killed)
+        loop.step(project, "killed")
+    assert loop.status(project, "killed").state == "unfinished"
+    loop.run(project, "killed")
+    whole, again = (loop.status(project, name) for name in ("whole", "killed"))
+    assert (again.rows_sha256, again.weights) == (whole.rows_sha256, whole.weights)
