@@ -15,7 +15,10 @@ import typer
 from typer._click.exceptions import ClickException  # typer's own copy; it exports no base
 
 from core.errors import CancelledError, InputError, WinnowError
-from core.told import abridged
+from core.told import (
+    abridged,
+    counted,  # noqa: F401  (for the commands)
+)
 
 LIST_ROWS = 20  # of a long list, when a person reads it
 _TERMINAL_SECONDS = 0.2
@@ -181,11 +184,6 @@ def pairs(values: dict[str, Any]) -> list[str]:
     width = max(map(len, shown), default=0)
     below = "\n" + " " * (width + 2)
     return [f"{key:<{width}}  {text.replace(chr(10), below)}" for key, text in shown.items()]
-
-
-def counted(rows: int) -> str:
-    """A number of rows, for a sentence."""
-    return f"{rows:,} row{'s' * (rows != 1)}"
 
 
 def aligned(rows: list[dict[str, Any]]) -> list[str]:

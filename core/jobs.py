@@ -20,6 +20,7 @@ from typing import Any
 import filelock
 
 from core.errors import BusyError, InputError
+from core.progress import PARTS
 from core.project import Project, write_json
 
 WORKER_COMMAND = [sys.executable, "-m", "core.worker"]
@@ -48,13 +49,14 @@ class JobState:
     """Where a job is.
 
     `status` is one of starting, running, done, failed, cancelled, died; `done` of `total` units
-    are those of the current part of the step, and `share` is that of the whole step; `since` is
-    when the part began to make progress, with `done_before` units done by then (both give the
-    rate).
+    are those of the current part of the step, and `share` is that of the whole step; `part` is
+    its place in `core.progress.PARTS`; `since` is when the part began to make progress, with
+    `done_before` units done by then (both give the rate).
     """
 
     status: str = "starting"
     step: int = 0
+    part: int = 0
     what: str = "starting"
     done: int = 0
     total: int = 0
@@ -84,6 +86,11 @@ class Job:
         return self.state.status in ("starting", "running")
 
     @property
+    def writes(self) -> bool:
+        """Whether a step of it writes what others read; see `Step.writes`."""
+        return any(step.writes for step in self.steps)
+
+    @property
     def fraction(self) -> float:
         """Share of the whole job that is done, each step counted alike."""
         if self.state.status == "done":
@@ -91,15 +98,21 @@ class Job:
         return min(1.0, (self.state.step + self.state.share) / max(1, len(self.steps)))
 
     @property
+    def part(self) -> tuple[int, int]:
+        """Which part of the whole job is at work, from 1, and how many there are."""
+        counts = [max(1, len(PARTS.get(step.stage, ()))) for step in self.steps]
+        return sum(counts[: self.state.step]) + self.state.part + 1, sum(counts)
+
+    @property
     def rate(self) -> float | None:
-        """Units a second in the current step, or None while unknown."""
+        """Units a second in the current part, or None while unknown."""
         seconds = self.state.heartbeat - self.state.since
         units = self.state.done - self.state.done_before
         return units / seconds if units > 0 and seconds > 0.5 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate for the current step, or None while unknown."""
+        """Estimate for the current part, or None while unknown."""
         if not self.rate or not self.state.total:
             return None
         return (self.state.total - self.state.done) / self.rate
@@ -123,7 +136,7 @@ def start(project: Project, title: str, steps: list[Step] | tuple[Step, ...]) ->
     """
     if any(step.writes for step in steps):
         for other in list_jobs(project):
-            if other.alive and any(step.writes for step in other.steps):
+            if other.alive and other.writes:
                 raise BusyError(
                     f"{project.name} is in use by the job “{other.title}”; "
                     "wait for it or cancel it."

@@ -55,6 +55,7 @@ class StageShare:
         self._what = ""
         self._begun = 0.0
         self.share = 0.0
+        self.part = 0  # of `PARTS`, the one at work
 
     def __call__(self, done: int, total: int, what: str) -> float:
         """Take a stage's progress and return the share."""
@@ -66,7 +67,8 @@ class StageShare:
             names = list(self._parts)
             if what not in names:
                 return self.share
-            before = sum(self._parts[name] for name in names[: names.index(what)])
+            self.part = names.index(what)
+            before = sum(self._parts[name] for name in names[: self.part])
             share = (before + self._parts[what] * within) / sum(self._parts.values())
         self.share = max(self.share, share)
         return self.share

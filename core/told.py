@@ -17,3 +17,8 @@ def abridged(name: str, limit: int = _NAME) -> str:
         return words
     end = limit // 3
     return f"{words[: limit - end - 1].rstrip()}…{words[-end:].lstrip()}"
+
+
+def counted(rows: int) -> str:
+    """A number of rows, for a sentence."""
+    return f"{rows:,} row{'s' * (rows != 1)}"

@@ -34,7 +34,7 @@ class Reporter:
     def begin(self, index: int, stage: str) -> None:
         """Start on a step."""
         self._share = StageShare(stage)
-        self.update(step=index, what=stage, done=0, total=0, share=0.0, since=time.time())
+        self.update(step=index, part=0, what=stage, done=0, total=0, share=0.0, since=time.time())
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields; write them at once, or (`now=False`) when the last write is old enough."""
@@ -49,7 +49,13 @@ class Reporter:
         share = self._share(done, total, what)
         if what != self.state.what or done < self.state.done:
             self.update(
-                what=what, done=done, total=total, share=share, done_before=done, since=time.time()
+                part=self._share.part,
+                what=what,
+                done=done,
+                total=total,
+                share=share,
+                done_before=done,
+                since=time.time(),
             )
         else:
             self.update(now=False, what=what, done=done, total=total, share=share)

@@ -9,6 +9,7 @@ from core import jobs
 from core.decisions import Decisions, Entry, decisions_version, redo, undo
 from core.errors import WinnowError
 from core.jobs import Job
+from core.told import abridged
 from pages.ui import errand, notice
 from pages.ui.keys import spare_fields
 from pages.ui.places import place
@@ -28,6 +29,7 @@ _POLL_SECONDS = 0.7
 _GLANCE_SECONDS = 1.2  # at decisions of other windows
 _RECENT_JOBS = 5  # older ones cannot be at work: each project runs few at a time
 _SEVERAL = ("demo", "upgrade", "refine")  # stages of several parts, each with its own progress
+_NAME = 24  # characters of a refinement's name
 _REGROUPING = ("cluster", "upgrade")
 _OF_ONE_PROJECT = (
     *(
@@ -53,7 +55,7 @@ _OF_ONE_PROJECT = (
         "curve",
     ),
     *("compare-runs", "compare-second", "compare-asked"),
-    *("refinement", "refine-cluster", "refine-round", "refine-name"),
+    *("refinement", "refine-cluster", "refine-round", "refine-name", "refine-quality"),
 )
 STEP_TITLES = {
     "init": "Reading rows",
@@ -63,6 +65,7 @@ STEP_TITLES = {
     "duplicates": "Finding near-duplicates",
     "target": "Reading the target set",
     "select": "Selecting rows",
+    "quality": "Scoring rows",
     "refine": "Refining",
     "compare": "Measuring runs",
     "export": "Writing the export",
@@ -267,7 +270,8 @@ def _watch_decisions(view: ProjectView) -> None:
     @st.fragment(run_every=_GLANCE_SECONDS)
     def glance() -> None:
         project = view.project
-        if decisions_version(project) != seen or project.pointer(kind) != clusters:
+        gone = not project.pool_dir.is_dir()  # deleted elsewhere
+        if gone or decisions_version(project) != seen or project.pointer(kind) != clusters:
             st.rerun()
 
     glance()
@@ -276,23 +280,34 @@ def _watch_decisions(view: ProjectView) -> None:
 def render_progress(job: Job) -> None:
     """Draw a living job: what, how far, how fast, how long still, and Cancel."""
     state = job.state
-    stage = job.steps[min(state.step, len(job.steps) - 1)].stage
-    title = STEP_TITLES.get(stage, state.what)
-    if stage in _SEVERAL:
-        title = state.what.capitalize() or title
+    step = job.steps[min(state.step, len(job.steps) - 1)]
+    number, several = job.part
     share = job.fraction
-    if stage == "refine":  # nobody knows how long its other rounds take: the part at work is shown
+    if step.stage == "refine":  # nobody knows how long its other rounds take: that of the part
         share = min(1.0, state.done / state.total) if state.total else 0.0
-    said = f" · {share:.0%}" if stage != "refine" or state.total else ""
-    parts = [f"{as_text(title)}{said}"]
-    if job.rate and job.rate >= 1 and state.total and stage != "init":  # which counts bytes
-        parts.append(f"{job.rate:,.0f}/s")
-    if job.seconds_left is not None:
-        parts.append(f"{_duration(job.seconds_left)} left")
+    left = f"{_duration(job.seconds_left)} left" if job.seconds_left is not None else ""
+    parts = [as_text(_title(step, state.what))]
+    if several > 1:  # what is left is of the part, the bar of all
+        parts = [f"Part {number} of {several}: {parts[0]}", left, f"{share:.0%} in all"]
+    else:
+        if step.stage != "refine" or state.total:
+            parts[0] += f" · {share:.0%}"
+        if job.rate and job.rate >= 1 and state.total and step.stage != "init":  # counts bytes
+            parts.append(f"{job.rate:,.0f}/s")
+        parts.append(left)
     # In the line of the strip: the page below must not move when it comes and goes.
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width=335):
-        st.progress(share, text=f":small[{' · '.join(parts)}]", width=250)
+        st.progress(share, text=f":small[{' · '.join(filter(None, parts))}]", width=250)
         st.button("Cancel", key=f"cancel-{job.id}", on_click=jobs.cancel, args=(job,))
+
+
+def _title(step: jobs.Step, what: str) -> str:
+    """What a step does, for the strip."""
+    if step.stage == "refine" and step.options.get("action") == "compare":
+        return f"Comparing {abridged(str(step.options.get('name')), _NAME)}"
+    general = STEP_TITLES.get(step.stage, what)
+    at_work = step.stage in _SEVERAL and what not in ("", "starting", step.stage)
+    return what.capitalize() if at_work else general
 
 
 def _render_end(view: ProjectView, job: Job) -> None:
@@ -324,6 +339,12 @@ def busy(view: ProjectView, stage: str | None = None) -> bool:
     """Whether a job works in this project; with `stage`, one that began with it."""
     recent = jobs.list_jobs(view.project, limit=_RECENT_JOBS)
     return any(job.alive and stage in (None, job.steps[0].stage) for job in recent)
+
+
+def writer(view: ProjectView) -> Job | None:
+    """The job that changes what others read of this project, beside which no other may start."""
+    recent = jobs.list_jobs(view.project)
+    return next((job for job in recent if job.alive and job.writes), None)
 
 
 def start_job(view: ProjectView, title: str, steps: list[jobs.Step]) -> Job | None:
