@@ -9,7 +9,7 @@ import pytest
 from test_pages import button, open_app, said, texts, wait_for_jobs
 
 from core import jobs
-from core.decisions import load_decisions
+from core.decisions import decide, load_decisions
 from core.project import Project
 from core.refinement import loop
 from core.refinement.history import history_of
@@ -78,7 +78,11 @@ def test_the_form_starts_what_it_says(project, monkeypatch):
     choose(app, "Scored by", "perplexity")
     trainers = next(one for one in app.selectbox if one.label == "Trained")
     assert trainers.value == "proxy" and "No training" not in trainers.options
-    assert "not known" in texts(app)
+    shown = texts(app)
+    assert "a round to train, on two cores" in shown and "scoring takes is not known" in shown
+    assert "up to 256 tokens to each of 7 rows" in shown and "The first round tells" in shown
+    choose(app, "Trained", "manual")
+    assert "a round waits for you" in texts(app)
     choose(app, "Scored by", "coherence")
     assert next(one for one in app.selectbox if one.label == "Trained").value == "none"
     press(app, "Start")
@@ -98,11 +102,61 @@ def test_a_name_that_is_taken_or_a_missing_quality_is_said_before_the_start(proj
     next(one for one in app.segmented_control if one.label == "Within a cluster").set_value(
         "kmq"
     ).run()
-    assert button(app, "Start").disabled and "choose a column" in app.warning[0].value
-    choose(app, "Quality column", "score")
+    assert button(app, "Start").disabled and "score the rows" in app.warning[0].value
+    choose(app, "Quality", "score")
     press(app, "Start")
     plan = open_refinement(project, "free").plan
     assert (plan.within, plan.quality) == ("kmq", "score")
+
+
+def test_soundness_is_made_a_quality_right_there(project, monkeypatch):
+    app = open_refine(project, monkeypatch)
+    next(one for one in app.segmented_control if one.label == "Within a cluster").set_value(
+        "kmq"
+    ).run()
+    assert "score the rows by soundness first" in app.warning[0].value
+    press(app, "Score the rows")
+    finish(app, project)
+    step = jobs.list_jobs(project)[0].steps[0]
+    assert (step.stage, step.options["measure"]) == ("quality", "soundness")
+    assert not app.warning and "Score the rows" not in [one.label for one in app.button]
+    press(app, "Start")
+    plan = open_refinement(project, "refined").plan
+    assert plan.quality is None and plan.quality_file["path"] == step.options["out"]
+    # Rows that come back have no score yet; neither has one that is below 0 a place in kMQ.
+    decide(project, ROWS, "drop", [3], "test")
+    press(app, "New")
+    choose(app, "Quality", "scores of coherence")
+    press(app, "Score the rows")
+    finish(app, project)
+    assert "below 0" in app.warning[0].value and "temperature" in app.warning[0].value
+    next(one for one in app.slider if one.label == "Temperature").set_value(0.5).run()
+    assert not app.warning and not button(app, "Start").disabled
+    decide(project, ROWS, "restore", [3], "test")
+    app.run()
+    assert "no score for row 3" in texts(app) and button(app, "Start").disabled
+    press(app, "Score the rows again")
+    finish(app, project)
+    assert not app.warning
+
+
+def test_another_refinement_is_planned_beside_one_at_work(project, monkeypatch):
+    line = f'{sys.executable} -c "import time; time.sleep(60)"'
+    start(project, trainer="command", trainer_options={"command": line}, scorer="import")
+    app = open_refine(project, monkeypatch)
+    press(app, "Step")
+    press(app, "New")
+    assert "“Refine r, round 1” is at work" in app.info[0].value.replace("\\", "")
+    assert button(app, "Start").disabled
+    next(one for one in app.text_input if one.label == "Name").set_value("second").run()
+    next(one for one in app.number_input if one.label == "Rounds").set_value(2).run()
+    assert not app.exception and "Each of 2 rounds" in texts(app)
+    jobs.cancel(jobs.list_jobs(project)[0])
+    wait_for_jobs(project.root)
+    app.run()
+    assert not app.info
+    press(app, "Start")
+    assert open_refinement(project, "second").plan.rounds == 2
 
 
 def test_a_server_that_others_can_open_runs_no_commands(project, monkeypatch):
@@ -140,6 +194,7 @@ def test_rounds_weights_rows_and_rivals(project, monkeypatch):
     finish(app, project)
     found = history_of(project, "r")
     assert found.report.state == "finished" and button(app, "Step").disabled
+    assert button(app, "Double").disabled and "No round is left to draw" in texts(app)
     listed = table(app, "course")
     order = np.argsort(-found.weights_now, kind="stable")
     assert listed["title"].tolist() == [found.clusters.titles[one] for one in order]
@@ -155,6 +210,11 @@ def test_rounds_weights_rows_and_rivals(project, monkeypatch):
     assert "papers' own tables" in texts(app) and "Sources gained and lost" in texts(app)
     finish(app, project)
     assert "NovelSum ↑" in texts(app)
+    heads = [one.proto.columns for one in app.dataframe if "before" in one.value]
+    assert len(heads) == 2
+    for one in heads:
+        head = json.loads(one)["before"]
+        assert head["label"] == "static %" and "static k" in head["help"]
     assert jobs.list_jobs(project)[0].steps[0].options == {"action": "compare", "name": "r"}
     did = [job.steps[0].options["action"] for job in jobs.list_jobs(project)]
     assert did == ["compare", "run", "compare", "step"]
@@ -187,6 +247,12 @@ def test_a_cluster_is_opened_weighed_left_out_and_dropped(project, monkeypatch):
     dropped = load_decisions(project, ROWS).dropped
     assert dropped[found.clusters.labels == number].all() and dropped.sum() == 60
     assert app.session_state["notice"].way == "undo"
+    # Which it then says, without a weight and at the end of the list.
+    listed, title = table(app, "course"), found.clusters.titles[number]
+    assert listed["title"].tolist()[-1] == f"{title} (dropped)"
+    assert listed["weight"].tolist()[-1] == 0 and listed["weight"].sum() == pytest.approx(100)
+    assert "all dropped" in texts(app) and "No row of it is kept" in texts(app)
+    assert button(app, "Double").disabled
     loop.step(project, "r")
     assert not dropped[load_run(project, "r").rows].any()
 
@@ -237,12 +303,13 @@ def test_a_round_that_waits_takes_a_file(project, monkeypatch):
     lines = ["row,score", *(f"{row},0.5" for row in pending.rows)]
     bad = "\n".join(lines[:-1]).encode()
     app.file_uploader[0].upload("scores.csv", bad, "text/csv").run()
-    press(app, "Go on with it")
-    job = wait_for_jobs(project.root)
-    assert job.state.status == "failed" and f"{pending.rows[-1]}" in job.state.error
-    app.run()
-    assert loop.status(project, "r").state == "waiting"
+    # Said at once, and by the name that the person knows.
+    said_of = f"scores.csv has no score for row {pending.rows[-1]}"
+    assert app.error[0].value.replace("\\", "").startswith(said_of)
+    assert button(app, "Go on with it").disabled and len(jobs.list_jobs(project)) == 1
     app.file_uploader[0].upload("scores.csv", "\n".join(lines).encode(), "text/csv").run()
+    assert not app.error and "A score for each of 10 rows, from 0.5 to 0.5." in texts(app)
+    assert loop.status(project, "r").state == "waiting"
     press(app, "Go on with it")
     finish(app, project)
     assert loop.status(project, "r").round == 1

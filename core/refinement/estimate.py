@@ -1,18 +1,31 @@
 """What a refinement will take, said before it starts; only where it was measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.pool import Pool
 from core.refinement.registry import find_trainer
 from core.refinement.scorers.judge import Asked, expected
+from core.told import counted
 
 # Measured on two cores, see benchmarks/README.md: rows of a pool that are scored in a second
 # without a model, and rows that the small model of the default size is trained on in a second.
 _POOL_RATES = {"soundness": 2_000.0, "coherence": 2_000.0}
 _PROXY_RATE = 10.0
 _SIZE = ("width", "layers", "vocabulary", "max_tokens")  # of the small model
+_PEOPLE = "How long a round waits for you is yours to say."
+_TRAINING = {
+    "proxy": "How long training takes is not known: only the small model of the usual size was "
+    "measured.",
+    "lora": "How long training takes is not known: it depends on the model and the device.",
+    "command": "How long training takes is not known: it depends on the command.",
+}
+_SCORING = {
+    "perplexity": "How long scoring takes is not known: it depends on the model and the device",
+    "reward": "How long scoring takes is not known: it depends on the models and the device",
+    "judge": "How long scoring takes is not known: it depends on the address that is asked",
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,8 @@ class Estimate:
     rows : of a round; the first ones may have one more.
     once : seconds for what is done once for a pool and its clusters; None where that is unknown.
     a_round : seconds of training and scoring in a round; None where that is unknown.
+    training : seconds of training alone in a round; None where that is unknown.
+    unknown : sentences on what is not known of the time, and why.
     asked : calls and tokens of a judge in a round; None without one.
     allowed : calls that the judge may make in a round.
     """
@@ -31,6 +46,8 @@ class Estimate:
     rows: int
     once: float | None
     a_round: float | None
+    training: float | None = None
+    unknown: tuple[str, ...] = ()
     asked: Asked | None = None
     allowed: int = 0
 
@@ -54,12 +71,26 @@ def estimate(
     rows = max(1, budget // max(1, rounds))
     once = pool.rows / _POOL_RATES[scorer] if scorer in _POOL_RATES else 0.0
     training = _training(trainer, trainer_options, rows)
+    unknown = []
+    if trainer == "manual" or (scorer == "import" and trainer != "command"):
+        unknown.append(_PEOPLE)
+    if training is None and trainer != "manual":
+        unknown.append(_TRAINING[trainer])
+    if scorer in _SCORING:
+        unknown.append(_scoring(scorer, scorer_options, rows))
+    found = Estimate(rows, once, None if unknown else training, training, tuple(unknown))
     if scorer == "judge":
         asked = expected(rows, float(pool.lengths().mean()), str(scorer_options["against"]))
-        return Estimate(rows, once, None, asked, int(scorer_options["most_calls"]))
-    # Models and people take as long as they take.
-    known = scorer in _POOL_RATES and training is not None
-    return Estimate(rows, once, training if known else None)
+        return replace(found, asked=asked, allowed=int(scorer_options["most_calls"]))
+    return found
+
+
+def _scoring(scorer: str, options: Mapping[str, Any], rows: int) -> str:
+    """Why the time of scoring is not known, and what takes most of it."""
+    writes = options.get("measure") == "ratio" or options.get("against") == "generated"
+    most = f"up to {int(options['new_tokens']):,} tokens to each of {counted(rows)}"
+    slow = f"; the model first writes {most}, which takes longest" if writes else ""
+    return f"{_SCORING[scorer]}{slow}."
 
 
 def _training(trainer: str, options: Mapping[str, Any], rows: int) -> float | None:

@@ -14,6 +14,12 @@ _ROW = 24  # pixels of a round in the heat strip
 _MOST_ROWS = 12  # rounds beyond which its rows get lower
 _SOURCES = 8  # that have a colour of their own
 _TITLE = 60  # characters
+_NAME = 22  # characters of a title below the strip
+_LETTER, _LINE = 7, 19  # pixels of a letter, and from one slanting title to the next
+_WIDTH = 1200  # pixels of the strip, about: it is as wide as the page
+_ANGLE, _BELOW, _ASIDE = 35, 96, 96  # of slanting titles, in degrees; their room in pixels
+_ABOVE, _LEGEND = 36, 260  # height above the strip, and length there of the legend of its colours
+_MOST_TIMES = 3  # doublings or halvings that have a colour of their own
 _FRAME = {"light": "#1a2130", "dark": "#e4e8ef"}  # around the cluster that is open
 
 
@@ -38,12 +44,16 @@ def heat_strip(
     if since_start:
         with np.errstate(divide="ignore", invalid="ignore"):
             times = np.log2(weights / weights[0])
-        shown = np.clip(np.nan_to_num(times, nan=0.0), -3, 3)
+        shown = np.clip(np.nan_to_num(times, nan=0.0), -_MOST_TIMES, _MOST_TIMES)
         most = max(1.0, float(np.abs(shown).max()))
         colors, low = _diverging(theme), -most
+        legend = {-most: f"× {2**-most:.2g}", 0.0: "as at the start", most: f"× {2**most:.2g}"}
     else:
         shown, low, most = np.sqrt(weights), 0.0, float(np.sqrt(weights.max()))
         colors = _sequential(theme)
+        legend = {share * most: f"{100 * (share * most) ** 2:.2g} %" for share in (0.0, 0.5, 1.0)}
+    place = int(np.flatnonzero(order == opened)[0]) if opened is not None else None
+    ticks, angle, below = _names_at(columns, place)
     figure = go.Figure(
         go.Heatmap(
             z=shown,
@@ -52,7 +62,20 @@ def heat_strip(
             zmin=low,
             zmax=most,
             colorscale=colors,
-            showscale=False,
+            colorbar={
+                "orientation": "h",
+                "x": 1,
+                "xanchor": "right",
+                "y": 1,
+                "yanchor": "bottom",
+                "len": _LEGEND,
+                "lenmode": "pixels",
+                "thickness": 8,
+                "outlinewidth": 0,
+                "tickvals": list(legend),
+                "ticktext": list(legend.values()),
+                "ticks": "",
+            },
             hoverinfo="skip",
             xgap=1 if columns <= 120 else 0,
             ygap=2,
@@ -75,8 +98,7 @@ def heat_strip(
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
-    if opened is not None:
-        place = int(np.flatnonzero(order == opened)[0])
+    if place is not None:
         figure.add_shape(
             type="rect",
             x0=place - 0.5,
@@ -86,9 +108,19 @@ def heat_strip(
             line={"color": _FRAME[theme], "width": 2},
         )
     figure.update_layout(
-        height=_ROW * min(rows, _MOST_ROWS) + 12,
-        margin={"l": 0, "r": 0, "t": 4, "b": 4},
-        xaxis={"visible": False, "fixedrange": True, "range": [-0.5, columns - 0.5]},
+        height=_ROW * min(rows, _MOST_ROWS) + _ABOVE + below,
+        margin={"l": 0, "r": _ASIDE if angle else 0, "t": _ABOVE, "b": below},
+        xaxis={
+            "tickvals": ticks,
+            "ticktext": [_safe(shortened(titles[tick], _NAME)) for tick in ticks],
+            "tickangle": angle,
+            "automargin": False,
+            "fixedrange": True,
+            "range": [-0.5, columns - 0.5],
+            "showgrid": False,
+            "zeroline": False,
+            "ticks": "",
+        },
         yaxis={
             "tickvals": np.arange(rows),
             "ticktext": names,
@@ -104,6 +136,17 @@ def heat_strip(
         showlegend=False,
     )
     return figure
+
+
+def _names_at(columns: int, opened: int | None) -> tuple[list[int], int, int]:
+    """Columns whose titles have room below the strip, their angle, and the room in pixels."""
+    if columns * _NAME * _LETTER <= _WIDTH:
+        return list(range(columns)), 0, 28
+    step = -(-columns * _LINE // _WIDTH)
+    ticks = set(range(0, columns, step))
+    if opened is not None:  # it has its own, in place of those too near
+        ticks = {tick for tick in ticks if abs(tick - opened) >= step} | {opened}
+    return sorted(ticks), _ANGLE, _BELOW
 
 
 def source_bars(history: History, *, theme: palette.Theme) -> go.Figure:

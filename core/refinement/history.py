@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clusters import Clusters
+from core.decisions import load_decisions
 from core.project import Project
+from core.refinement.draw import living
 from core.refinement.loop import status
 from core.refinement.plan import Plan
 from core.refinement.report import RefineReport
@@ -65,7 +67,10 @@ class History:
     plan, report : what it was started with, and how it stands.
     clusters : those that it was started on, with their titles of now.
     weights : float64 ndarray of shape (k, n + 1)
-        Those that each round found, and those of now; the sum of a column is 1.
+        Those that each round found, and those of now; the sum of a column is 1. A cluster that is
+        dropped has none now.
+    dropped : bool ndarray of shape (k,)
+        Clusters of which no row is kept.
     counts : int64 ndarray of shape (k, n)
         Rows that a round brought.
     scores : float64 ndarray of shape (k, n)
@@ -83,6 +88,7 @@ class History:
     report: RefineReport
     clusters: Clusters
     weights: NDArray[np.float64]
+    dropped: NDArray[np.bool_]
     counts: NDArray[np.int64]
     scores: NDArray[np.float64]
     overall: ClusterScores
@@ -104,8 +110,8 @@ class History:
 
     @cached_property
     def by_weight(self) -> NDArray[np.int64]:
-        """The clusters by weight now, the largest first."""
-        return np.argsort(-self.weights_now, kind="stable")
+        """The clusters by weight now, the largest first, dropped ones last."""
+        return np.lexsort((-self.weights_now, self.dropped))
 
     @property
     def change(self) -> NDArray[np.float64]:
@@ -138,6 +144,9 @@ def history_of(project: Project, name: str) -> History:
     rounds = refinement.rounds()[: report.round]  # one may have been finished since
     k = ground.k
     drawn = _drawn(rounds, ground.pool.rows)
+    kept = np.bincount(
+        ground.labels[load_decisions(project, ground.pool.rows).candidates], minlength=k
+    )
     sources = ground.pool.sources()
     codes, names = sources.codes[drawn.rows], tuple(sources.names)
     in_round = [drawn.rounds == one.number for one in rounds]
@@ -147,7 +156,8 @@ def history_of(project: Project, name: str) -> History:
         refinement.plan,
         report,
         ground.clusters,
-        np.stack([*found, np.array(report.weights)], axis=1),
+        np.stack([*found, living(np.array(report.weights), kept)], axis=1),
+        kept == 0,
         _columns([np.bincount(drawn.clusters[of], minlength=k) for of in in_round], k, np.int64),
         _columns([one.mean for one in by_round], k, np.float64),
         cluster_scores(drawn.clusters, drawn.scores, k),
@@ -164,9 +174,9 @@ def history_of(project: Project, name: str) -> History:
 def clusters_by_weight(history: History) -> list[dict[str, Any]]:
     """What became of each cluster, the heaviest now first, as plain values.
 
-    Keys: cluster, title, weights (each round's, and now), rows (that each round brought), scores
-    (means by round, None where no row was scored), score and scored (over all rounds), held (rows
-    in the subset).
+    Keys: cluster, title, dropped (whether no row of it is kept), weights (each round's, and now),
+    rows (that each round brought), scores (means by round, None where no row was scored), score and
+    scored (over all rounds), held (rows in the subset).
     """
 
     def known(values: NDArray[np.float64]) -> list[float | None]:
@@ -177,6 +187,7 @@ def clusters_by_weight(history: History) -> list[dict[str, Any]]:
         {
             "cluster": number,
             "title": history.clusters.titles[number],
+            "dropped": bool(history.dropped[number]),
             "weights": history.weights[number].tolist(),
             "rows": history.counts[number].tolist(),
             "scores": known(history.scores[number]),

@@ -27,7 +27,8 @@ from core.refinement.registry import (
 )
 from core.refinement.report import RefineReport, make_report
 from core.refinement.result import ranges, standing_of
-from core.refinement.scores_file import read_scores_file
+from core.refinement.round_store import Round
+from core.refinement.scores_file import ScoresFile, read_scores_file
 from core.refinement.steps import (
     Ground,
     advance,
@@ -37,7 +38,7 @@ from core.refinement.steps import (
     standing_weights,
     updated,
 )
-from core.refinement.store import create_refinement, open_refinement
+from core.refinement.store import Refinement, create_refinement, open_refinement
 from core.refinement.weights import Numbers
 from core.runs import check_run_name
 from core.selection import resolve_budget
@@ -215,26 +216,39 @@ def bring(
         Another process writes to the project.
     """
     with opened(project, name) as (refinement, ground):
-        pending = refinement.pending
-        if pending is None or pending.waiting is None:
-            todo = command("refine", "step", project.root, "--name", name)
-            raise InputError(f"No round of {name} waits for anything; {todo} does the next one.")
-        brought = read_scores_file(file, pending.rows)
+        pending, brought = _brought(project, refinement, file)
         if brought.scores is not None:
-            scores = Scores(brought.scores)
-            updated(refinement.plan, pending, refinement.rounds(), scores)
             if pending.report is None:
                 pending.keep_report(TrainReport())
-            pending.keep_scores(scores)
+            pending.keep_scores(Scores(brought.scores))
         elif brought.generations is not None:
-            if refinement.plan.scorer == "import":
-                raise InputError(
-                    f"{file} has generations; {name} takes scores: give a table of row and score."
-                )
             pending.keep_generations(brought.generations)
         pending.keep_waiting(None)
         advance(refinement, ground, progress)
         return make_report(refinement, ground)
+
+
+def check_file(project: Project, name: str, file: str | Path) -> ScoresFile:
+    """Read a file as `bring` would, and keep nothing of it; errors as of `bring`."""
+    return _brought(project, open_refinement(project, name), file)[1]
+
+
+def _brought(
+    project: Project, refinement: Refinement, file: str | Path
+) -> tuple[Round, ScoresFile]:
+    """The round that waits, and what a file holds for it."""
+    pending, plan = refinement.pending, refinement.plan
+    if pending is None or pending.waiting is None:
+        todo = command("refine", "step", project.root, "--name", plan.name)
+        raise InputError(f"No round of {plan.name} waits for anything; {todo} does the next one.")
+    brought = read_scores_file(file, pending.rows)
+    if brought.scores is not None:
+        updated(plan, pending, refinement.rounds(), Scores(brought.scores))  # may refuse them
+    elif plan.scorer == "import":
+        raise InputError(
+            f"{file} has generations; {plan.name} takes scores: give a table of row and score."
+        )
+    return pending, brought
 
 
 def _check_size(project: Project, pool: Pool, size: int, rounds: int) -> None:

@@ -1,10 +1,13 @@
 """Where two runs differ: shared rows, sources and clusters gained and lost, rows of one alone."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core.compare import Comparison, Overlap, Rows, reasons
 from core.compare_groups import Groups
 from core.runs import Run
+from core.told import abridged
 from pages.ui.outcome import reasons_by_text
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView
@@ -12,6 +15,7 @@ from pages.ui.text import as_text
 
 _PAGE_ROWS = 10
 _WIDTHS = {"Sources": 120, "Clusters": 190}  # of the names, in pixels
+_HEAD = 14  # characters of a run's name that fit over its column
 _CHANGES = 8  # rows of a table that need no scrolling
 
 
@@ -40,8 +44,19 @@ def render_overlap(found: Comparison) -> None:
     )
 
 
-def render_changes(what: str, groups: Groups, first: str, second: str | None) -> None:
-    """Draw a table of shares; a single run is set beside the kept rows."""
+def render_changes(
+    what: str,
+    groups: Groups,
+    first: str,
+    second: str | None,
+    short: Mapping[str, str] | None = None,
+) -> None:
+    """Draw a table of shares; a single run is set beside the kept rows.
+
+    Parameters
+    ----------
+    short : names for the heads of columns, of runs whose own do not fit there.
+    """
     run, base = (second, first) if second else (first, None)
     before = base or "kept"
     st.markdown(
@@ -69,8 +84,16 @@ def render_changes(what: str, groups: Groups, first: str, second: str | None) ->
                 "change", format="%+.1f", width=65, help="In percentage points."
             ),
             **{
-                when: st.column_config.NumberColumn(f"{name} %", format="%.1f", width=125)
-                for when, name in (("before", before), ("after", run))
+                when: st.column_config.NumberColumn(
+                    f"{abridged((short or {}).get(name, name), _HEAD)} %",
+                    format="%.1f",
+                    width=125,
+                    help=f"Share of {as_text(whole)}.",
+                )
+                for when, name, whole in (
+                    ("before", before, f"the rows of {base}" if base else "all kept rows"),
+                    ("after", run, f"the rows of {run}"),
+                )
             },
             **{
                 f"rows {when}": st.column_config.NumberColumn(

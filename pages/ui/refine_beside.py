@@ -14,6 +14,7 @@ from core.refinement.rivals import (
     static_labels,
 )
 from core.targets import list_targets
+from core.told import counted
 from pages.ui.compare_metrics import Job, render_metrics
 from pages.ui.compare_tables import render_changes
 from pages.ui.refine_state import at_rest
@@ -30,8 +31,8 @@ def render(view: ProjectView, history: History) -> None:
     by = kmq_quality(view.pool, history.plan)
     st.subheader("Beside static draws and Random", anchor=False)
     st.caption(
-        f"Static draws take {history.report.selected:,} rows in one go, by the first weights; kMQ "
-        f"by quality, here {as_text(by)}. {STATIC_MAY_WIN}"
+        f"Static draws take {counted(history.report.selected)} in one go, by the first weights; "
+        f"kMQ by quality, here {as_text(by)}. {STATIC_MAY_WIN}"
     )
     found, means = _comparison(view, history)
     if means:
@@ -45,11 +46,12 @@ def render(view: ProjectView, history: History) -> None:
         of = (name, history.report.rows_sha256)
         render_metrics(view, found, Job(f"Compare {name}", step, of))
     sources, clusters = st.columns([0.46, 0.54])
+    short = {rival: "static"}
     with sources:
-        render_changes("Sources", found.sources, rival, name)
+        render_changes("Sources", found.sources, rival, name, short)
     if found.clusters:
         with clusters:
-            render_changes("Clusters", found.clusters, rival, name)
+            render_changes("Clusters", found.clusters, rival, name, short)
 
 
 def _comparison(view: ProjectView, history: History) -> tuple[Comparison, dict[str, float]]:

@@ -10,7 +10,7 @@ from core.refinement.history import History
 from pages.ui.mapview import cluster_step
 from pages.ui.notice import tell, tell_decision
 from pages.ui.places import place
-from pages.ui.refine_state import at_rest, attempt, made, opened
+from pages.ui.refine_state import at_rest, attempt, fixed, made, opened
 from pages.ui.rows import render_table
 from pages.ui.selection import select_rows
 from pages.ui.state import ProjectView
@@ -50,16 +50,17 @@ def _render_facts(view: ProjectView, history: History, number: int) -> None:
             f"of {scores.count[number]:,}"
         )
     if gone:
-        facts.append(f"{gone:,} dropped")
+        facts.append("all dropped" if history.dropped[number] else f"{gone:,} dropped")
     st.caption(as_text(" · ".join(facts)))
 
 
 def _render_actions(view: ProjectView, history: History, number: int) -> None:
     """Change its weight, drop it, go to it on the map."""
-    report, name = history.report, history.plan.name
-    still = at_rest(view)
-    drawn = report.round + (report.state in ("waiting", "unfinished"))
-    free = still and drawn < report.rounds and history.weights_now[number] > 0
+    name, why = history.plan.name, fixed(view, history)
+    if history.dropped[number]:
+        why = why or "No row of it is kept, so it has no weight; undo the drop to bring it back."
+    elif not history.weights_now[number]:
+        why = why or "It is left out of the next draw."
     kept = np.flatnonzero((history.clusters.labels == number) & ~view.decisions.dropped)
     with st.container(horizontal=True, gap="xsmall"):
         for label, factor, told in (
@@ -74,10 +75,10 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
             st.button(
                 label,
                 key=f"refine-{label}",
-                disabled=not free,
+                disabled=bool(why),
                 on_click=_reweight,
                 args=(view, name, number, factor, history.clusters.titles[number]),
-                help=told if drawn < report.rounds else "No round is left to draw: roll back.",
+                help=why or told,
             )
         st.button(
             "Drop",
@@ -91,6 +92,8 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
         )
         if view.mapped and st.button("On the map", key="refine-map", icon=":material/map:"):
             _open_on_map(view, history, number)
+    if why:
+        st.caption(as_text(why))
     factor = history.factor_by_hand(number)
     if factor != 1:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -99,7 +102,7 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
                 "Take back",
                 key="refine-unhand",
                 type="tertiary",
-                disabled=not still,
+                disabled=not at_rest(view),
                 on_click=attempt,
                 args=(edits.take_back, view.project, name),
                 help="All changes of weights by hand since the last draw.",

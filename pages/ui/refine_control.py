@@ -1,9 +1,11 @@
 """How a refinement stands, and what moves it on: a step, all rounds, a pause, a way back."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import jobs
 from core.errors import WinnowError
@@ -13,7 +15,9 @@ from core.refinement import edits
 from core.refinement.at_work import at_work, finished_rounds
 from core.refinement.figures import loss_curve
 from core.refinement.history import History
+from core.refinement.loop import check_file
 from core.refinement.registry import SCORERS, TRAINERS
+from core.told import counted
 from pages.ui import refine_state
 from pages.ui.notice import tell
 from pages.ui.places import place
@@ -172,7 +176,7 @@ def _render_state(history: History, working: Job | None) -> None:
     report, plan = history.report, history.plan
     parts = [
         f"**{report.round} of {report.rounds} rounds** done",
-        f"**{report.selected:,}** of {report.budget:,} rows",
+        f"**{report.selected:,}** of {counted(report.budget)}",
     ]
     if working is not None:
         parts.append("at work")
@@ -203,7 +207,7 @@ def _watch(view: ProjectView, name: str) -> None:
             return
         with st.container(border=True):
             if now.losses:
-                st.caption(f"Training loss of round {now.number}, {now.rows:,} rows")
+                st.caption(f"Training loss of round {now.number}, {counted(now.rows)}")
                 curve = loss_curve([now.losses], theme=theme(), first=now.number)
                 st.plotly_chart(
                     curve.update_layout(height=_LIVE_HEIGHT),
@@ -255,8 +259,18 @@ def _render_waiting(view: ProjectView, history: History) -> None:
             key=f"bring-{name}-{report.round}",
             help="A table of row and score, or of row and generation, for each row of the round.",
         )
-        if upload is not None and st.button(
-            "Go on with it", type="primary", disabled=not at_rest(view), key="bring"
+        if upload is None:
+            return
+        found, wrong = _look(view, name, upload)
+        if wrong:
+            st.error(as_text(wrong), icon=":material/error:")
+        else:
+            st.caption(as_text(found))
+        if st.button(
+            "Go on with it",
+            type="primary",
+            disabled=bool(wrong) or not at_rest(view),
+            key="bring",
         ):
             place_of = view.project.inputs_dir / (
                 f"{name}-round-{report.round + 1}{Path(upload.name).suffix.lower()}"
@@ -267,3 +281,21 @@ def _render_waiting(view: ProjectView, history: History) -> None:
             title = f"Refine {name}, round {report.round + 1}"
             refine_state.start(view, name, "score", title, file=str(place_of))
             st.rerun()
+
+
+def _look(view: ProjectView, name: str, upload: UploadedFile) -> tuple[str, str]:
+    """What a file holds for the round that waits, or what is wrong with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"file{Path(upload.name).suffix.lower()}"
+        path.write_bytes(upload.getvalue())
+        try:
+            found = check_file(view.project, name, path)
+        except WinnowError as error:
+            return "", str(error).replace(str(path), upload.name)
+    if found.scores is not None:
+        low, high = found.scores.min(), found.scores.max()
+        return (
+            f"A score for each of {counted(len(found.scores))}, from {low:.4g} to {high:.4g}.",
+            "",
+        )
+    return f"A generation for each of {counted(len(found.generations or ()))}.", ""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.refinement.figures import loss_curve, source_bars
 from core.refinement.history import History
+from core.told import counted
 from pages.ui.refine_state import theme
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView
@@ -43,13 +44,13 @@ def _render_rows(view: ProjectView, history: History) -> None:
         st.markdown("**What a round brought**", width="content")
         number = _choose(numbers)
     line = history.report.done[number - 1]
-    said = [f"{line.rows:,} rows"]
+    said = [counted(line.rows)]
     if line.score is not None:
         said.append(f"mean score {line.score:.3f} of {line.scored:,}")
     if line.loss is not None:
         said.append(f"loss {line.loss:.3f} at its end")
     if line.lost:
-        said.append(f"{line.lost:,} rows of earlier rounds left it, dropped since")
+        said.append(f"{counted(line.lost)} of earlier rounds left it, dropped since")
     st.caption(as_text(" · ".join(said)))
     for note in line.notes:
         st.caption(f":material/info: {as_text(note)}")

@@ -1,5 +1,6 @@
 """The form of a new refinement: what a round draws, trains and scores, and how long that takes."""
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,17 +21,18 @@ from core.refinement.registry import (
 from core.runs import check_run_name, list_runs
 from core.selection import Parameter
 from core.selection.parameters import QUOTAS, TEMPERATURE
-from pages.ui import refine_state
+from core.told import counted
+from pages.ui import refine_quality, refine_state
 from pages.ui.notice import tell
 from pages.ui.parameters import render_some
 from pages.ui.settings import (
     LARGEST_SEED,
     choose_budget,
-    choose_quality,
     render_wrong,
     wrong_size,
 )
 from pages.ui.state import ProjectView, is_private
+from pages.ui.strip import writer
 from pages.ui.text import as_text
 
 # Of the numbers and choices; texts that must be given come first, too.
@@ -87,9 +89,10 @@ def render(view: ProjectView) -> None:
     with draws, st.expander("More settings"):
         chosen |= _render_more(chosen["within"])
     if budget < chosen["rounds"]:
-        wrong = wrong or f"{budget:,} rows cannot be drawn in {chosen['rounds']} rounds."
-    if chosen["within"] == "kmq" and not chosen.get("quality"):
-        wrong = wrong or "kMQ draws by quality: choose a column for it."
+        wrong = wrong or f"{counted(budget)} cannot be drawn in {chosen['rounds']} rounds."
+    if chosen["within"] == "kmq":
+        by, missing = refine_quality.check(view, chosen.pop("quality"), chosen["temperature"])
+        chosen, wrong = chosen | by, wrong or missing
     setup = _Setup(name, budget, trainer, scorer, chosen, trained, scored, wrong)
     with said, st.container(border=True):
         _render_plan(view, _complete(setup))
@@ -128,7 +131,7 @@ def _render_rule(view: ProjectView) -> dict[str, Any]:
     assert view.pool is not None
     chosen = render_some(_PLAN, [plan.ROUNDS, plan.WITHIN_CLUSTER])
     if chosen["within"] == "kmq":
-        chosen["quality"] = choose_quality(view.pool)
+        chosen["quality"] = refine_quality.choose(view)
     return chosen
 
 
@@ -156,48 +159,44 @@ def _render_more(within: str) -> dict[str, Any]:
 
 def _choose_scorer() -> Kind[Any]:
     """Which scorer, and what must be said of it."""
-    ids = [one for one in SCORERS if one not in refine_state.PRIVATE or is_private()]
-    _keep_within("refine-scorer", ids, DEFAULT_SCORER)
 
     def changed() -> None:
         st.session_state["refine-trainer"] = default_trainer(st.session_state["refine-scorer"])
 
-    scorer = SCORERS[
-        st.selectbox(
-            "Scored by",
-            ids,
-            format_func=lambda one: SCORERS[one].label,
-            key="refine-scorer",
-            persist_state="session",
-            on_change=changed,
-        )
-    ]
-    st.caption(as_text(scorer.sentence))
-    return scorer
+    return _choose("Scored by", "refine-scorer", SCORERS, DEFAULT_SCORER, on_change=changed)
 
 
 def _choose_trainer(scorer: Kind[Any]) -> Kind[Any]:
     """Which trainer; one that leaves a model where the scorer needs it."""
-    ids = [one for one in TRAINERS if one not in refine_state.PRIVATE or is_private()]
-    if "model" in scorer.needs:
-        ids.remove("none")
-    _keep_within("refine-trainer", ids, default_trainer(scorer.id))
-    trainer = TRAINERS[
+    without = {"none"} if "model" in scorer.needs else set()
+    return _choose("Trained", "refine-trainer", TRAINERS, default_trainer(scorer.id), without)
+
+
+def _choose(
+    label: str,
+    key: str,
+    kinds: Mapping[str, Kind[Any]],
+    default: str,
+    without: Collection[str] = (),
+    on_change: Callable[[], None] | None = None,
+) -> Kind[Any]:
+    """Draw the choice of a trainer or a scorer that may be used here, and what it does."""
+    shut = {*without, *(() if is_private() else refine_state.PRIVATE)}
+    ids = [one for one in kinds if one not in shut]
+    if st.session_state.get(key) not in ids:
+        st.session_state[key] = default
+    chosen = kinds[
         st.selectbox(
-            "Trained",
+            label,
             ids,
-            format_func=lambda one: TRAINERS[one].label,
-            key="refine-trainer",
+            format_func=lambda one: kinds[one].label,
+            key=key,
             persist_state="session",
+            on_change=on_change,
         )
     ]
-    st.caption(as_text(trainer.sentence))
-    return trainer
-
-
-def _keep_within(key: str, options: list[str], default: str) -> None:
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = default
+    st.caption(as_text(chosen.sentence))
+    return chosen
 
 
 def _render_kind(kind: Kind[Any], title: str) -> dict[str, Any]:
@@ -232,7 +231,7 @@ def _render_plan(view: ProjectView, setup: _Setup) -> None:
     st.markdown(f"**Each of {rounds} rounds**" if rounds > 1 else "**The round**")
     taught = "Trains nothing." if setup.trainer.id == "none" else f"Trains: {setup.trainer.label}."
     st.markdown(
-        f"1. Draws {_about(setup.budget, rounds)}{rows:,} rows by the weights of "
+        f"1. Draws {_about(setup.budget, rounds)}{counted(rows)} by the weights of "
         f"{len(view.clusters.sizes):,} clusters.\n"
         f"2. {taught}\n"
         f"3. Scores its rows: {setup.scorer.label}.\n"
@@ -250,14 +249,21 @@ def _render_plan(view: ProjectView, setup: _Setup) -> None:
             scorer=setup.scorer.id,
             scorer_options=setup.scorer_options,
         )
-        st.caption(_duration(found, rounds))
+        st.caption(as_text(_duration(found)))
         if found.asked is not None:
             st.caption(_cost(found))
+    other = writer(view)
+    if other is not None:
+        st.info(
+            f"“{as_text(other.title)}” is at work: this one can start when that is done or "
+            "cancelled.",
+            icon=":material/hourglass_top:",
+        )
     st.button(
         "Start",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=bool(setup.wrong),
+        disabled=bool(setup.wrong) or other is not None,
         on_click=_start,
         args=(view, setup),
         width="stretch",
@@ -269,17 +275,19 @@ def _about(budget: int, rounds: int) -> str:
     return "about " if budget % rounds else ""
 
 
-def _duration(found: Estimate, rounds: int) -> str:
-    """How long it takes, as far as that is known."""
-    if found.once is None or found.a_round is None:
-        return "How long that takes is not known: it depends on the model, or on you."
+def _duration(found: Estimate) -> str:
+    """How long it takes, as far as that is known, and why the rest is not."""
     parts = []
     if found.once:
         parts.append(f"{_time(found.once)}, once, to read the pool")
-    if found.a_round >= 1:
-        parts.append(f"{_time(found.a_round)} a round to train")
+    if found.training and found.training >= 1:
+        parts.append(f"{_time(found.training)} a round to train")
     said = ", then ".join(parts)
-    return f"{said[0].upper()}{said[1:]}, on two cores." if said else "A second or two a round."
+    known = f"{said[0].upper()}{said[1:]}, on two cores." if said else ""
+    if found.unknown:
+        first = "The first round tells: Step does one alone."
+        return " ".join([*([known] if known else []), *found.unknown, first])
+    return known or "A second or two a round."
 
 
 def _time(seconds: float) -> str:

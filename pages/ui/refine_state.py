@@ -14,7 +14,7 @@ from core.refinement.names import FOLDER, refinement_names
 from core.refinement.store import open_refinement
 from pages.ui.notice import tell
 from pages.ui.state import ProjectView, is_private
-from pages.ui.strip import start_job
+from pages.ui.strip import start_job, writer
 
 NEW = ""  # no refinement's name
 # Trainers and scorers that run commands on the server, or send what it knows to anywhere.
@@ -79,6 +79,19 @@ def opened(of: History) -> int | None:
     return number if isinstance(number, int) and 0 <= number < len(of.weights) else None
 
 
+def fixed(view: ProjectView, history: History) -> str:
+    """Why no weight can be changed by hand now, in a sentence; "" where it can."""
+    report = history.report
+    at_work = report.state in ("waiting", "unfinished")
+    if report.round + at_work >= report.rounds:
+        return (
+            "No round is left to draw, so weights change nothing any more: to go on, roll back, or "
+            "branch from an earlier round."
+        )
+    other = writer(view)
+    return f"“{other.title}” is at work: weights can be changed when it is done." if other else ""
+
+
 def open_cluster(number: int | None) -> None:
     """Open a cluster, or none."""
     st.session_state[_CLUSTER] = number
@@ -104,8 +117,7 @@ def _is_of(job: Job, name: str) -> bool:
 
 def at_rest(view: ProjectView) -> bool:
     """Whether nothing that changes the project is at work in the background."""
-    recent = jobs.list_jobs(view.project)
-    return not any(job.alive and any(step.writes for step in job.steps) for job in recent)
+    return writer(view) is None
 
 
 def start(view: ProjectView, name: str, action: str, title: str, **options: Any) -> None:

@@ -22,8 +22,7 @@ def render_strip(history: History) -> None:
             "**Weights of the clusters**",
             width="content",
             help="A column is a cluster, the heaviest now on the left; a line is what a round "
-            "found. Point at a cell for its title, click it for its rows. Since the start: blue "
-            "gained, orange lost.",
+            "found. Point at a cell for its title and weight, click it for its rows.",
         )
         by = _BY[0]
         if history.rounds:
@@ -57,11 +56,11 @@ def render_strip(history: History) -> None:
 
 
 def render_list(history: History) -> None:
-    """Draw the clusters by weight: change, course, score and rows."""
+    """Draw the clusters by weight: change, course, score and rows; dropped ones at the end."""
     order = history.by_weight
     table = pd.DataFrame(
         {
-            "title": [history.clusters.titles[number] for number in order],
+            "title": [_title(history, number) for number in order],
             "weight": 100 * history.weights_now[order],
         }
     )
@@ -108,3 +107,8 @@ def render_list(history: History) -> None:
         key=key,
         alt="Clusters by weight; the one that is ticked is open beside the list",
     )
+
+
+def _title(history: History, number: int) -> str:
+    gone = " (dropped)" if history.dropped[number] else ""
+    return f"{history.clusters.titles[number]}{gone}"

@@ -1,7 +1,7 @@
 """The settings of a selection: method, aim, size and the rule's parameters, as widgets."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -232,20 +232,28 @@ def choose_budget(rows: int) -> int:
     return max(1, round(ratio / 100 * rows)) if exact is None else int(exact)
 
 
-def choose_quality(pool: Pool) -> str | None:
-    """Draw the choice of what rows are better by; None until one is chosen."""
-    columns = [*pool.number_columns(), LENGTH]
+def choose_quality(
+    pool: Pool, *, key: str = "quality", more: Mapping[str, str] | None = None
+) -> str | None:
+    """Draw the choice of what rows are better by; None until one is chosen.
+
+    Parameters
+    ----------
+    more : choices beside the columns, with what they are called.
+    """
+    columns = [*(more or ()), *pool.number_columns(), LENGTH]
+    called = {LENGTH: "Length in characters", **(more or {})}
     mapped = pool.quality_column()
-    st.session_state.setdefault("quality", mapped if mapped in columns else None)
+    st.session_state.setdefault(key, mapped if mapped in columns else None)
     chosen: str | None = st.selectbox(
-        "Quality column",
+        "Quality" if more else "Quality column",
         columns,
         index=None,
-        format_func=lambda name: "Length in characters" if name == LENGTH else name,
+        format_func=lambda name: called.get(name, name),
         placeholder="Choose a column",
         help="Numbers, 0 or more; higher is better. A longer row is not a better one: length is a "
         "stand-in where there are no scores.",
-        key="quality",
+        key=key,
         persist_state="session",
     )
     return chosen
