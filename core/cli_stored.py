@@ -1,11 +1,11 @@
-"""The commands that list what a project holds, and delete it: runs and target sets."""
+"""The commands that list what a project holds, and delete it: runs, target sets, all of it."""
 
 from typing import Annotated
 
 import typer
 
 from core.console import ProjectArgument, console
-from core.errors import command
+from core.errors import InputError, command
 
 
 def runs(
@@ -65,7 +65,24 @@ def targets(
     )
 
 
+def delete(
+    project: ProjectArgument,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; without this nothing is done.")
+    ] = False,
+) -> None:
+    """Delete a project: its folder, with all that is in it."""
+    from core.paths import user_path
+    from core.project_deletion import delete_project
+
+    if not yes:
+        folder = user_path(project).absolute()
+        raise InputError(f"This removes {folder} and all that is in it for good; add --yes.")
+    gone = delete_project(project)
+    console.values({"deleted": str(gone)}, f"The project {gone} is deleted.")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for one in (runs, targets):
+    for one in (runs, targets, delete):
         app.command()(one)

@@ -101,7 +101,8 @@ class Job:
     def part(self) -> tuple[int, int]:
         """Which part of the whole job is at work, from 1, and how many there are."""
         counts = [max(1, len(PARTS.get(step.stage, ()))) for step in self.steps]
-        return sum(counts[: self.state.step]) + self.state.part + 1, sum(counts)
+        at_work = sum(counts[: self.state.step]) + self.state.part + 1
+        return min(at_work, sum(counts)), sum(counts)
 
     @property
     def rate(self) -> float | None:

@@ -75,6 +75,12 @@ class Workspace:
 
         delete_target(self.project, name)
 
+    def delete(self) -> Path:
+        """Remove the project's folder for good; see `core.project_deletion.delete_project`."""
+        from core.project_deletion import delete_project
+
+        return delete_project(self.project.root)
+
     def cluster(self, **options: Any) -> Any:
         """Group the rows; see `core.clusters.cluster`."""
         return self._run("cluster", **options)

@@ -6,7 +6,7 @@ from core.errors import WinnowError
 from core.figures import length_histogram
 from core.jobs import Step
 from core.pool import Pool
-from pages.ui import intake
+from pages.ui import intake, project_delete
 from pages.ui.kept import kept_over
 from pages.ui.places import place
 from pages.ui.rows import render_table
@@ -136,6 +136,7 @@ def render() -> None:
                 config={"displayModeBar": False},
             )
         _render_rows(view, view.pool)
+        project_delete.render(view)
 
 
 if __name__ == "__main__":  # a new server runs the file itself for the first address it gets

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,19 @@ def test_the_share_of_a_stage_never_falls(stage, reports):
     share = StageShare(stage)
     shares = [share(*report) for report in reports]
     assert shares == sorted(shares) and all(0 <= one <= 1 for one in shares)
+
+
+def test_parts_are_counted_over_all_steps(tmp_path):
+    steps = (Step("embed"), Step("cluster"), Step("map"))
+    share = StageShare("cluster")
+    share(1, 2, "finding clusters")
+    share(0, 0, "something that is in no list")
+    state = jobs.JobState("running", step=1, part=share.part)
+    job = jobs.Job("j", tmp_path, "Build the map", steps, 0.0, state)
+    assert job.part == (3, 1 + len(PARTS["cluster"]) + len(PARTS["map"]))
+    done = replace(job, state=jobs.JobState("done", step=3))
+    assert done.part[0] == done.part[1]
+    assert jobs.Job("j", tmp_path, "Select", (Step("select"),), 0.0, state).part == (1, 1)
 
 
 def test_the_share_of_a_stage_covers_all_its_parts(monkeypatch):

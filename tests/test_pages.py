@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import time
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,70 @@ def test_what_is_open_in_one_project_is_not_in_another(mapped_root, monkeypatch)
     app.selectbox(key="project").set_value("other").run()
     assert "Row 17" not in texts(app) and "Nothing selected" in texts(app)
     assert app.text_input(key="map-search-words").value == ""
+
+
+@contextmanager
+def job_at_work(root, title, steps, **state):
+    """A job whose worker holds its lock, and does nothing."""
+    folder = Project.open(root).jobs_dir / "20260101-000000"
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = {"title": title, "steps": [asdict(step) for step in steps], "created": 1}
+    (folder / "job.json").write_text(json.dumps(spec))
+    with jobs.worker_lock(folder).acquire():
+        jobs.save_state(folder, jobs.JobState("running", **state))
+        yield folder
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "told"),
+    [
+        (
+            [jobs.Step("embed"), jobs.Step("cluster"), jobs.Step("map")],
+            {"step": 1, "part": 1, "what": "finding clusters", "done": 10, "total": 40,
+             "share": 0.2, "since": 100.0, "heartbeat": 110.0},
+            "Part 3 of 10: Finding clusters · 30 s left · 40% in all",
+        ),
+        (
+            [jobs.Step("select")],
+            {"what": "choosing", "done": 10, "total": 40, "share": 0.25, "since": 100.0,
+             "heartbeat": 105.0},
+            "Selecting rows · 25% · 2/s · 15 s left",
+        ),
+        ([jobs.Step("refine", {"action": "compare", "name": "r"})], {"what": "refine"},
+         "Comparing r"),
+        ([jobs.Step("refine", {"action": "run", "name": "r"})], {"what": "refine"}, "Refining"),
+        (
+            [jobs.Step("refine", {"action": "run", "name": "r"})],
+            {"what": "round 2: training", "done": 1, "total": 4},
+            "Round 2: training · 25%",
+        ),
+    ],
+)  # fmt: skip
+def test_the_strip_says_what_works_and_which_part_of_it(
+    mapped_root, monkeypatch, steps, state, told
+):
+    with job_at_work(mapped_root, "Work", steps, **state):
+        app = open_app(mapped_root.parent, monkeypatch, "pool")
+    (bar,) = app.get("progress")
+    assert re.sub(r"\\(.)", r"\1", bar.proto.text) == f":small[{told}]"
+
+
+def test_a_project_is_deleted_unless_a_job_works_in_it(mapped_root, monkeypatch):
+    other = mapped_root.with_name("other")
+    shutil.copytree(mapped_root, other)
+    app = open_app(mapped_root.parent, monkeypatch, "pool", project="other")
+    assert str(other) in texts(app)  # the question names the folder
+    with job_at_work(other, "Compare a", [jobs.Step("compare")]) as folder:
+        app.button(key="delete-project").click().run()
+        assert "in use by the job “Compare a”" in said(app) and other.is_dir()
+    jobs.save_state(folder, jobs.JobState("done"))
+    app.button(key="delete-project").click().run()
+    assert not app.exception and not other.exists()
+    assert said(app) == f"The project {other} is deleted."
+    assert app.session_state["project"] == "planted"
+    assert {m.label: m.value for m in app.metric}["Rows"] == "240"
+    app.button(key="delete-project").click().run()
+    assert "A new pool" in texts(app) and not app.exception
 
 
 def test_a_project_that_is_not_there_is_not_another_one(mapped_root, monkeypatch):

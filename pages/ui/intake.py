@@ -18,6 +18,7 @@ from core.jobs import Step
 from core.paths import user_path
 from core.peek import Peek, peek
 from core.project import Project
+from core.project_deletion import delete_project
 from core.records import COLUMN_ROLES, FORMATS
 from pages.ui.state import (
     NEW_PROJECT,
@@ -232,8 +233,7 @@ def _render_unread(view: ProjectView) -> None:
     st.subheader(f"{as_text(view.project.name)} has no rows", anchor=False)
     st.caption("Nothing was read into it. Remove it and read again, with other files or columns.")
     if st.button("Remove and start over", type="primary", icon=":material/restart_alt:"):
-        with view.project.writing("remove"):  # a command line may be reading into it
-            shutil.rmtree(view.project.root, ignore_errors=True)
+        delete_project(view.project.root)  # not while a command line reads into it
         open_project(NEW_PROJECT)
         st.rerun()
 

@@ -33,7 +33,7 @@ def projects_home() -> Path:
 
 def project_names() -> list[str]:
     """Names of the projects there are; the one worked on last comes first."""
-    found = [path.parent for path in projects_home().glob("*/project.db")]
+    found = [path.parent for path in projects_home().glob("[!.]*/project.db")]
     found.sort(key=lambda folder: (folder / "project.db").stat().st_mtime, reverse=True)
     return [folder.name for folder in found]
 

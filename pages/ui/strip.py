@@ -110,6 +110,12 @@ def render() -> None:
         )
 
 
+def go_to(project: str) -> None:
+    """Show another project; for a callback, after which something is said of the one before."""
+    st.session_state["project"] = project
+    _follow(project)
+
+
 def _follow(project: str) -> None:
     """Write the project into the address, and forget what was open in another one."""
     if project == NEW_PROJECT:
