@@ -18,6 +18,7 @@ _NAME = 22  # characters of a title below the strip
 _LETTER, _LINE = 7, 19  # pixels of a letter, and from one slanting title to the next
 _WIDTH = 1200  # pixels of the strip, about: it is as wide as the page
 _ANGLE, _BELOW, _ASIDE = 35, 96, 96  # of slanting titles, in degrees; their room in pixels
+_ROUND, _EDGE = 62, 42  # pixels beside the strip, for "round 99", and for the legend's last word
 _ABOVE, _LEGEND = 36, 260  # height above the strip, and length there of the legend of its colours
 _MOST_TIMES = 3  # doublings or halvings that have a colour of their own
 _FRAME = {"light": "#1a2130", "dark": "#e4e8ef"}  # around the cluster that is open
@@ -47,7 +48,8 @@ def heat_strip(
         shown = np.clip(np.nan_to_num(times, nan=0.0), -_MOST_TIMES, _MOST_TIMES)
         most = max(1.0, float(np.abs(shown).max()))
         colors, low = _diverging(theme), -most
-        legend = {-most: f"× {2**-most:.2g}", 0.0: "as at the start", most: f"× {2**most:.2g}"}
+        end = f"{2**most:.2g}{' or more' if most == _MOST_TIMES else ''}"
+        legend = {-most: f"÷ {end}", 0.0: "as at the start", most: f"× {end}"}
     else:
         shown, low, most = np.sqrt(weights), 0.0, float(np.sqrt(weights.max()))
         colors = _sequential(theme)
@@ -71,6 +73,8 @@ def heat_strip(
                 "len": _LEGEND,
                 "lenmode": "pixels",
                 "thickness": 8,
+                "xpad": 0,
+                "ypad": 2,
                 "outlinewidth": 0,
                 "tickvals": list(legend),
                 "ticktext": list(legend.values()),
@@ -98,6 +102,19 @@ def heat_strip(
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
+    figure.add_annotation(
+        text="weight beside the first one" if since_start else "weight",
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=1,
+        y=1,
+        xanchor="right",
+        yanchor="bottom",
+        xshift=-_LEGEND - 44,
+        yshift=14,
+        font={"size": 11},
+    )
     if place is not None:
         figure.add_shape(
             type="rect",
@@ -109,11 +126,19 @@ def heat_strip(
         )
     figure.update_layout(
         height=_ROW * min(rows, _MOST_ROWS) + _ABOVE + below,
-        margin={"l": 0, "r": _ASIDE if angle else 0, "t": _ABOVE, "b": below},
+        # Fixed: else the legend above would be given room that the strip needs.
+        margin={
+            "l": _ROUND,
+            "r": _ASIDE if angle else _EDGE,
+            "t": _ABOVE,
+            "b": below,
+            "autoexpand": False,
+        },
         xaxis={
             "tickvals": ticks,
             "ticktext": [_safe(shortened(titles[tick], _NAME)) for tick in ticks],
             "tickangle": angle,
+            "ticklabelstandoff": -6 if angle else 0,
             "automargin": False,
             "fixedrange": True,
             "range": [-0.5, columns - 0.5],

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.compare import Comparison
 from core.jobs import Step
+from core.quality import HEURISTICS, PREFIX
 from core.refinement.history import History
 from core.refinement.registry import SCORERS
 from core.refinement.rivals import (
@@ -29,6 +30,8 @@ def render(view: ProjectView, history: History) -> None:
     name, rival = history.plan.name, static_labels(history.plan)[0]
     assert view.pool is not None
     by = kmq_quality(view.pool, history.plan)
+    if by.startswith(PREFIX):
+        by = f"the stand-in “{HEURISTICS[by.removeprefix(PREFIX)].label}”"
     st.subheader("Beside static draws and Random", anchor=False)
     st.caption(
         f"Static draws take {counted(history.report.selected)} in one go, by the first weights; "

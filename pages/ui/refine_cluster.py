@@ -159,4 +159,5 @@ def _render_rows(view: ProjectView, history: History, number: int) -> None:
             table,
             key=f"refine-{label}-{history.plan.name}-{number}-{history.rounds}",
             alt=f"{label} rows of the cluster by score; a click on one opens it",
+            widths={"answer": 155, "prompt": 155},
         )

@@ -69,6 +69,7 @@ def _render_rows(view: ProjectView, history: History) -> None:
         table,
         key=f"{key}-{start}",
         alt=f"Rows that round {number} brought, the best scored first; a click on one opens it",
+        widths={"prompt": 270, "why": 245},
     )
     if pages > 1:
         st.pagination(pages, key=key)

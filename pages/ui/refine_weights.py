@@ -65,7 +65,7 @@ def render_list(history: History) -> None:
         }
     )
     if history.rounds:
-        table["change"] = 100 * history.change[order]
+        table["change"] = np.round(100 * history.change[order], 2) + 0.0  # no −0.00
         table["course"] = (100 * history.weights[order]).tolist()
         table["score"] = history.overall.mean[order]
         table["rows"] = history.held[order]

@@ -1,6 +1,7 @@
 """One row, as people read it. Text from data is shown as text: it is never Markdown or HTML."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -77,9 +78,21 @@ def parts_of(text: str) -> list[tuple[str, str | None]]:
 
 
 def render_table(
-    view: ProjectView, table: pd.DataFrame, key: str, alt: str, **options: Any
+    view: ProjectView,
+    table: pd.DataFrame,
+    key: str,
+    alt: str,
+    *,
+    widths: Mapping[str, int] | None = None,
+    **options: Any,
 ) -> None:
-    """Draw a table with a `row` column; a click on any of its cells opens that row."""
+    """Draw a table with a `row` column; a click on any of its cells opens that row.
+
+    Parameters
+    ----------
+    widths : of columns of text, in pixels, where the table has too little room for all.
+    """
+    wide = widths or {}
 
     def clicked() -> None:
         cells = st.session_state[key].selection.cells
@@ -101,9 +114,10 @@ def render_table(
             "score": st.column_config.NumberColumn("score", format="%.3f", width=65),
             "round": st.column_config.NumberColumn("round", width=55),
             "source": st.column_config.TextColumn("source", width=110),
-            "prompt": st.column_config.TextColumn("prompt", width="large"),
-            "answer": st.column_config.TextColumn("answer", width="large"),
-            "why": st.column_config.TextColumn("why", width="large"),
+            **{
+                name: st.column_config.TextColumn(name, width=wide.get(name, "large"))
+                for name in ("prompt", "answer", "why")
+            },
             "rank": st.column_config.NumberColumn(
                 "rank", width=55, help="By probability: what the rule wanted most comes first."
             ),
