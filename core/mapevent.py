@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 
 from core.lasso import Op
 
-Kind = Literal["lasso", "box", "row", "hover", "cluster", "group", "range", "clear"]
+Kind = Literal["lasso", "box", "row", "hover", "cluster", "group", "range", "clear", "drop"]
 
 # The browser thins what was drawn to this many vertices.
 MAX_VERTICES = 256
@@ -23,7 +23,7 @@ class MapEvent:
     ----------
     seq : int
         Grows with every gesture; tells a new one from the same one seen again in a re-run.
-    kind : {"lasso", "box", "row", "hover", "cluster", "group", "range", "clear"}
+    kind : {"lasso", "box", "row", "hover", "cluster", "group", "range", "clear", "drop"}
     op : {"replace", "add", "subtract"}
         What a lasso, box or range does to the selection.
     polygon : tuple of (x, y)
@@ -66,8 +66,8 @@ def read_event(message: object, *, rows: int, clusters: int = 0) -> MapEvent | N
     kind, op = message.get("kind"), message.get("op", "replace")
     if number is None or kind not in get_args(Kind) or op not in get_args(Op):
         return None
-    if kind == "clear":
-        return MapEvent(number, "clear")
+    if kind in ("clear", "drop"):
+        return MapEvent(number, cast(Kind, kind))
     if kind in ("row", "hover"):
         row = _number(message.get("row"), rows)
         return None if row is None else MapEvent(number, cast(Kind, kind), row=row)

@@ -81,6 +81,7 @@ def pack(
     legend: bool = True,
     link: str = "",
     selects: bool = True,
+    drops: bool = False,
     file: str = "",
     heading: str = "",
 ) -> bytes:
@@ -118,6 +119,8 @@ def pack(
         Maps on one page with the same link show the same part: who moves one moves all.
     selects : bool, default=True
         False leaves out lasso, box and range: the map is to be looked at.
+    drops : bool, default=False
+        Whether the lit rows can be dropped on the map, where it fills the screen.
     file : str
         What a saved picture is called; the caption if empty.
     heading : str
@@ -166,6 +169,7 @@ def pack(
         "caption": caption,
         "link": link or None,
         "selects": selects,
+        "drops": drops,
         "file": file,
         "heading": heading,
     }

@@ -56,6 +56,7 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
         key="map",
         lit=chosen.rows if chosen else run.rows if run else None,
         run=run is not None,
+        drops=chosen is not None and not chosen.dropped,
         caption=f"{view.pool.rows:,} rows · {len(view.clusters.titles)} clusters",
         on_event=partial(_on_event, view),
         focus=cluster_focus(view, *focus) if focus else None,
@@ -132,6 +133,10 @@ def _telling_column(pool: Pool, columns: list[str]) -> str:
 def _on_event(view: ProjectView, event: MapEvent) -> None:
     if event.row is not None:
         reader.open_row(event.row)
+    elif event.kind == "drop":  # on full screen, where the button beside the map is not seen
+        chosen = selected(view)
+        if chosen is not None and not chosen.dropped:
+            _decide(view, "drop", chosen)
     else:
         apply_event(view, event)
 

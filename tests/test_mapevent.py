@@ -28,6 +28,7 @@ def test_each_kind_of_gesture():
     assert span == MapEvent(7, "range", "add", low=-2.0, high=3.5)
     assert read(kind="range", low=4, high=4).op == "replace"
     assert read(kind="clear") == MapEvent(7, "clear")
+    assert read(kind="drop") == MapEvent(7, "drop")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_each_kind_of_gesture():
         {"kind": "group", "clusters": [0, True]},
         {"kind": "group", "clusters": [[0]]},
         {"kind": "group", "clusters": [0] * 6},
-        {"kind": "drop"},
+        {"kind": "shred"},
         {"kind": ["lasso"], "polygon": LOOP},
         {"kind": "lasso", "op": "xor", "polygon": LOOP},
         {"kind": "lasso", "op": {"a": 1}, "polygon": LOOP},

@@ -20,6 +20,7 @@ from core.project import Project
 from core.search import find_rows
 from core.vectors import import_features
 from core.view_link import selected_rows
+from pages.map import _on_event as on_map
 from pages.ui import mapview, notice, strip
 from pages.ui.mapview import apply_event, cluster_step, ground
 from pages.ui.selection import beside, select_rows, selected, stored, turn_round
@@ -194,6 +195,20 @@ def test_a_lasso_or_title_with_dropped_rows_alone_selects_those(view):
     apply_event(view, MapEvent(2, "lasso", polygon=corners))
     rows = stored(view).rows
     assert selected(view).dropped == view.decisions.dropped[rows].all()
+
+
+def test_a_selection_is_dropped_from_the_map_itself_but_not_one_of_dropped_rows(view):
+    on_map(view, MapEvent(1, "drop"))  # nothing is selected
+    on_map(view, MapEvent(2, "cluster", cluster=2))
+    on_map(view, MapEvent(3, "drop"))
+    gone, view = view.decisions.dropped, ProjectView(view.project)
+    assert (view.decisions.dropped == gone | (view.clusters.labels == 2)).all()
+    assert len(view.decisions.log) == 2
+    assert view.decisions.log[-1].origin.startswith("cluster ") and selected(view) is None
+    on_map(view, MapEvent(4, "cluster", cluster=2))
+    assert selected(view).dropped
+    on_map(view, MapEvent(5, "drop"))
+    assert len(ProjectView(view.project).decisions.log) == 2
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -160,9 +160,10 @@ class PointMap {
     else this.cover();
   }
 
-  /** How many rows are selected, where that can be taken back. */
-  chip({ context, lit, litLabel }) {
+  /** How many rows are selected, where that can be taken back, and perhaps a way to drop them. */
+  chip({ context, lit, litLabel, drops }) {
     const chip = this.root.querySelector(".chip");
+    chip.querySelector('[data-act="drop"]').hidden = !drops;
     chip.hidden = context !== "dim" || !lit;
     chip.querySelector(".count").textContent = `${lit.toLocaleString("en")} ${litLabel}`;
   }
@@ -245,6 +246,7 @@ class PointMap {
     if (act === "fit") this.view.fit();
     if (act === "save") this.save();
     if (act === "clear") this.clear();
+    if (act === "drop") this.send({ kind: "drop" });
   }
 
   /** Downloads what is seen and what it is, all points and no tip or tools. */

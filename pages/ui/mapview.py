@@ -127,6 +127,7 @@ def render_map(
     lit: NDArray[np.int64] | None = None,
     run: bool = False,
     selects: bool = True,
+    drops: bool = False,
     caption: str = "",
     on_event: Callable[[MapEvent], None],
     focus: Focus | None = None,
@@ -135,7 +136,8 @@ def render_map(
     """Draw the map, with the rows `lit` on top; a gesture calls `on_event` before the next run.
 
     A `focus` with a new id is gone to once; see `cluster_focus`. The row `opened` has a ring. The
-    view of a map that selects is part of the page's address.
+    view of a map that selects is part of the page's address. With `drops`, the rows can be dropped
+    where the map fills the screen.
 
     Raises
     ------
@@ -166,6 +168,7 @@ def render_map(
         caption=caption,
         legend=color != "Cluster" or run,
         selects=selects,
+        drops=drops,
         file=f"{view.project.root.name} {_said(color)}",
         heading=f"{view.project.root.name}, coloured by {_said(color)}"
         + (f": {len(lit):,} rows {'chosen' if run else 'selected'}" if lit is not None else ""),

@@ -239,7 +239,7 @@ def test_on_full_screen_it_says_how_many_are_selected_and_clears_them(page, char
     chip = chart.root.locator(".chip")
     chart.tool("lasso")
     chart.drag(*ALL)
-    said = f"{wait_echo(page, events=1)['selected']:,} selected"
+    said = f"{wait_echo(page, events=1)['selected']:,} selectedDrop"
     wait_idle(page)
     expect(chip).to_be_hidden()  # the page says it
     chart.act("full")
@@ -252,4 +252,9 @@ def test_on_full_screen_it_says_how_many_are_selected_and_clears_them(page, char
     expect(chip).to_be_visible()
     page.keyboard.press("Delete")
     wait_echo(page, events=4, kind="clear", selected=0)
+    chart.settle()
+    chart.drag(*ALL)
+    chart.act("drop")
+    wait_echo(page, events=6, kind="drop", selected=0)
+    expect(chip).to_be_hidden()
     assert chart.root.locator('[data-act="full"][aria-pressed="true"]').count() == 1

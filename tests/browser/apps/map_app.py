@@ -80,6 +80,7 @@ def payload(n, k, coarse_of, colour, lit, chosen):
         lit=marks,
         dropped=labels == 3 if lit == "dropped" else None,
         context="dim" if lit == "selection" else "grey",
+        drops=lit == "selection",
         lit_label="selected" if lit == "selection" else "chosen",
         targets=points[labels == 1][:40] if lit == "run" else None,
         alt=f"Map of {n:,} rows in {k} clusters.",
@@ -110,7 +111,7 @@ def on_event(event):
     if event.kind == "range":
         found = rows_in_range(coloring_by(K, state.colour), event.low, event.high)
         state.selected = combine(state.selected, found, event.op)
-    if event.kind == "clear":
+    if event.kind in ("clear", "drop"):
         state.selected = np.zeros(0, np.int64)
 
 
