@@ -82,7 +82,7 @@ def test_the_form_starts_what_it_says(project, monkeypatch):
     assert "a round to train, on two cores" in shown and "scoring takes is not known" in shown
     assert "up to 256 tokens to each of 7 rows" in shown and "The first round tells" in shown
     choose(app, "Trained", "manual")
-    assert "a round waits for you" in texts(app)
+    assert "a round waits is up to you" in texts(app)
     choose(app, "Scored by", "coherence")
     assert next(one for one in app.selectbox if one.label == "Trained").value == "none"
     press(app, "Start")

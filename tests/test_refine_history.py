@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from refine_kinds import ClusterScorer, CountingTrainer, kind
 
 from core.decisions import decide, undo
@@ -12,7 +14,7 @@ from core.project import Project
 from core.refinement import edits, loop
 from core.refinement.at_work import at_work, finished_rounds
 from core.refinement.estimate import estimate
-from core.refinement.figures import heat_strip, loss_curve, source_bars
+from core.refinement.figures import _names_at, heat_strip, loss_curve, source_bars
 from core.refinement.history import history_of, stamp_of
 from core.refinement.registry import SCORERS, TRAINERS, find_scorer, find_trainer
 from core.refinement.store import open_refinement
@@ -145,8 +147,49 @@ def test_figures_hold_the_weights_and_shares(project):
         bars = source_bars(found, theme=theme)
         np.testing.assert_allclose(np.sum([bar.x for bar in bars.data], axis=0), 1)
         assert [len(line.x) for line in loss_curve(found.losses, theme=theme).data] == [2, 2, 2]
-    gains = heat_strip(found, theme="light", since_start=True, opened=None).data[0].z
+        names = strip.layout.xaxis
+        assert list(names.tickvals) == [0, 1, 2, 3]
+        assert names.ticktext[0] == found.clusters.titles[order[0]]
+        legend = strip.data[0].colorbar
+        heaviest = 100 * found.weights.max()
+        assert legend.ticktext[0] == "0 %" and legend.ticktext[-1] == f"{heaviest:.2g} %"
+        assert legend.tickvals[-1] ** 2 == pytest.approx(found.weights.max())
+    strip = heat_strip(found, theme="light", since_start=True, opened=None).data[0]
+    gains = strip.z
     assert not gains[0].any() and gains[-1][0] > 0 > gains[-1][-1]
+    assert strip.colorbar.ticktext[1] == "as at the start" and strip.zmax == -strip.zmin
+    most = float(strip.colorbar.ticktext[2].split()[1])
+    assert most == pytest.approx(2**strip.zmax, rel=0.05)
+
+
+@given(columns=st.integers(1, 3000), opened=st.integers(0, 2999) | st.none())
+def test_titles_below_the_strip_have_room_and_the_open_cluster_has_its_own(columns, opened):
+    opened = None if opened is None else opened % columns
+    ticks, letters, angle, _ = _names_at(columns, opened)
+    assert ticks == sorted(set(ticks)) and ticks[0] >= 0 and ticks[-1] < columns
+    assert opened in (None, *ticks)
+    pixels = 1200 / columns
+    assert (np.diff(ticks) * pixels >= (19 if angle else 7 * letters) - 1e-6).all()
+
+
+def test_a_cluster_that_is_dropped_comes_last_and_has_no_weight(project):
+    loop.step(project, "r")
+    before = history_of(project, "r")
+    number = int(before.by_weight[0])
+    decide(project, ROWS, "drop", np.flatnonzero(before.clusters.labels == number), "test")
+    found = history_of(project, "r")
+    assert found.dropped.tolist() == [one == number for one in range(4)]
+    assert found.weights_now[number] == 0 and found.by_weight[-1] == number
+    rest = np.delete(before.weights_now, number)
+    np.testing.assert_allclose(np.delete(found.weights_now, number), rest / rest.sum())
+    np.testing.assert_array_equal(found.weights[:, :-1], before.weights[:, :-1])
+    decide(project, ROWS, "drop", np.arange(ROWS), "test")
+    nothing = history_of(project, "r")
+    assert nothing.dropped.all() and not nothing.weights_now.any()
+    heat_strip(nothing, theme="light", since_start=True, opened=None)
+    undo(project, ROWS)
+    undo(project, ROWS)
+    np.testing.assert_array_equal(history_of(project, "r").weights, before.weights)
 
 
 def test_a_title_that_looks_like_markup_is_shown_as_it_is(project, monkeypatch):
@@ -176,7 +219,21 @@ def test_an_estimate_says_only_what_is_known(project):
     assert twice == 2 * once == _estimate(pool, "proxy", budget=180, trained={"epochs": 1}).a_round
     assert _estimate(pool, "proxy", trained={"width": 512}).a_round is None
     assert _estimate(pool, "manual").a_round is None
-    assert _estimate(pool, "proxy", "perplexity").a_round is None
+    found = _estimate(pool, "proxy", "perplexity")
+    assert found.a_round is None and found.training == _estimate(pool, "proxy").a_round > 0
+    assert ["up to 256 tokens to each of 30 rows" in one for one in found.unknown] == [True]
+    found = _estimate(pool, "proxy", "perplexity", scored={"measure": "loss"})
+    assert ["writes" in one for one in found.unknown] == [False]
+
+
+@pytest.mark.parametrize("scorer", ["soundness", "coherence", "perplexity", "import", "cluster"])
+@pytest.mark.parametrize("trainer", ["none", "proxy", "command", "manual", "count"])
+def test_what_is_not_known_of_the_time_has_a_reason(project, trainer, scorer):
+    given = {"command": "true"} if trainer == "command" else {}
+    found = _estimate(Workspace(project).pool, trainer, scorer, trained=given)
+    assert (found.a_round is None) == bool(found.unknown)
+    assert found.unknown or (trainer in ("none", "proxy") and scorer in ("soundness", "coherence"))
+    assert len(set(found.unknown)) == len(found.unknown)
 
 
 def test_a_judge_says_what_it_will_be_asked(project):
@@ -199,6 +256,7 @@ def test_the_command_line_and_python_tell_the_same(project, winnow, winnow_json)
     loop.step(project, "r")
     found = Workspace(project).refine_history("r")
     told = winnow_json("refine", "history", project.root, "--name", "r")
+    assert not any(one["dropped"] for one in told["clusters"])
     assert told["rounds"] == 1 and sum(told["sources"]["cooking"]) == found.source_counts[0, 0]
     heaviest = told["clusters"][0]
     number = heaviest["cluster"]

@@ -387,12 +387,16 @@ def test_scores_are_brought(project, tmp_path):
         path = tmp_path / name
         if text is not None:
             path.write_text(text)
-        with pytest.raises(InputError, match=sentence):
-            loop.bring(project, "r", path)
-    with pytest.raises(InputError, match="needs scores of 0 or more"):
-        loop.bring(project, "r", _write(tmp_path / "s.jsonl", rows, [-1.0] * 10))
+        for ask in (loop.check_file, loop.bring):
+            with pytest.raises(InputError, match=sentence):
+                ask(project, "r", path)
+    for ask in (loop.check_file, loop.bring):
+        with pytest.raises(InputError, match="needs scores of 0 or more"):
+            ask(project, "r", _write(tmp_path / "s.jsonl", rows, [-1.0] * 10))
+    whole = _write(tmp_path / "s.jsonl", rows[::-1], good[::-1])
+    assert loop.check_file(project, "r", whole).scores.tolist() == good
     assert _bytes(pending.folder) == before
-    report = loop.bring(project, "r", _write(tmp_path / "s.jsonl", rows[::-1], good[::-1]))
+    report = loop.bring(project, "r", whole)
     assert report.round == 1 and report.done[0].score == 4.5
     assert open_refinement(project, "r").rounds()[0].scores.values.tolist() == good
 
@@ -425,8 +429,9 @@ def test_generations_are_refused_where_scores_are_wanted(project, tmp_path):
     first, second = open_refinement(project, "r").pending.rows
     file = tmp_path / "g.csv"
     file.write_text(f"row,generation\n{first},a\n{second},b\n")
-    with pytest.raises(InputError, match=r"g.csv has generations; r takes scores"):
-        loop.bring(project, "r", file)
+    for ask in (loop.check_file, loop.bring):
+        with pytest.raises(InputError, match=r"g.csv has generations; r takes scores"):
+            ask(project, "r", file)
     assert loop.status(project, "r").state == "waiting"
 
 

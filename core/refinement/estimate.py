@@ -14,18 +14,14 @@ from core.told import counted
 _POOL_RATES = {"soundness": 2_000.0, "coherence": 2_000.0}
 _PROXY_RATE = 10.0
 _SIZE = ("width", "layers", "vocabulary", "max_tokens")  # of the small model
-_PEOPLE = "How long a round waits for you is yours to say."
+_PEOPLE = "How long a round waits is up to you."
+_OF_THE_MODEL = "How long {} takes is not known: it depends on the model and the device."
 _TRAINING = {
     "proxy": "How long training takes is not known: only the small model of the usual size was "
     "measured.",
-    "lora": "How long training takes is not known: it depends on the model and the device.",
     "command": "How long training takes is not known: it depends on the command.",
 }
-_SCORING = {
-    "perplexity": "How long scoring takes is not known: it depends on the model and the device",
-    "reward": "How long scoring takes is not known: it depends on the models and the device",
-    "judge": "How long scoring takes is not known: it depends on the address that is asked",
-}
+_JUDGING = "How long scoring takes is not known: it depends on the address that is asked."
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,8 @@ def estimate(
     if trainer == "manual" or (scorer == "import" and trainer != "command"):
         unknown.append(_PEOPLE)
     if training is None and trainer != "manual":
-        unknown.append(_TRAINING[trainer])
-    if scorer in _SCORING:
+        unknown.append(_TRAINING.get(trainer, _OF_THE_MODEL.format("training")))
+    if scorer not in _POOL_RATES and scorer != "import":
         unknown.append(_scoring(scorer, scorer_options, rows))
     found = Estimate(rows, once, None if unknown else training, training, tuple(unknown))
     if scorer == "judge":
@@ -87,10 +83,11 @@ def estimate(
 
 def _scoring(scorer: str, options: Mapping[str, Any], rows: int) -> str:
     """Why the time of scoring is not known, and what takes most of it."""
-    writes = options.get("measure") == "ratio" or options.get("against") == "generated"
+    said = _JUDGING if scorer == "judge" else _OF_THE_MODEL.format("scoring")
+    if options.get("measure") != "ratio" and options.get("against") != "generated":
+        return said
     most = f"up to {int(options['new_tokens']):,} tokens to each of {counted(rows)}"
-    slow = f"; the model first writes {most}, which takes longest" if writes else ""
-    return f"{_SCORING[scorer]}{slow}."
+    return f"{said} The model first writes {most}, which takes longest."
 
 
 def _training(trainer: str, options: Mapping[str, Any], rows: int) -> float | None:

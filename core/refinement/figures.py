@@ -55,7 +55,7 @@ def heat_strip(
         colors = _sequential(theme)
         legend = {share * most: f"{100 * (share * most) ** 2:.2g} %" for share in (0.0, 0.5, 1.0)}
     place = int(np.flatnonzero(order == opened)[0]) if opened is not None else None
-    ticks, angle, below = _names_at(columns, place)
+    ticks, most_letters, angle, below = _names_at(columns, place)
     figure = go.Figure(
         go.Heatmap(
             z=shown,
@@ -136,7 +136,7 @@ def heat_strip(
         },
         xaxis={
             "tickvals": ticks,
-            "ticktext": [_safe(shortened(titles[tick], _NAME)) for tick in ticks],
+            "ticktext": [_safe(shortened(titles[tick], most_letters)) for tick in ticks],
             "tickangle": angle,
             "ticklabelstandoff": -6 if angle else 0,
             "automargin": False,
@@ -163,15 +163,16 @@ def heat_strip(
     return figure
 
 
-def _names_at(columns: int, opened: int | None) -> tuple[list[int], int, int]:
-    """Columns whose titles have room below the strip, their angle, and the room in pixels."""
-    if columns * _NAME * _LETTER <= _WIDTH:
-        return list(range(columns)), 0, 28
+def _names_at(columns: int, opened: int | None) -> tuple[list[int], int, int, int]:
+    """Columns whose titles have room below the strip; their letters, angle and height in pixels."""
+    letters = _WIDTH // columns // _LETTER
+    if letters >= _NAME:
+        return list(range(columns)), letters, 0, 28
     step = -(-columns * _LINE // _WIDTH)
     ticks = set(range(0, columns, step))
     if opened is not None:  # it has its own, in place of those too near
         ticks = {tick for tick in ticks if abs(tick - opened) >= step} | {opened}
-    return sorted(ticks), _ANGLE, _BELOW
+    return sorted(ticks), _NAME, _ANGLE, _BELOW
 
 
 def source_bars(history: History, *, theme: palette.Theme) -> go.Figure:

@@ -144,9 +144,10 @@ def history_of(project: Project, name: str) -> History:
     rounds = refinement.rounds()[: report.round]  # one may have been finished since
     k = ground.k
     drawn = _drawn(rounds, ground.pool.rows)
-    kept = np.bincount(
-        ground.labels[load_decisions(project, ground.pool.rows).candidates], minlength=k
-    )
+    decided = load_decisions(project, ground.pool.rows)
+    kept = np.bincount(ground.labels[decided.candidates], minlength=k)
+    weights = np.array(report.weights)
+    now = weights if kept.all() else living(weights, kept)
     sources = ground.pool.sources()
     codes, names = sources.codes[drawn.rows], tuple(sources.names)
     in_round = [drawn.rounds == one.number for one in rounds]
@@ -156,7 +157,7 @@ def history_of(project: Project, name: str) -> History:
         refinement.plan,
         report,
         ground.clusters,
-        np.stack([*found, living(np.array(report.weights), kept)], axis=1),
+        np.stack([*found, now], axis=1),
         kept == 0,
         _columns([np.bincount(drawn.clusters[of], minlength=k) for of in in_round], k, np.int64),
         _columns([one.mean for one in by_round], k, np.float64),

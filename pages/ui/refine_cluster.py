@@ -7,6 +7,7 @@ from core.decisions import decide
 from core.errors import WinnowError
 from core.refinement import edits
 from core.refinement.history import History
+from core.told import counted
 from pages.ui.mapview import cluster_step
 from pages.ui.notice import tell, tell_decision
 from pages.ui.places import place
@@ -61,6 +62,10 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
         why = why or "No row of it is kept, so it has no weight; undo the drop to bring it back."
     elif not history.weights_now[number]:
         why = why or "It is left out of the next draw."
+    report = history.report
+    then = "the next round leaves them out of the subset"
+    if report.round == report.rounds:
+        then = "no round is left, so the subset holds those that it has"
     kept = np.flatnonzero((history.clusters.labels == number) & ~view.decisions.dropped)
     with st.container(horizontal=True, gap="xsmall"):
         for label, factor, told in (
@@ -87,8 +92,8 @@ def _render_actions(view: ProjectView, history: History, number: int) -> None:
             disabled=not len(kept),
             on_click=_drop,
             args=(view, history, number, kept),
-            help=f"Drop its {len(kept):,} kept rows, as on the map; the next round leaves them "
-            "out of the subset. Ctrl+Z takes it back.",
+            help=f"Drop its {counted(len(kept))} that are kept, as on the map; {then}. "
+            "Ctrl+Z takes it back.",
         )
         if view.mapped and st.button("On the map", key="refine-map", icon=":material/map:"):
             _open_on_map(view, history, number)

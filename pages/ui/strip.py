@@ -302,8 +302,8 @@ def render_progress(job: Job) -> None:
             parts.append(f"{job.rate:,.0f}/s")
         parts.append(left)
     # In the line of the strip: the page below must not move when it comes and goes.
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", width=335):
-        st.progress(share, text=f":small[{' · '.join(filter(None, parts))}]", width=250)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.progress(share, text=f":small[{' · '.join(filter(None, parts))}]", width="stretch")
         st.button("Cancel", key=f"cancel-{job.id}", on_click=jobs.cancel, args=(job,))
 
 

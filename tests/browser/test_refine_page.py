@@ -4,6 +4,7 @@ from driver import APP, wait_idle
 from playwright.sync_api import expect
 
 from core.project import Project
+from core.refinement.history import history_of
 from core.refinement.loop import status
 from core.runs import load_run
 
@@ -35,6 +36,8 @@ def test_three_rounds_a_cluster_a_way_back_and_a_branch(serve, open_page, mapped
     press("Run all")
     done(3)
     assert status(project, "refined").selected == 30
+    for text in ("now", "0 %", history_of(project, "refined").clusters.titles[0]):  # on the strip
+        expect(page.locator(".stPlotlyChart").first).to_contain_text(text)
 
     # A cell of the strip opens its cluster: the last column is the lightest cluster.
     report = status(project, "refined")
