@@ -145,6 +145,7 @@ def test_another_refinement_is_planned_beside_one_at_work(project, monkeypatch):
     start(project, trainer="command", trainer_options={"command": line}, scorer="import")
     app = open_refine(project, monkeypatch)
     press(app, "Step")
+    assert "at work" in button(app, "Run all").help
     press(app, "New")
     assert "“Refine r, round 1” is at work" in app.info[0].value.replace("\\", "")
     assert button(app, "Start").disabled
@@ -195,6 +196,7 @@ def test_rounds_weights_rows_and_rivals(project, monkeypatch):
     found = history_of(project, "r")
     assert found.report.state == "finished" and button(app, "Step").disabled
     assert button(app, "Double").disabled and "No round is left to draw" in texts(app)
+    assert "All rounds are done" in button(app, "Step").help
     listed = table(app, "course")
     order = np.argsort(-found.weights_now, kind="stable")
     assert listed["title"].tolist() == [found.clusters.titles[one] for one in order]

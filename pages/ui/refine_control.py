@@ -23,6 +23,7 @@ from pages.ui.notice import tell
 from pages.ui.places import place
 from pages.ui.refine_state import at_rest, attempt, job_of, made, show, theme
 from pages.ui.state import ProjectView
+from pages.ui.strip import writer
 from pages.ui.text import as_text
 
 _POLL_SECONDS = 1.0
@@ -52,26 +53,30 @@ def render_buttons(view: ProjectView, history: History) -> None:
     """Draw what moves it on, takes it back, copies and removes it."""
     report, name = history.report, history.plan.name
     working = _alive(job_of(view, name))
-    still = at_rest(view)
+    other = writer(view)
+    held = f"“{as_text(other.title)}” is at work." if other else ""
     # What waits goes on with a file; a step would find it waiting still.
-    can_go = still and report.state in ("ready", "unfinished")
+    stuck = held or {
+        "waiting": "The round waits for a file.",
+        "finished": "All rounds are done: to go on, roll back, or branch from an earlier one.",
+    }.get(report.state, "")
     number = report.round + 1
     st.button(
         "Step",
         type="primary",
         icon=":material/skip_next:",
-        disabled=not can_go,
+        disabled=bool(stuck),
         on_click=refine_state.start,
         args=(view, name, "step", f"Refine {name}, round {number}"),
-        help=f"Do round {number}." if number <= report.rounds else "All rounds are done.",
+        help=stuck or f"Do round {number}.",
     )
     st.button(
         "Run all",
         icon=":material/fast_forward:",
-        disabled=not can_go,
+        disabled=bool(stuck),
         on_click=refine_state.start,
         args=(view, name, "run", f"Refine {name}"),
-        help="Do all rounds that are left.",
+        help=stuck or "Do all rounds that are left.",
     )
     st.button(
         "Pause",
@@ -81,9 +86,9 @@ def render_buttons(view: ProjectView, history: History) -> None:
         args=(working,),
         help="What a stage has finished is kept; the next step goes on with it.",
     )
-    _render_rollback(view, history, still)
-    _render_branch(view, history, still)
-    render_delete(view, name, disabled=not still)
+    _render_rollback(view, history, held)
+    _render_branch(view, history, held)
+    render_delete(view, name, held)
     st.button("New", icon=":material/add:", on_click=show, args=(refine_state.NEW,))
     if report.round:  # it is a run from then on
         if st.button("Compare", icon=":material/compare:", type="tertiary"):
@@ -100,11 +105,12 @@ def _pause(job: Job | None) -> None:
         jobs.dismiss(job)  # the page says how to go on
 
 
-def _render_rollback(view: ProjectView, history: History, still: bool) -> None:
+def _render_rollback(view: ProjectView, history: History, held: str) -> None:
     report, name = history.report, history.plan.name
     # With a round at work, its own beginning can be gone back to as well.
     last = report.round if report.state in ("waiting", "unfinished") else report.round - 1
-    with st.popover("Roll back", icon=":material/history:", disabled=not still or last < 0):
+    why = held or ("There is no round yet to go back from." if last < 0 else "")
+    with st.popover("Roll back", icon=":material/history:", disabled=bool(why), help=why or None):
         if last < 0:
             return
         number = st.selectbox(
@@ -127,9 +133,9 @@ def _render_rollback(view: ProjectView, history: History, still: bool) -> None:
         )
 
 
-def _render_branch(view: ProjectView, history: History, still: bool) -> None:
+def _render_branch(view: ProjectView, history: History, held: str) -> None:
     report, name = history.report, history.plan.name
-    with st.popover("Branch", icon=":material/fork_right:", disabled=not still):
+    with st.popover("Branch", icon=":material/fork_right:", disabled=bool(held), help=held or None):
         new = st.text_input("Name", f"{name}-branch"[:64], max_chars=64, key=f"branch-name-{name}")
         number = st.selectbox(
             "With the rounds up to",
@@ -153,14 +159,14 @@ def _branch(view: ProjectView, name: str, new: str, number: int) -> None:
         tell(f"{new} is a branch of {name}.")
 
 
-def render_delete(view: ProjectView, name: str, *, disabled: bool = False) -> None:
-    """Draw the way to remove a refinement."""
+def render_delete(view: ProjectView, name: str, held: str = "") -> None:
+    """Draw the way to remove a refinement; `held` says why that is not possible now, if so."""
     with st.popover(
         "",
         icon=":material/delete:",
-        help="Delete this refinement",
+        help=held or "Delete this refinement",
         key="refine-delete-menu",
-        disabled=disabled,
+        disabled=bool(held),
     ):
         st.write(f"Delete {as_text(name)}, its rounds and its run? Branches and exports stay.")
         st.button(

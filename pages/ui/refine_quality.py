@@ -25,8 +25,6 @@ _NAMES = {choice: choice.removeprefix(_MADE) for choice in _LABELS}
 def choose(view: ProjectView) -> str | None:
     """Draw the choice, and the way to the scores where there are none yet."""
     assert view.pool is not None
-    # Where no column is said to be quality, one that needs nothing is a better start than none.
-    st.session_state.setdefault(_KEY, view.pool.quality_column() or next(iter(_LABELS)))
     chosen = choose_quality(view.pool, key=_KEY, more=_LABELS)
     measure = _NAMES.get(chosen or "")
     if measure is not None:

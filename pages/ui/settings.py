@@ -239,12 +239,14 @@ def choose_quality(
 
     Parameters
     ----------
-    more : choices beside the columns, with what they are called.
+    more : choices beside the columns, with what they are called; the first is the default where no
+        column is said to be quality.
     """
     columns = [*(more or ()), *pool.number_columns(), LENGTH]
     called = {LENGTH: "Length in characters", **(more or {})}
     mapped = pool.quality_column()
-    st.session_state.setdefault(key, mapped if mapped in columns else None)
+    default = mapped if mapped in columns else next(iter(more or ()), None)
+    st.session_state.setdefault(key, default)
     chosen: str | None = st.selectbox(
         "Quality" if more else "Quality column",
         columns,
