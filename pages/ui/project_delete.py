@@ -17,7 +17,8 @@ def render(view: ProjectView) -> None:
     with st.popover("Delete project", icon=":material/delete:", type="tertiary"):
         st.markdown(
             f"Delete the folder **{as_text(view.project.root)}** with its rows, decisions, runs, "
-            "refinements and all else that is in it? There is no way back. Exports elsewhere stay."
+            "refinements and all else that is in it? There is no way back. Exports "
+            "elsewhere are left alone."
         )
         st.button(
             f"Delete {as_text(view.project.name)} for good",
