@@ -14,6 +14,7 @@ from core.project import Project
 from core.refinement import loop
 from core.refinement.history import history_of
 from core.refinement.names import refinement_names
+from core.refinement.registry import SCORERS, TRAINERS
 from core.refinement.store import open_refinement
 from core.runs import list_runs, load_run
 from core.stages import run_stage
@@ -171,7 +172,8 @@ def test_a_server_that_others_can_open_runs_no_commands(project, monkeypatch):
     assert button(app, "Start").disabled and "Command is missing" in texts(app)
     monkeypatch.setattr("pages.ui.refine_setup.is_private", lambda: False)
     app.run()
-    assert "Command" not in options("Trained") and "Judge" not in options("Scored by")
+    assert not {TRAINERS[one].label for one in ("command", "lora")} & {*options("Trained")}
+    assert not {SCORERS[one].label for one in ("judge", "reward")} & {*options("Scored by")}
 
 
 def test_a_judge_says_what_is_sent_and_what_it_may_ask(project, monkeypatch):
@@ -257,6 +259,15 @@ def test_a_cluster_is_opened_weighed_left_out_and_dropped(project, monkeypatch):
     assert button(app, "Double").disabled
     loop.step(project, "r")
     assert not dropped[load_run(project, "r").rows].any()
+
+
+def test_a_server_open_to_others_loads_no_model_that_is_named(project, monkeypatch):
+    start(project, trainer="lora", trainer_options={"model": "owner/name"}, scorer="perplexity")
+    monkeypatch.setattr("pages.ui.refine_state.is_private", lambda: False)
+    app = open_refine(project, monkeypatch)
+    press(app, "Step")
+    assert "loads no models" in said(app)
+    assert not jobs.list_jobs(project)
 
 
 def test_a_server_open_to_others_runs_no_command_that_its_owner_set_up(

@@ -13,6 +13,7 @@ from core.refinement.names import refinement_names
 from core.refinement.parameters import Text
 from core.refinement.registry import (
     DEFAULT_SCORER,
+    PRIVATE,
     SCORERS,
     TRAINERS,
     Kind,
@@ -181,7 +182,7 @@ def _choose(
     on_change: Callable[[], None] | None = None,
 ) -> Kind[Any]:
     """Draw the choice of a trainer or a scorer that may be used here, and what it does."""
-    shut = {*without, *(() if is_private() else refine_state.PRIVATE)}
+    shut = {*without, *(() if is_private() else PRIVATE)}
     ids = [one for one in kinds if one not in shut]
     if st.session_state.get(key) not in ids:
         st.session_state[key] = default

@@ -11,14 +11,13 @@ from core.jobs import Job, Step
 from core.palette import Theme
 from core.refinement.history import History, history_of, stamp_of
 from core.refinement.names import FOLDER, refinement_names
+from core.refinement.registry import PRIVATE
 from core.refinement.store import open_refinement
 from pages.ui.notice import tell
 from pages.ui.state import ProjectView, is_private
 from pages.ui.strip import start_job, writer
 
 NEW = ""  # no refinement's name
-# Trainers and scorers that run commands on the server, or send what it knows to anywhere.
-PRIVATE = {"command", "judge"}
 _CHOSEN, _CLUSTER = "refinement", "refine-cluster"
 
 
@@ -136,7 +135,11 @@ def refused(trainer: str, scorer: str) -> bool:
     """Whether this server is open to others and these are not for them; says so."""
     wrong = not is_private() and bool(PRIVATE & {trainer, scorer})
     if wrong:
-        tell("This server is open to others: it runs no commands and asks no judge.", failed=True)
+        tell(
+            "This server is open to others: it runs no commands, asks no judge and loads no models "
+            "that are named.",
+            failed=True,
+        )
     return wrong
 
 
