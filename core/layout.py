@@ -207,6 +207,8 @@ def _ranks(
     vectors: NDArray[Any], points: NDArray[Any], rows: NDArray[np.int64], k: int
 ) -> NDArray[np.int64]:
     """Ranks by vector, from 1, of the `k` nearest points of each row."""
+    from scipy.spatial import KDTree
+
     n = len(vectors)
     queries = np.asarray(vectors[rows], np.float32)
     apart = np.empty((len(rows), n), np.float32)
@@ -214,13 +216,15 @@ def _ranks(
         part = np.asarray(vectors[start : start + 16_384], np.float32)
         norms = np.einsum("ij,ij->i", part, part)
         apart[:, start : start + len(part)] = norms - 2 * (queries @ part.T)
+    apart[np.arange(len(rows)), rows] = np.inf
+    found = KDTree(points).query(points[rows], k + 1)[1]
+    others = found != rows[:, None]
+    others[others.all(axis=1), -1] = False  # copies crowded the row itself out
+    near = np.take_along_axis(apart, found[others].reshape(len(rows), k), axis=1)
     ranks = np.empty((len(rows), k), np.int64)
-    for at, row in enumerate(rows):
-        squared = ((points - points[row].astype(np.float64)) ** 2).sum(axis=1)
-        squared[row] = apart[at, row] = np.inf
-        near = apart[at, np.argpartition(squared, k - 1)[:k]]
-        nearer = np.sort(apart[at, apart[at] < near.max()])
-        ranks[at] = np.searchsorted(nearer, near) + 1
+    for at, own in enumerate(apart):
+        nearer = np.sort(own[own < near[at].max()])
+        ranks[at] = np.searchsorted(nearer, near[at]) + 1
     return ranks
 
 
