@@ -17,9 +17,9 @@ from core.project import Project
 if TYPE_CHECKING:
     from core.pool import Pool
 
-# Rows looked at to choose a trainer's shape, the first and others evenly spread: a page has to
-# show them well under a second.
-_FIRST, _SPREAD = 50, 450
+# Rows looked at to choose a trainer's shape: some at each of a few places, evenly spread, since
+# reading takes as long as there are places, and a page has to show them well under a second.
+_PLACES, _TOGETHER = 5, 100
 _LONGEST = 400  # characters of one text that are shown
 _ITEMS = 6  # items of one list that are shown
 
@@ -70,8 +70,9 @@ def preview(
         return Preview("")
     if entry.as_they_came:
         return Preview(_as_they_came(pool, rows[:count], entry))
-    spread = np.linspace(0, len(rows) - 1, min(_SPREAD, len(rows))).astype(np.int64)
-    sample = np.union1d(rows[:_FIRST], rows[spread])
+    places = np.linspace(0, max(0, len(rows) - _TOGETHER), _PLACES).astype(np.int64)
+    spread = (places[:, None] + np.arange(_TOGETHER)).ravel()
+    sample = rows[np.unique(np.minimum(spread, len(rows) - 1))]
     records = list(pool.records(sample))
     shape = shape_for(entry, pool, sample, records, name)
     left = Left()
