@@ -29,10 +29,12 @@ _NEEDED = (
     "core.report",
     "core.tradeoff",
 )
+# What a person gets to a little later, and would else wait for half a second.
+_NEEDED_LATER = ("scipy.ndimage",)
 
 
-def _read_map() -> None:
-    """Read what the Map page of the last project shows into the server's caches."""
+def _get_ready() -> None:
+    """Read what the last project's Map page shows into the server's caches; import the rest."""
     while not runtime.exists():
         time.sleep(0.05)
     from pages.ui import mapview, state
@@ -43,10 +45,12 @@ def _read_map() -> None:
             view = state.ProjectView(Project.open(state.projects_home() / name))
             if view.mapped:
                 mapview.cluster_colors(view)
+    for module in _NEEDED_LATER:
+        import_module(module)
 
 
 if __name__ == "__main__":
     for module in _NEEDED:
         import_module(module)
-    threading.Thread(target=_read_map, daemon=True).start()
+    threading.Thread(target=_get_ready, daemon=True).start()
     cli.main(["run", str(_APP), *sys.argv[1:]], prog_name="winnow")
