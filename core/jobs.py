@@ -134,6 +134,8 @@ def start(project: Project, title: str, steps: list[Step] | tuple[Step, ...]) ->
     ------
     BusyError
         A job of this project is still at work.
+    InputError
+        The project was deleted meanwhile.
     """
     if any(step.writes for step in steps):
         for other in list_jobs(project):
@@ -146,6 +148,8 @@ def start(project: Project, title: str, steps: list[Step] | tuple[Step, ...]) ->
     now = time.time_ns()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
     folder = project.jobs_dir / f"{stamp}-{now % 10**9:09}-{secrets.token_hex(2)}"
+    if not project.root.is_dir():  # else a part of it would be made anew
+        raise InputError(f"The project {project.root} is gone; choose another one.")
     folder.mkdir(parents=True)
     write_json(
         folder / "job.json",

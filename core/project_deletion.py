@@ -1,5 +1,6 @@
 """Deleting a project: its folder, with all that is in it."""
 
+import secrets
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,7 +17,8 @@ _TABLES = {"pointers", "runs", "decisions"}  # that every Winnow's database has
 def delete_project(root: str | Path) -> Path:
     """Remove a project's folder and all that is in it, for good.
 
-    It first gets another name beside the old one: a kill leaves the project as it was, or none.
+    It first gets another name beside the old one: a kill leaves the project as it was, or a hidden
+    folder that is none, `.NAME.….deleted`.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def delete_project(root: str | Path) -> Path:
     InputError
         There is no Winnow project at `root`, it is a link to one, or it cannot be removed.
     BusyError
-        A job or another process is at work in it.
+        A job is at work in it, or a process that holds its lock (see `Project.writing`).
     """
     path = user_path(root).absolute()
     if path.is_symlink():
@@ -38,12 +40,10 @@ def delete_project(root: str | Path) -> Path:
     if not _is_project(path):
         raise InputError(f"{path} is no Winnow project; give the folder of one.")
     project = Project(path)
-    gone = path.with_name(f".{path.name}.deleted")
+    gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.deleted")  # nothing is there
+    _check_jobs(project)  # first: whoever holds the lock is named by its process
     with project.writing("delete"):
-        job = next((one for one in list_jobs(project) if one.alive), None)
-        if job is not None:
-            raise BusyError(f"{path} is in use by the job “{job.title}”; wait for it or cancel it.")
-        shutil.rmtree(gone, ignore_errors=True)  # what a kill left of an earlier one
+        _check_jobs(project)
         try:
             path.rename(gone)
         except OSError as error:
@@ -60,10 +60,18 @@ def delete_project(root: str | Path) -> Path:
     return path
 
 
+def _check_jobs(project: Project) -> None:
+    job = next((one for one in list_jobs(project) if one.alive), None)
+    if job is not None:
+        raise BusyError(
+            f"{project.root} is in use by the job “{job.title}”; wait for it or cancel it."
+        )
+
+
 def _is_project(path: Path) -> bool:
     """Whether a folder's database is Winnow's; it is only read."""
     database = path / "project.db"
-    if not database.is_file():
+    if database.is_symlink() or not database.is_file():
         return False
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:

@@ -60,7 +60,7 @@ def test_a_link_and_a_project_at_work_stay(mapped_root, tmp_path):
     assert Project.open(mapped_root).pointer("pool")
 
 
-def test_what_a_kill_left_is_no_project_and_goes_with_the_next(mapped_root, monkeypatch):
+def test_what_a_kill_left_is_no_project_and_what_lies_beside_it_stays(mapped_root, monkeypatch):
     def killed(path, **_):
         if path.exists():
             raise KeyboardInterrupt
@@ -76,9 +76,26 @@ def test_what_a_kill_left_is_no_project_and_goes_with_the_next(mapped_root, monk
     from pages.ui.state import project_names
 
     assert project_names() == ["copy"]
+    (left,) = mapped_root.parent.glob(".*.deleted")
     copy.rename(mapped_root)
     delete_project(mapped_root)
-    assert not list(mapped_root.parent.iterdir())
+    assert list(mapped_root.parent.iterdir()) == [left]
+
+
+def test_a_folder_with_a_link_to_a_database_stays(mapped_root, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "project.db").symlink_to(mapped_root / "project.db")
+    with pytest.raises(InputError, match="docs is no Winnow project"):
+        delete_project(tmp_path / "docs")
+    assert (tmp_path / "docs").is_dir()
+
+
+def test_no_job_starts_in_a_project_that_is_gone(mapped_root):
+    project = Project.open(mapped_root)
+    delete_project(mapped_root)
+    with pytest.raises(InputError, match="is gone; choose another one"):
+        jobs.start(project, "Map", [jobs.Step("map", {})])
+    assert not mapped_root.exists()
 
 
 def test_the_command_asks_for_yes(winnow, winnow_json, mapped_root):
