@@ -9,7 +9,7 @@ import pytest
 from test_pages import button, open_app, said, texts, wait_for_jobs
 
 from core import jobs
-from core.decisions import decide, load_decisions
+from core.decisions import load_decisions
 from core.project import Project
 from core.refinement import loop
 from core.refinement.history import history_of
@@ -103,42 +103,28 @@ def test_a_name_that_is_taken_or_a_missing_quality_is_said_before_the_start(proj
     next(one for one in app.segmented_control if one.label == "Within a cluster").set_value(
         "kmq"
     ).run()
-    assert button(app, "Start").disabled and "score the rows" in app.warning[0].value
     choose(app, "Quality", "score")
     press(app, "Start")
     plan = open_refinement(project, "free").plan
     assert (plan.within, plan.quality) == ("kmq", "score")
 
 
-def test_soundness_is_made_a_quality_right_there(project, monkeypatch):
+def test_kmq_goes_by_soundness_where_no_column_says_what_is_good(project, monkeypatch):
     app = open_refine(project, monkeypatch)
     next(one for one in app.segmented_control if one.label == "Within a cluster").set_value(
         "kmq"
     ).run()
-    assert "score the rows by soundness first" in app.warning[0].value
-    press(app, "Score the rows")
-    finish(app, project)
-    step = jobs.list_jobs(project)[0].steps[0]
-    assert (step.stage, step.options["measure"]) == ("quality", "soundness")
-    assert not app.warning and "Score the rows" not in [one.label for one in app.button]
+    assert not app.warning and not button(app, "Start").disabled
     press(app, "Start")
     plan = open_refinement(project, "refined").plan
-    assert plan.quality is None and plan.quality_file["path"] == step.options["out"]
-    # Rows that come back have no score yet; neither has one that is below 0 a place in kMQ.
-    decide(project, ROWS, "drop", [3], "test")
+    # Its scores lie close together: they are drawn by with the temperature of "auto".
+    assert (plan.quality, plan.quality_file, plan.temperature) == ("score:soundness", None, 0.5)
     press(app, "New")
-    choose(app, "Quality", "scores of coherence")
-    press(app, "Score the rows")
-    finish(app, project)
-    assert "below 0" in app.warning[0].value and "temperature" in app.warning[0].value
-    next(one for one in app.slider if one.label == "Temperature").set_value(0.5).run()
-    assert not app.warning and not button(app, "Start").disabled
-    decide(project, ROWS, "restore", [3], "test")
-    app.run()
-    assert "no score for row 3" in texts(app) and button(app, "Start").disabled
-    press(app, "Score the rows again")
-    finish(app, project)
-    assert not app.warning
+    choose(app, "Quality", "score:coherence")
+    next(one for one in app.slider if one.label == "Temperature").set_value(0.2).run()
+    press(app, "Start")
+    plan = open_refinement(project, sorted(refinement_names(project))[-1]).plan
+    assert (plan.quality, plan.temperature) == ("score:coherence", 0.2)
 
 
 def test_another_refinement_is_planned_beside_one_at_work(project, monkeypatch):

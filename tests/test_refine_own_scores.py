@@ -22,6 +22,7 @@ from core.refinement.own_scores import as_quality
 from core.refinement.quality_file import write_quality
 from core.refinement.registry import SCORERS, TRAINERS
 from core.refinement.rivals import beside_static, kmq_quality
+from core.refinement.scorers.whole_pool import PoolScorer
 from core.refinement.steps import ground_of
 from core.refinement.store import open_refinement
 from core.refinement.weights import ClusterScores, update_weights
@@ -89,7 +90,7 @@ def test_what_auto_comes_to(project, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"quality": "score:judge"}, "No scores are called 'score:judge'; use one of score:sound"),
+        ({"quality": "score:judge"}, "no column 'score:judge'"),
         ({"quality": "score:soundness"}, "score:soundness needs a temperature above 0"),
     ],
 )
@@ -179,3 +180,15 @@ def test_a_round_that_is_killed_ends_as_if_it_had_not_been(project, monkeypatch,
     loop.run(project, "killed")
     whole, again = (loop.status(project, name) for name in ("whole", "killed"))
     assert (again.rows_sha256, again.weights) == (whole.rows_sha256, whole.weights)
+
+
+def test_scores_that_the_update_refuses_of_all_rows_are_not_kept(project, monkeypatch):
+    """The rows drawn may all score above 0, and the mean of those that are left below."""
+    scores = np.where(np.arange(240) % 12 < 2, 0.6, -0.15)
+    monkeypatch.setattr(PoolScorer, "all_rows", lambda *_, **__: scores)
+    options = {"scorer": "coherence", "update": "paper", "temperature": 0.1}
+    loop.start(project, name="r", budget=24, rounds=3, **options)
+    with pytest.raises(InputError, match="needs scores of 0 or more"):
+        loop.step(project, "r")
+    pending = open_refinement(project, "r").pending
+    assert pending is not None and pending.scores is None

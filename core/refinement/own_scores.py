@@ -6,7 +6,6 @@ A quality that is called `score:` and the name of such a scorer goes by them.
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError
 from core.pool import Pool
 from core.progress import Progress
 from core.refinement.plan import Plan
@@ -20,20 +19,8 @@ SCORES = "scores"  # folder of a project, where they are kept
 
 
 def scorer_of(quality: str | None) -> str | None:
-    """The scorer whose scores a quality is; None for a column, a heuristic, and none at all.
-
-    Raises
-    ------
-    InputError
-        No scorer of this name knows the scores of all rows.
-    """
-    if quality is None or not quality.startswith(PREFIX):
-        return None
-    name = quality.removeprefix(PREFIX)
-    if name not in OF_ALL_ROWS:
-        known = ", ".join(PREFIX + one for one in OF_ALL_ROWS)
-        raise InputError(f"No scores are called {quality!r}; use one of {known}.", option="quality")
-    return name
+    """The scorer whose scores a quality is; None for a column, a heuristic, and none at all."""
+    return next((one for one in OF_ALL_ROWS if quality == PREFIX + one), None)
 
 
 def draws_by_own_scores(plan: Plan) -> bool:

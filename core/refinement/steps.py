@@ -149,7 +149,9 @@ def advance(refinement: Refinement, ground: Ground, progress: Progress) -> None:
         if pending.scores is None:
             told(0, 0, "scoring")
             found = _score(plan, ground.place, work, pending, told)
-            updated(plan, pending, rounds, found)  # what it refuses is not kept
+            # What it refuses is not kept.
+            known = _known(ground, plan, pending, rounds, found, told)
+            updated(plan, pending, rounds, found, known)
             pending.keep_scores(found)
     except WaitingError as waiting:
         pending.keep_waiting(waiting)

@@ -92,7 +92,7 @@ def render(view: ProjectView) -> None:
     if budget < chosen["rounds"]:
         wrong = wrong or f"{counted(budget)} cannot be drawn in {chosen['rounds']} rounds."
     if chosen["within"] == "kmq":
-        by, missing = refine_quality.check(view, chosen.pop("quality"), chosen["temperature"])
+        by, missing = refine_quality.check(chosen.pop("quality"), chosen["temperature"])
         chosen, wrong = chosen | by, wrong or missing
     setup = _Setup(name, budget, trainer, scorer, chosen, trained, scored, wrong)
     with said, st.container(border=True):
