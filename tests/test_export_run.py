@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.export import EXPORT_FORMATS, preview
+from core.export.preview import _places
 from core.ingest import init_pool
 from core.project import Project
 from core.runs import RunReport, export_run
@@ -98,6 +101,18 @@ def test_preview_is_short(project):
     text = preview(project, np.array([6]), "jsonl").text
     assert "4,600 more characters" in text
     assert len(text) < 1000
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=15), st.booleans())
+def test_preview_looks_at_every_large_source(sizes, mixed):
+    sources = np.repeat(np.arange(len(sizes)), sizes)
+    if mixed:
+        sources = np.random.default_rng(0).permutation(sources)
+    places = _places(sources)
+    assert set(sources[places]) == set(range(len(sizes)))
+    assert places[0] == 0 and len(places) == len(set(places)) <= 480
+    assert places.min() >= 0 and places.max() < len(sources)
 
 
 def test_preview_says_which_rows_do_not_fit(project):

@@ -17,9 +17,10 @@ from core.project import Project
 if TYPE_CHECKING:
     from core.pool import Pool
 
-# Rows looked at to choose a trainer's shape: some at each of a few places, evenly spread, since
-# reading takes as long as there are places, and a page has to show them well under a second.
-_PLACES, _TOGETHER = 5, 100
+# Rows looked at to choose a trainer's shape: some at the beginning and in the middle of each of the
+# largest sources. Reading takes as long as there are places that lie apart, and a page has to show
+# them well under a second.
+_SOURCES, _TOGETHER = 15, 30
 _LONGEST = 400  # characters of one text that are shown
 _ITEMS = 6  # items of one list that are shown
 
@@ -49,7 +50,7 @@ def preview(
     """Show the first rows as they would be written, long values cut short.
 
     The shape of `trl`, `llama-factory` and `axolotl` depends on all rows; here it is chosen from up
-    to 500 of them. Those that the format cannot hold are left out.
+    to 480 of them. Those that the format cannot hold are left out.
 
     Parameters
     ----------
@@ -70,9 +71,7 @@ def preview(
         return Preview("")
     if entry.as_they_came:
         return Preview(_as_they_came(pool, rows[:count], entry))
-    places = np.linspace(0, max(0, len(rows) - _TOGETHER), _PLACES).astype(np.int64)
-    spread = (places[:, None] + np.arange(_TOGETHER)).ravel()
-    sample = rows[np.unique(np.minimum(spread, len(rows) - 1))]
+    sample = rows[_places(pool.sources().codes[rows])]
     records = list(pool.records(sample))
     shape = shape_for(entry, pool, sample, records, name)
     left = Left()
@@ -85,6 +84,16 @@ def preview(
         seen = f"{left.count:,} of {len(sample):,} rows looked at"
         unfit = f"{left.first}, which {shape.label} cannot hold ({seen})."
     return Preview("\n".join([*parts, *(_pretty(row) for row in shown)]), unfit)
+
+
+def _places(sources: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Places of the rows that are looked at, by the source of each row."""
+    largest = np.argsort(-np.bincount(sources), kind="stable")[:_SOURCES]
+    inside = [np.flatnonzero(sources == one) for one in largest]
+    middles = [found[len(found) // 2] - _TOGETHER // 2 for found in inside if len(found)]
+    starts = np.array([0, *middles])
+    spread = (starts[:, None] + np.arange(_TOGETHER)).ravel()
+    return np.unique(np.clip(spread, 0, len(sources) - 1))
 
 
 def _as_they_came(pool: "Pool", rows: NDArray[np.int64], entry: ExportFormat) -> str:
