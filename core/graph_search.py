@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.devices import cpu_count, one_torch_thread, resolve_device
-from core.neighbors import Neighbors, exact_neighbors
+from core.errors import InputError
+from core.neighbors import Neighbors, check_arrays, exact_neighbors
 from core.progress import Progress, silent
 from core.tile_scan import pairs_within
 
@@ -58,13 +59,19 @@ def neighbor_graph(
     in a rough search, among rows of like lists, which can only be too large: see `core.tile_scan`.
     (2) Each pair is looked at once, for both of its rows.
 
-    Memory beyond the rows: twice them in float32, m / dim of that again, and 100 MB.
+    Memory beyond the rows in float32: twice them, m / dim of that again, and 40 MB a thread.
     """
     if len(vectors) <= _SMALL or k >= 256 or resolve_device(device) == "cuda":
         return exact_neighbors(
             vectors, vectors, k, exclude_self=True, device=device, progress=progress
         )
-    state = _rough(np.asarray(vectors, np.float32), k, seed, progress)
+    check_arrays(vectors, vectors, k, True)
+    if not vectors.flags.writeable or not vectors.flags.c_contiguous:  # torch wants such ones
+        vectors = np.array(vectors, np.float32, order="C")
+    vectors = np.asarray(vectors, np.float32)
+    if not np.isfinite(vectors).all():
+        raise InputError("The vectors hold NaN or infinite values; encode them again.")
+    state = _rough(vectors, k, seed, progress)
     for done, tiles, found in pairs_within(state.rows, state.reach, seed):
         for part in found:
             _keep(part.pairs, part.squared, state.order, state.reach, state.found, state.squared)

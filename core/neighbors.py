@@ -95,7 +95,7 @@ def exact_neighbors(
     answer, whatever the number of rows. `core.graph_search` finds the neighbours of a large pool
     among themselves several times faster on a CPU.
     """
-    _check(queries, base, k, exclude_self)
+    check_arrays(queries, base, k, exclude_self)
     place = resolve_device(device)
     wanted = min(k, len(base) - exclude_self)
     indices = np.empty((len(queries), wanted), np.int64)
@@ -120,7 +120,8 @@ def exact_neighbors(
     return Neighbors(indices, distances)
 
 
-def _check(queries: np.ndarray, base: np.ndarray, k: int, exclude_self: bool) -> None:
+def check_arrays(queries: np.ndarray, base: np.ndarray, k: int, exclude_self: bool) -> None:
+    """Refuse what `exact_neighbors` cannot search, but for values that are not finite."""
     for name, array in (("queries", queries), ("base", base)):
         if array.ndim != 2:
             raise InputError(f"The {name} must be a 2D array, got shape {array.shape}.")

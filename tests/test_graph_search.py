@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core import graph_search, tile_scan
+from core.errors import InputError
 from core.graph_search import neighbor_graph
 from core.neighbors import exact_neighbors
 
@@ -84,3 +85,25 @@ def test_progress_and_interrupt(pruned):
 
     with pytest.raises(KeyboardInterrupt):
         neighbor_graph(data("flat"), 4, progress=stop)
+
+
+@pytest.mark.parametrize("broken", ["nan", "flat", "none"])
+def test_what_cannot_be_searched_is_refused(pruned, broken):
+    vectors, k = data("flat"), 3
+    if broken == "nan":
+        vectors[7, 3] = np.nan
+    elif broken == "flat":
+        vectors = vectors.ravel()
+    else:
+        k = 0
+    with pytest.raises(
+        InputError, match={"nan": "NaN", "flat": "2D", "none": "at least 1"}[broken]
+    ):
+        neighbor_graph(vectors, k)
+
+
+def test_any_memory_order_will_do(pruned):
+    vectors = data("flat")
+    found = neighbor_graph(vectors, 3).indices
+    backwards = neighbor_graph(vectors[::-1], 3).indices[::-1]
+    np.testing.assert_array_equal(np.sort(len(vectors) - 1 - backwards), np.sort(found))
