@@ -29,7 +29,10 @@ def length_histogram(lengths: NDArray[np.int32]) -> go.Figure:
             "<br>%{y:,} rows<extra></extra>",
         )
     )
-    ticks = np.arange(np.floor(edges[0]), np.ceil(edges[-1]) + 1)
+    ticks = np.arange(np.ceil(edges[0]), np.floor(edges[-1]) + 1)
+    if len(ticks) < 2:  # lengths much alike: few powers of ten lie among them, or none
+        whole = np.unique(np.rint(10 ** np.linspace(edges[0], edges[-1], 5)))
+        ticks = np.log10(np.unique(np.maximum(whole, 1)))
     figure.update_layout(
         height=170,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},

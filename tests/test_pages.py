@@ -376,3 +376,11 @@ def test_unknown_columns_are_mapped_before_anything_is_read(tmp_path, monkeypatc
         "instruction": "question",
         "output": "level",
     }
+
+
+def test_lengths_much_alike_have_ticks():
+    from core.figures import length_histogram
+
+    for lengths, told in (([79, 90], ["79", "90"]), ([1, 5000], ["1", "1,000"]), ([7, 7], ["7"])):
+        axis = length_histogram(np.array(lengths, np.int32)).layout.xaxis
+        assert set(told) <= set(axis.ticktext) and len(set(axis.ticktext)) == len(axis.ticktext)

@@ -135,7 +135,13 @@ def _render_rollback(view: ProjectView, history: History, held: str) -> None:
 
 def _render_branch(view: ProjectView, history: History, held: str) -> None:
     report, name = history.report, history.plan.name
-    with st.popover("Branch", icon=":material/fork_right:", disabled=bool(held), help=held or None):
+    with st.popover(
+        "Branch",
+        icon=":material/fork_right:",
+        disabled=bool(held),
+        help=held or None,
+        key=f"branch-menu-{name}",  # another one for the branch: it begins closed
+    ):
         new = st.text_input("Name", f"{name}-branch"[:64], max_chars=64, key=f"branch-name-{name}")
         number = st.selectbox(
             "With the rounds up to",

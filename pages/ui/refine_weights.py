@@ -8,6 +8,8 @@ import streamlit as st
 
 from core.refinement.figures import heat_strip
 from core.refinement.history import History
+from core.refinement.own_scores import draws_by_own_scores
+from core.refinement.registry import SCORERS
 from pages.ui.refine_state import open_cluster, opened, theme
 
 _BY = ("Weight", "Since the start")
@@ -53,6 +55,12 @@ def render_strip(history: History) -> None:
         key=key,
         alt=f"Weights of {len(history.weights):,} clusters by round",
     )
+    if draws_by_own_scores(history.plan):
+        scorer = SCORERS[history.plan.scorer].label.lower()
+        st.caption(
+            f"Weights follow the {scorer} of all rows that are left in a cluster; the scores below "
+            "are those of the rows drawn, which are among its best."
+        )
 
 
 def render_list(history: History) -> None:
