@@ -1,4 +1,4 @@
-"""The layers of a BERT in 16-bit integers, compiled by Numba for CPUs with AVX2.
+"""The layers of a BERT in 16-bit integers, compiled by Numba for CPUs with AVX2 or AVX-512.
 
 Every product of the network is a sum of int16 x int16 products kept exactly in 32 bits (see
 `madd`). Activations are rounded once per token, queries, keys and values once per head and text.
@@ -120,6 +120,14 @@ def add_norm(hidden, update, weight, bias, epsilon, first, rows):  # type: ignor
             h[i] = h[i] * factor * weight[i] + bias[i]
 
 
+@_part
+def _lines(items):  # type: ignore[no-untyped-def]
+    """Zeros of 32 bits that begin on a cache line: no vector of a tile lies across two."""
+    room = np.zeros(items + 16, np.int32)
+    start = (64 - room.ctypes.data % 64) % 64 // 4
+    return room[start : start + items]
+
+
 @_compile
 def embed(words, positions, ids, places, norm, epsilon, mapped, bias, hidden, qkv):  # type: ignore[no-untyped-def]
     """The first layer's inputs and, without a product, its queries, keys and values.
@@ -193,20 +201,24 @@ def map_rows(values, panels, scales, biases, limit, out):  # type: ignore[no-unt
 
 
 @_part
-def _quantize_head(values, first, start, length, limit, whole):  # type: ignore[no-untyped-def]
-    """Round one head's part of a text to integers, with one scale; returns the scale."""
-    d = whole.shape[1]
-    top = np.float32(1e-30)
-    for t in range(length):
-        part = values[start + t, first : first + d]
-        for i in range(d):
-            top = larger(top, abs(part[i]))
-    factor = limit / top
-    for t in range(length):
-        part = values[start + t, first : first + d]
-        for i in range(d):
-            whole[t, i] = np.int16(_round(part[i] * factor))
-    return top / limit
+def _quantize_text(qkv, start, stop, heads, limits, factors, scales, whole):  # type: ignore[no-untyped-def]
+    """Round a text's queries, keys and values to integers, with one scale each a head."""
+    columns = qkv.shape[1]
+    d = columns // (3 * heads)
+    factors[:] = np.float32(1e-30)
+    for t in range(start, stop):
+        for i in range(columns):
+            factors[i] = larger(factors[i], abs(qkv[t, i]))
+    for part in range(3 * heads):
+        top = factors[part * d]
+        for i in range(part * d, (part + 1) * d):
+            top = larger(top, factors[i])
+        scales[part] = top / limits[part // heads]
+        factors[part * d : (part + 1) * d] = limits[part // heads] / top
+    for t in range(stop - start):
+        for i in range(columns):
+            whole[t, i] = np.int16(_round(qkv[start + t, i] * factors[i]))
+    whole[stop - start] = 0  # beside the last value of a text of odd length
 
 
 @_part
@@ -237,38 +249,34 @@ def _softmax(scores, length, weights):  # type: ignore[no-untyped-def]
 
 
 @_part
-def _attend(qkv, start, stop, head, heads, out, room):  # type: ignore[no-untyped-def]
+def _attend(whole, part_scales, head, heads, length, out, room):  # type: ignore[no-untyped-def]
     """Attention of one head within one text: `out` gets softmax(QKᵀ/√d)·V."""
-    queries, rounded, keys, values, scores, weights, scales, ones, zeros = room
-    length = stop - start
-    width = out.shape[1]
+    keys, values, scores, weights, scales, ones, zeros = room
+    columns = whole.shape[1]
+    width = columns // 3
     d = width // heads
     first = head * d
-    # A score is a sum of d products; an output is a mean with weights that add up to 32767.
-    limit = np.float32(np.floor(np.sqrt(_INT32 / d)))
-    q_scale = _quantize_head(qkv, first, start, length, limit, queries)
-    k_scale = _quantize_head(qkv, width + first, start, length, limit, rounded)
     panels = (length + COLUMNS - 1) // COLUMNS
-    halves = rounded.view(np.int32)
+    halves = whole.view(np.int32)
     for t in range(length):
         for i in range(d // 2):
-            keys[t // COLUMNS, i, t % COLUMNS] = halves[t, i]
-    v_scale = _quantize_head(qkv, 2 * width + first, start, length, np.float32(32000), rounded)
+            keys[t // COLUMNS, i, t % COLUMNS] = halves[t, (width + first) // 2 + i]
     pairs = (length + 1) // 2
-    rounded[length] = 0
     for p in range(d // COLUMNS):
         for pair in range(pairs):
             for j in range(COLUMNS):
-                low = np.int32(rounded[2 * pair, p * COLUMNS + j])
-                high = np.int32(rounded[2 * pair + 1, p * COLUMNS + j])
+                at = 2 * width + first + p * COLUMNS + j
+                low = np.int32(whole[2 * pair, at])
+                high = np.int32(whole[2 * pair + 1, at])
                 values[p, pair, j] = (high << 16) | (low & 0xFFFF)
-    scales[:ROWS] = q_scale * k_scale / np.float32(np.sqrt(d))
-    scales[ROWS:] = v_scale / np.float32(32767)
+    both = part_scales[head] * part_scales[heads + head]
+    scales[:ROWS] = both / np.float32(np.sqrt(d))
+    scales[ROWS:] = part_scales[2 * heads + head] / np.float32(32767)
     for row in range(0, length, ROWS):
         for p in range(panels):
             multiply_tile(
-                queries.ctypes.data + row * d * 2,
-                d,
+                whole.ctypes.data + (row * columns + first) * 2,
+                columns,
                 keys.ctypes.data + p * keys.shape[1] * COLUMNS * 4,
                 d // 2,
                 scales.ctypes.data,
@@ -287,7 +295,7 @@ def _attend(qkv, start, stop, head, heads, out, room):  # type: ignore[no-untype
                 scales.ctypes.data + ROWS * 4,
                 ones.ctypes.data,
                 zeros.ctypes.data,
-                out.ctypes.data + ((start + row) * width + first + p * COLUMNS) * 4,
+                out.ctypes.data + (row * width + first + p * COLUMNS) * 4,
                 width,
             )
 
@@ -320,17 +328,21 @@ def run_layers(hidden, qkv, starts, heads, epsilon, attention, output, up, down,
     padded = (longest // 32 + 1) * 32
     whole = np.zeros((_BLOCK, width), np.int16)
     inner_whole = np.zeros((_BLOCK, inner), np.int16)
-    inner_values = np.empty((_BLOCK, inner), np.float32)
-    update = np.empty((_BLOCK, width), np.float32)
+    inner_values = _lines(_BLOCK * inner).view(np.float32).reshape(_BLOCK, inner)
+    update = _lines(_BLOCK * width).view(np.float32).reshape(_BLOCK, width)
     scales = np.zeros(_BLOCK, np.float32)
     # A tile writes whole rows: the last one of a text runs into the next, which overwrites it.
-    context = np.empty((tokens + ROWS, width), np.float32)
+    context = _lines((tokens + ROWS) * width).view(np.float32).reshape(tokens + ROWS, width)
+    # A score is a sum of d products; an output is a mean with weights that add up to 32767.
+    limit = np.float32(np.floor(np.sqrt(_INT32 / d)))
+    text_limits = (limit, limit, np.float32(32000))
+    text_whole = np.zeros((padded + ROWS, 3 * width), np.int16)
+    factors = np.empty(3 * width, np.float32)
+    text_scales = np.empty(3 * heads, np.float32)
     room = (
-        np.zeros((padded + ROWS, d), np.int16),
-        np.zeros((padded + ROWS, d), np.int16),
-        np.zeros((padded // COLUMNS, d // 2, COLUMNS), np.int32),
-        np.zeros((d // COLUMNS, padded // 2, COLUMNS), np.int32),
-        np.zeros((ROWS, padded), np.float32),
+        _lines(padded * d // 2).reshape(padded // COLUMNS, d // 2, COLUMNS),
+        _lines(padded * d // 2).reshape(d // COLUMNS, padded // 2, COLUMNS),
+        _lines(ROWS * padded).view(np.float32).reshape(ROWS, padded),
         np.zeros((ROWS, padded), np.int16),
         np.zeros(2 * ROWS, np.float32),
         np.ones(COLUMNS, np.float32),
@@ -347,8 +359,10 @@ def run_layers(hidden, qkv, starts, heads, epsilon, attention, output, up, down,
                 qkv[first:],
             )  # fmt: skip
         for text in range(starts.size - 1):
+            start, stop = starts[text], starts[text + 1]
+            _quantize_text(qkv, start, stop, heads, text_limits, factors, text_scales, text_whole)
             for head in range(heads):
-                _attend(qkv, starts[text], starts[text + 1], head, heads, context, room)
+                _attend(text_whole, text_scales, head, heads, stop - start, context[start:], room)
         for first in range(0, tokens, _BLOCK):
             rows = min(_BLOCK, tokens - first)
             norm = norms[layer]

@@ -1,8 +1,10 @@
-"""The one machine instruction behind `int16`: a register tile of AVX2 integer multiply-adds.
+"""The one machine instruction behind `int16`: a register tile of integer multiply-adds.
 
-`vpmaddwd` multiplies sixteen pairs of 16-bit integers and adds neighbours into eight 32-bit sums:
-twice the multiplications of a float32 FMA, exact, and on every x86-64 CPU with AVX2. Numba has no
-spelling for it, so the inner loop is written in LLVM's own language; everything around it is Numba.
+AVX2's `vpmaddwd` multiplies sixteen pairs of 16-bit integers and adds neighbours into eight 32-bit
+sums: twice the multiplications of a float32 FMA, exact, and on nearly every x86-64 CPU.
+AVX-512's `vpdpwssd` does so for thirty-two pairs and adds to the sums of before at once. Numba has
+no spelling for either, so the inner loop is written in LLVM's own language; everything around it is
+Numba. Both give the same bits.
 """
 
 from typing import Any
@@ -11,15 +13,18 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
-_untyped: Any = intrinsic  # Numba fills in the first argument, which no type checker knows
-ROWS = 6  # of the left matrix in a tile: 6 x 2 accumulators + 2 + 2 operands = 16 registers
-COLUMNS = 16  # of the right matrix in a tile: two registers of eight 32-bit sums
 
-
-def has_avx2() -> bool:
-    """Tell whether this machine can run `multiply_tile`."""
+def _has(feature: str) -> bool:
     triple = binding.get_process_triple()
-    return triple.startswith("x86_64") and bool(binding.get_host_cpu_features().get("avx2"))
+    return triple.startswith("x86_64") and bool(binding.get_host_cpu_features().get(feature))
+
+
+_untyped: Any = intrinsic  # Numba fills in the first argument, which no type checker knows
+HAS_AVX2 = _has("avx2")  # without it `multiply_tile` cannot be run
+_WIDE = _has("avx512vnni")
+_LANES = 16 if _WIDE else 8  # 32-bit sums in a register
+ROWS = 6  # of the left matrix in a tile: with 6 x 2 accumulators, AVX2's 16 registers are enough
+COLUMNS = 2 * _LANES  # of the right matrix in a tile: two registers of sums
 
 
 @_untyped
@@ -55,13 +60,17 @@ def multiply_tile(
 def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     left, stride, panel, pairs, row_scales, column_scales, biases, out, out_stride = arguments
     int16, int32, int64, float32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
-    words, sums = ir.VectorType(int16, 16), ir.VectorType(int32, 8)
-    floats = ir.VectorType(float32, 8)
-    zeros = ir.Constant(sums, [0] * 8)
-    name = "llvm.x86.avx2.pmadd.wd"
-    madd = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(sums, [words, words]), name
-    )
+    words, sums = ir.VectorType(int16, 2 * _LANES), ir.VectorType(int32, _LANES)
+    floats = ir.VectorType(float32, _LANES)
+    zeros = ir.Constant(sums, [0] * _LANES)
+    name = "llvm.x86.avx512.vpdpwssd.512" if _WIDE else "llvm.x86.avx2.pmadd.wd"
+    kind = ir.FunctionType(sums, [sums, words, words] if _WIDE else [words, words])
+    madd = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+
+    def add_products(total: Any, left: Any, right: Any) -> Any:
+        if _WIDE:
+            return builder.call(madd, [total, left, right])
+        return builder.add(total, builder.call(madd, [left, right]))
 
     def number(value: int) -> Any:
         return ir.Constant(int64, value)
@@ -89,13 +98,12 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
     step = builder.phi(int64)
     totals = {place: builder.phi(sums) for place in tile}
     at = builder.mul(step, number(COLUMNS * 4))
-    halves = [load(panel, builder.add(at, number(32 * half)), words) for half in range(2)]
+    halves = [load(panel, builder.add(at, number(4 * _LANES * half)), words) for half in range(2)]
     fresh = {}
     for r in range(ROWS):
         pair = builder.bitcast(spread(rows[r], builder.mul(step, number(4)), int32, sums), words)
         for half in range(2):
-            product = builder.call(madd, [pair, halves[half]])
-            fresh[r, half] = builder.add(totals[r, half], product)
+            fresh[r, half] = add_products(totals[r, half], pair, halves[half])
     following = builder.add(step, number(1))
     step.add_incoming(number(0), before)
     step.add_incoming(following, loop)
@@ -107,12 +115,12 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
     builder.position_at_end(after)
     out_bytes = builder.mul(out_stride, number(4))
     for half in range(2):
-        scale = load(column_scales, number(32 * half), floats)
-        bias = load(biases, number(32 * half), floats)
+        scale = load(column_scales, number(4 * _LANES * half), floats)
+        bias = load(biases, number(4 * _LANES * half), floats)
         for r in range(ROWS):
             both = builder.fmul(spread(row_scales, number(4 * r), float32, floats), scale)
             value = builder.fmul(builder.sitofp(fresh[r, half], floats), both)
-            offset = builder.add(builder.mul(out_bytes, number(r)), number(32 * half))
+            offset = builder.add(builder.mul(out_bytes, number(r)), number(4 * _LANES * half))
             builder.store(builder.fadd(value, bias), pointer(out, offset, floats), align=4)
     return context.get_dummy_value()
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.encoders.bert import BertShape
 from core.encoders.int16 import embed, map_rows, run_layers
-from core.encoders.madd import COLUMNS, ROWS, has_avx2
+from core.encoders.madd import COLUMNS, HAS_AVX2, ROWS
 from core.errors import InputError
 
 Array = NDArray[Any]
@@ -32,7 +32,7 @@ class Linear:
 
     Attributes
     ----------
-    panels : int16 array (layers, outputs / 16, inputs · 16)
+    panels : int16 array (layers, outputs / COLUMNS, inputs · COLUMNS)
         Laid out for `multiply_tile`.
     scales, biases : float32 arrays (layers, outputs)
         An output is its integer sum · its scale · the token's scale + its bias.
@@ -47,7 +47,7 @@ class Linear:
 
     @classmethod
     def of(cls, weights: Array, biases: Array) -> "Linear":
-        """Round float32 weights (layers, outputs, inputs), which are multiples of 16."""
+        """Round float32 weights (layers, outputs, inputs), which are multiples of COLUMNS."""
         layers, outputs, inputs = weights.shape
         top = np.abs(weights).max(axis=2, keepdims=True)
         top[top == 0] = 1
@@ -56,12 +56,20 @@ class Linear:
         scales = (top / weight_limit).astype(np.float32)
         whole = np.rint(weights / scales).astype(np.int16)
         sums = int(np.abs(whole.astype(np.int64)).sum(axis=2).max())
-        panels = whole.reshape(layers, outputs // COLUMNS, COLUMNS, inputs // 2, 2)
-        panels = panels.transpose(0, 1, 3, 2, 4).reshape(layers, outputs // COLUMNS, -1)
+        tiles = whole.reshape(layers, outputs // COLUMNS, COLUMNS, inputs // 2, 2)
+        panels = _on_cache_lines((layers, outputs // COLUMNS, inputs * COLUMNS), np.int16)
+        panels[:] = tiles.transpose(0, 1, 3, 2, 4).reshape(panels.shape)
         limit = np.float32(min(32767, _INT32 // sums))
-        return cls(
-            np.ascontiguousarray(panels), scales[:, :, 0].copy(), biases.astype(np.float32), limit
-        )
+        return cls(panels, scales[:, :, 0].copy(), biases.astype(np.float32), limit)
+
+
+def _on_cache_lines(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An empty array that begins on a cache line: no vector of a tile lies across two."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    empty: Array = room[start : start + size].view(dtype).reshape(shape)
+    return empty
 
 
 def _weight_limit(largest_sum: float) -> int:
@@ -131,7 +139,7 @@ class Embedding:
         ids = np.fromiter(chain.from_iterable(texts), np.int64, starts[-1])
         places = np.arange(len(ids)) - np.repeat(starts[:-1], np.diff(starts))
         hidden = np.empty((len(ids), self._words.shape[1]), np.float32)
-        qkv = np.empty((len(ids) + ROWS, len(self._bias)), np.float32)
+        qkv = _on_cache_lines((len(ids) + ROWS, len(self._bias)), np.float32)
         embed(
             self._words,
             self._positions,
@@ -222,7 +230,7 @@ class Int16Engine:
     def fits(shape: BertShape) -> bool:
         """Tell whether this machine and this model suit the kernels."""
         sizes = (shape.width, shape.inner, shape.width // shape.heads)
-        return has_avx2() and all(size % COLUMNS == 0 for size in sizes)
+        return HAS_AVX2 and all(size % COLUMNS == 0 for size in sizes)
 
     def prepare(self, texts: list[list[int]]) -> None:
         """Map the words that are new; see `Embedding`."""

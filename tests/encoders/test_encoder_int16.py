@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_bert import TEXTS, encoder_by, needs_avx2
 
+from core.encoders.madd import COLUMNS
 from core.encoders.quantized import Embedding, Linear
 from core.errors import InputError
 
@@ -30,9 +31,9 @@ def test_the_product_is_that_of_whole_numbers(rows, outputs, inputs, seed):
 
     draw = np.random.default_rng(seed)
     linear = Linear.of(
-        draw.normal(size=(1, 16 * outputs, 16 * inputs))
-        * draw.exponential(size=(1, 16 * outputs, 1)),
-        draw.normal(size=(1, 16 * outputs)),
+        draw.normal(size=(1, COLUMNS * outputs, 16 * inputs))
+        * draw.exponential(size=(1, COLUMNS * outputs, 1)),
+        draw.normal(size=(1, COLUMNS * outputs)),
     )
     values = (draw.standard_cauchy(size=(48, 16 * inputs))).astype(np.float32)
     whole, scales = np.zeros((48, 16 * inputs), np.int16), np.zeros(48, np.float32)
@@ -42,28 +43,61 @@ def test_the_product_is_that_of_whole_numbers(rows, outputs, inputs, seed):
     np.testing.assert_allclose(
         whole[:rows] * scales[:rows, None], values[:rows], atol=float(scales[:rows].max()) * 0.51
     )
-    out = np.full((48, 16 * outputs), np.nan, np.float32)
+    out = np.full((48, COLUMNS * outputs), np.nan, np.float32)
     int16._linear(whole, scales, rows, linear.panels[0], linear.scales[0], linear.biases[0], out)
-    panels = linear.panels[0].reshape(outputs, 8 * inputs, 16, 2)
-    integers = panels.transpose(0, 2, 1, 3).reshape(16 * outputs, 16 * inputs).astype(np.int64)
+    panels = linear.panels[0].reshape(outputs, 8 * inputs, COLUMNS, 2)
+    integers = panels.transpose(0, 2, 1, 3).reshape(COLUMNS * outputs, 16 * inputs).astype(np.int64)
     sums = whole[:rows].astype(np.int64) @ integers.T
     expected = sums * (scales[:rows, None] * linear.scales[0]) + linear.biases[0]
     np.testing.assert_allclose(out[:rows], expected, rtol=1e-4, atol=1e-5)
+
+
+_NARROW = """
+import sys
+from core.encoders import madd
+madd._WIDE, madd._LANES, madd.COLUMNS = False, 8, 16
+sys.path.insert(0, sys.argv[1])
+from test_encoder_int16 import mapped
+print(mapped().tobytes().hex())
+"""
+
+
+def mapped():
+    from core.encoders.int16 import map_rows
+
+    draw = np.random.default_rng(3)
+    linear = Linear.of(draw.normal(size=(1, 96, 64)), draw.normal(size=(1, 96)))
+    values, out = draw.normal(size=(50, 64)).astype(np.float32), np.empty((50, 96), np.float32)
+    map_rows(values, linear.panels[0], linear.scales[0], linear.biases[0], linear.limit, out)
+    return out
+
+
+@pytest.mark.skipif(COLUMNS == 16, reason="this machine has the narrow kernel only")
+def test_the_wide_kernel_gives_the_bits_of_the_narrow_one(tmp_path):
+    narrow = subprocess.run(
+        [sys.executable, "-c", _NARROW, str(Path(__file__).parent)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert narrow.stdout.strip() == mapped().tobytes().hex()
 
 
 @settings(max_examples=60)
 @given(st.integers(1, 40), st.sampled_from(["normal", "flat", "peak", "zero"]), st.integers(0, 99))
 def test_no_input_can_overflow_a_sum(inputs, kind, seed):
     draw = np.random.default_rng(seed)
-    values = draw.normal(size=(2, 16, 16 * inputs))
+    values = draw.normal(size=(2, COLUMNS, 16 * inputs))
     if kind == "flat":
         values = np.sign(values)
     elif kind == "peak":
         values[:, :, 0] = 1e4
     elif kind == "zero":
         values[:, :3] = 0
-    linear = Linear.of(values, np.zeros((2, 16)))
-    integers = linear.panels.reshape(2, 1, 8 * inputs, 16, 2).astype(np.int64)
+    linear = Linear.of(values, np.zeros((2, COLUMNS)))
+    integers = linear.panels.reshape(2, 1, 8 * inputs, COLUMNS, 2).astype(np.int64)
     largest = np.abs(integers).sum(axis=(2, 4)).max() * int(linear.limit)
     assert largest <= 2**31 - 1
     assert linear.limit >= 500 or kind == "flat"
@@ -120,6 +154,7 @@ def test_vectors_do_not_depend_on_whether_the_kernels_were_compiled_or_loaded(ti
 import hashlib, pathlib, sys
 from core.encoders import int16
 from core.encoders.bert import BertEncoder, BertShape
+from core.encoders.madd import COLUMNS
 from core.encoders.quantized import Int16Engine
 from core.encoders.weights import checked
 model = checked(pathlib.Path(sys.argv[1]), "tiny", "here")

@@ -8,12 +8,12 @@ import pytest
 
 from core.encoders import weights
 from core.encoders.bert import BertEncoder, BertShape
-from core.encoders.madd import has_avx2
+from core.encoders.madd import HAS_AVX2
 from core.encoders.openvino_engine import OpenVinoEngine
 from core.encoders.quantized import Int16Engine
 from core.encoders.torch_encoder import TorchEncoder
 
-needs_avx2 = pytest.mark.skipif(not has_avx2(), reason="the int16 engine is for AVX2")
+needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="the int16 engine is for AVX2")
 
 LETTERS = "abcdefghijklmnopqrs"
 WORDS = [*LETTERS, *map("".join, pairwise(LETTERS)), *"123+="]
@@ -50,7 +50,7 @@ def tiny_folder(path, pooling="mean", **changes):
     config = BertConfig(
         **{
             "vocab_size": len(vocabulary), "hidden_size": 64, "num_hidden_layers": 3,
-            "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": 64,
+            "num_attention_heads": 2, "intermediate_size": 96, "max_position_embeddings": 64,
             "initializer_range": 0.3,
         } | changes
     )  # fmt: skip
