@@ -22,7 +22,7 @@ from pages.ui.background import Task, desk, result_of, session_id
 from pages.ui.settings import Settings
 from pages.ui.state import ProjectView
 
-_PATIENCE = 0.6  # seconds that a page waits for the rows before it is drawn without
+_PATIENCE = 0.4  # seconds that a page waits for the rows before it is drawn without
 _REST = 0.03  # seconds that it then waits for each other thing: the rows are not held up by them
 _GROUNDS = 2  # set-ups kept: a path of 900 targets holds some hundred MB
 
