@@ -4,19 +4,22 @@ AVX2's `vpmaddwd` multiplies sixteen pairs of 16-bit integers and adds neighbour
 sums: twice the multiplications of a float32 FMA, exact, and on nearly every x86-64 CPU.
 AVX-512's `vpdpwssd` does so for thirty-two pairs and adds to the sums of before at once. Numba has
 no spelling for either, so the inner loop is written in LLVM's own language; everything around it is
-Numba. Both give the same bits.
+Numba. Both give the same sums.
 """
 
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+# What Numba compiles for: the host, unless its settings (NUMBA_ENABLE_AVX and others) say less.
+_TARGET, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 
 
 def _has(feature: str) -> bool:
-    triple = binding.get_process_triple()
-    return triple.startswith("x86_64") and bool(binding.get_host_cpu_features().get(feature))
+    return _TARGET.startswith("x86_64") and f"+{feature}" in _FEATURES.split(",")
 
 
 _untyped: Any = intrinsic  # Numba fills in the first argument, which no type checker knows

@@ -85,6 +85,19 @@ def test_the_wide_kernel_gives_the_bits_of_the_narrow_one(tmp_path):
     assert narrow.stdout.strip() == mapped().tobytes().hex()
 
 
+@pytest.mark.parametrize("setting", [{"NUMBA_ENABLE_AVX": "0"}, {"NUMBA_CPU_NAME": "generic"}])
+def test_a_numba_that_may_not_use_avx_is_not_asked_to(setting):
+    told = subprocess.run(
+        [sys.executable, "-c", "from core.encoders.madd import HAS_AVX2; print(HAS_AVX2)"],
+        env={**os.environ, **setting},
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout == "False\n"
+
+
 @settings(max_examples=60)
 @given(st.integers(1, 40), st.sampled_from(["normal", "flat", "peak", "zero"]), st.integers(0, 99))
 def test_no_input_can_overflow_a_sum(inputs, kind, seed):
@@ -154,7 +167,6 @@ def test_vectors_do_not_depend_on_whether_the_kernels_were_compiled_or_loaded(ti
 import hashlib, pathlib, sys
 from core.encoders import int16
 from core.encoders.bert import BertEncoder, BertShape
-from core.encoders.madd import COLUMNS
 from core.encoders.quantized import Int16Engine
 from core.encoders.weights import checked
 model = checked(pathlib.Path(sys.argv[1]), "tiny", "here")
