@@ -64,7 +64,7 @@ class Reporter:
 def main(folder: Path) -> int:
     """Run the job in `folder`; return the exit code of the CLI contract."""
     signal.signal(signal.SIGTERM, _interrupt)
-    os.nice(10)  # the page that started us stays quick
+    os.nice(5)  # the page that started us stays quick
     spec = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     steps = [Step(**step) for step in spec["steps"]]
     reporter = Reporter(folder)
