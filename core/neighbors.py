@@ -150,6 +150,7 @@ class _Base:
     center: np.ndarray  # float32 (dim,)
     norms: np.ndarray  # float32 (kinds,), squared, about the mean
     ready: np.ndarray | None  # float32 (kinds, dim), when they are few
+    room: np.ndarray  # float32 (at most _PIECE, dim): new memory for each piece would cost more
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Base":
@@ -164,7 +165,8 @@ class _Base:
         if 4 * len(norms) * rows.shape[1] <= _READY_BYTES:
             kept = rows if len(norms) == len(rows) else rows[copies.first]
             ready = np.asarray(kept, np.float32)
-        base = cls(rows, copies, (total / len(rows)).astype(np.float32), norms, ready)
+        room = np.empty((min(_PIECE, len(norms)), rows.shape[1]), np.float32)
+        base = cls(rows, copies, (total / len(rows)).astype(np.float32), norms, ready, room)
         for start in range(0, base.kinds, _PIECE):
             piece = base.piece(start)
             norms[start : start + len(piece)] = np.einsum("ij,ij->i", piece, piece)
@@ -175,12 +177,14 @@ class _Base:
         return len(self.copies.first)
 
     def piece(self, start: int) -> np.ndarray:
-        """The kinds from `start` on, about the mean: distances stay, their rounding shrinks."""
-        if self.ready is not None:
-            return self.ready[start : start + _PIECE] - self.center
-        piece = self.rows[self.copies.first[start : start + _PIECE]].astype(np.float32)
-        piece -= self.center
-        return piece
+        """The kinds from `start` on, about the mean: distances stay, their rounding shrinks.
+
+        Overwritten by the next piece.
+        """
+        cut = slice(start, start + _PIECE)
+        ready = self.rows[self.copies.first[cut]] if self.ready is None else self.ready[cut]
+        piece = self.room[: len(ready)]
+        return np.subtract(ready, self.center, out=piece, dtype=np.float32)
 
     def take(self, kinds: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Fill `out`, float32 (kinds, dim): new memory for each block would cost more than that."""

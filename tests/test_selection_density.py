@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.madd import HAS_AVX2
 from core.selection.density import KernelDensity
+
+needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="16-bit kernels need a CPU with AVX2")
 
 
 def naive(base, sigma, limit=0):
@@ -95,3 +98,56 @@ def test_a_call_that_was_stopped_goes_on_and_gives_the_same():
     with pytest.raises(KeyboardInterrupt):
         stopped.at(rows, stop)
     np.testing.assert_array_equal(stopped.at(rows), whole)
+
+
+@needs_avx2
+@pytest.mark.parametrize("dim", [1, 7, 256])
+def test_rows_in_16_bits_give_nearly_the_same(dim, monkeypatch):
+    monkeypatch.setattr("core.selection.density._MANY_ROWS", 0)
+    monkeypatch.setattr("core.selection.density._LONG", 100)
+    base = np.concatenate([clustered(5, rows=1501, dim=max(dim, 2), spread=0.5)[:, :dim]] * 2)
+    sigma = float(np.quantile(np.linalg.norm(base[:200, None] - base[None, 200:400], axis=2), 0.4))
+    density = KernelDensity(base, sigma)
+    asked = np.random.default_rng(0).permutation(len(base))[:2500]
+    first, second = density.at(asked[:1700]), density.at(asked[1700:])
+    assert "_rounded" in vars(density), "the first look left too little for this to be a test"
+    expected = naive(base, sigma)[asked]
+    np.testing.assert_allclose(np.concatenate([first, second]), expected, rtol=3e-4)
+    assert expected.max() > 10
+
+
+@needs_avx2
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    dim=st.integers(1, 70),
+    rows=st.integers(1, 50),
+    columns=st.integers(0, 90),
+)
+def test_sums_of_rounded_rows(seed, dim, rows, columns):
+    from core.selection import density_tiles
+
+    rng = np.random.default_rng(seed)
+    base = rng.standard_normal((90, dim)) * np.exp(rng.normal(0, 0.7, (90, 1)))
+    base[rng.integers(0, 90, 20)] = base[0]
+    base[rng.integers(0, 90, 3)] = 0
+    sigma = float(np.linalg.norm(base, axis=1).max() * rng.uniform(0.35, 2))
+    asked, others = rng.choice(90, rows, replace=False), rng.choice(90, columns, replace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(density_tiles, "_PART", 64)
+        of_rows, of_columns = density_tiles.RoundedRows(base.astype(np.float32), sigma).sums(
+            asked, others
+        )
+    squared = ((base[asked, None] - base[None, others]) ** 2).sum(axis=2)
+    kernel = np.maximum(0, 1 - squared / sigma**2)
+    np.testing.assert_allclose(of_rows, kernel.sum(axis=1), rtol=3e-4, atol=3e-4)
+    np.testing.assert_allclose(of_columns, kernel.sum(axis=0), rtol=3e-4, atol=3e-4)
+
+
+@needs_avx2
+def test_copies_that_are_rounded_count_fully():
+    from core.selection.density_tiles import RoundedRows
+
+    base = np.repeat(clustered(3, rows=4, spread=1.0), [1, 3, 50, 1], axis=0)
+    of_rows, _ = RoundedRows(base, 0.3).sums(np.arange(55), np.arange(55))
+    np.testing.assert_allclose(of_rows, np.repeat([1, 3, 50, 1], [1, 3, 50, 1]), rtol=1e-6)

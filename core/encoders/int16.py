@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from core.encoders.madd import COLUMNS, ROWS, larger, multiply_tile
+from core.madd import COLUMNS, ROWS, larger, multiply_tile
 
 _INT32 = 2**31 - 1
 _BLOCK = 48  # tokens that go through a layer together: 300 KB, inside a core's L2 cache

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from core.encoders.bert import BertShape
 from core.encoders.int16 import embed, map_rows, run_layers
-from core.encoders.madd import COLUMNS, HAS_AVX2, ROWS
 from core.errors import InputError
+from core.madd import COLUMNS, HAS_AVX2, ROWS
 
 Array = NDArray[Any]
 

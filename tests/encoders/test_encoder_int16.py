@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_bert import TEXTS, encoder_by, needs_avx2
 
-from core.encoders.madd import COLUMNS
 from core.encoders.quantized import Embedding, Linear
 from core.errors import InputError
+from core.madd import COLUMNS
 
 
 @needs_avx2
@@ -54,7 +54,7 @@ def test_the_product_is_that_of_whole_numbers(rows, outputs, inputs, seed):
 
 _NARROW = """
 import sys
-from core.encoders import madd
+from core import madd
 madd._WIDE, madd._LANES, madd.COLUMNS = False, 8, 16
 sys.path.insert(0, sys.argv[1])
 from test_encoder_int16 import product
@@ -66,7 +66,7 @@ def product():
     """6 x 64 by 64 x 32, tile by tile."""
     import numba
 
-    from core.encoders.madd import ROWS, multiply_tile
+    from core.madd import ROWS, multiply_tile
 
     draw = np.random.default_rng(3)
     left = draw.integers(-4000, 4000, (ROWS, 64)).astype(np.int16)
@@ -106,7 +106,7 @@ def test_the_wide_kernel_gives_the_bits_of_the_narrow_one():
 @pytest.mark.parametrize("setting", [{"NUMBA_ENABLE_AVX": "0"}, {"NUMBA_CPU_NAME": "generic"}])
 def test_a_numba_that_may_not_use_avx_is_not_asked_to(setting):
     told = subprocess.run(
-        [sys.executable, "-c", "from core.encoders.madd import HAS_AVX2; print(HAS_AVX2)"],
+        [sys.executable, "-c", "from core.madd import HAS_AVX2; print(HAS_AVX2)"],
         env={**os.environ, **setting},
         cwd=Path(__file__).parents[2],
         check=True,

@@ -8,10 +8,10 @@ import pytest
 
 from core.encoders import weights
 from core.encoders.bert import BertEncoder, BertShape
-from core.encoders.madd import HAS_AVX2
 from core.encoders.openvino_engine import OpenVinoEngine
 from core.encoders.quantized import Int16Engine
 from core.encoders.torch_encoder import TorchEncoder
+from core.madd import HAS_AVX2
 
 needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="the int16 engine is for AVX2")
 

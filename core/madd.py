@@ -1,4 +1,4 @@
-"""The one machine instruction behind `int16`: a register tile of integer multiply-adds.
+"""One machine instruction that Numba lacks: a register tile of integer multiply-adds.
 
 AVX2's `vpmaddwd` multiplies sixteen pairs of 16-bit integers and adds neighbours into eight 32-bit
 sums: twice the multiplications of a float32 FMA, exact, and on nearly every x86-64 CPU.
