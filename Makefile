@@ -26,6 +26,7 @@ $(VENV)/.installed: requirements.txt
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing packages into $(VENV) (2 GB; a minute or two) …"
 	@$(PIP) -r requirements.txt
+	@$(PY) -c 'import pathlib, sysconfig as s; pathlib.Path(s.get_path("purelib"), "winnow.pth").write_text("$(CURDIR)\n")'
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

@@ -241,7 +241,10 @@ def export(
 @app.command()
 def replay(
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.yaml", help="The recipe beside an export.")
+        Path,
+        typer.Argument(
+            metavar="RECIPE.yaml", help="The recipe of an export or run, or an export's folder."
+        ),
     ],
     out: Annotated[
         str | None, typer.Option(metavar="PROJECT", help="Folder to keep the rebuilt project in.")

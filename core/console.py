@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -23,7 +24,8 @@ from core.told import (
 LIST_ROWS = 20  # of a long list, when a person reads it
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 5.0  # a log gets a line now and then, and none from a short command
-
+# What Typer says of a value that is no number, which names neither the value nor a right one.
+_WRONG_NUMBER = re.compile(r"Invalid value for '(\S+)': Input should be a valid (\w+), unable .*")
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
 SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of the random choices.")]
@@ -142,6 +144,7 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
             return code
         except ClickException as error:
             message = error.format_message().replace("\n", " ").rstrip(".")
+            message = _WRONG_NUMBER.sub(_say_number, message)
             context = getattr(error, "ctx", None)  # of the command that was misused
             hint = f"; `{context.command_path} --help` lists what it takes" if context else ""
             return console.failure(f"{message}{hint}.", InputError.exit_code)
@@ -165,6 +168,12 @@ def _invoke(app: typer.Typer, arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     result = command.main(arguments, prog_name="python -m core", standalone_mode=False)
     return result if isinstance(result, int) else 0
+
+
+def _say_number(found: re.Match[str]) -> str:
+    option, kind = found.groups()
+    wanted = "a whole number" if kind == "integer" else "a number, such as 0.1"
+    return f"{option} takes {wanted}"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

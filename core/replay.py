@@ -52,6 +52,7 @@ def replay(
 
     Parameters
     ----------
+    recipe_path : the recipe, or the folder of an export, with a recipe.yaml in it.
     out : folder of the project to build, which is then kept; default: a temporary one.
 
     Raises
@@ -61,6 +62,8 @@ def replay(
     """
     started = time.perf_counter()
     recipe_path = Path(recipe_path)
+    if user_path(recipe_path).is_dir():
+        recipe_path /= "recipe.yaml"
     recipe = read_recipe(recipe_path)
     beside = recipe_path.absolute().parent
     pool, wanted = recipe["pool"], recipe["selection"]

@@ -97,7 +97,10 @@ def _rows_written(view: ProjectView, out: Path) -> str:
 
 
 def _render_preview(shown: Preview, lossy: bool) -> None:
-    st.markdown("**What the file will look like**")
+    st.markdown(
+        "**What the file will look like**",
+        help="Its first rows, laid out for reading; long texts are cut here, not in the file.",
+    )
     if shown.unfit:
         advice = (
             "Such rows are left out."

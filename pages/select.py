@@ -47,7 +47,7 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
     with st.container(horizontal=True):
         name = st.text_input(
             "Name of the run",
-            placeholder="Name: method and number",
+            placeholder="Name (method and number if empty)",
             max_chars=64,
             help="Letters, digits, dots, dashes and underscores.",
             label_visibility="collapsed",

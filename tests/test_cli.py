@@ -109,6 +109,8 @@ def test_decisions_are_obeyed_and_undone(winnow_json, mapped_root):
         (["select", "ROOT", "--method", "random", "--budget", "5", "--scale", "2"], "--scale: "),
         (["select", "ROOT", "--method", "stratified", "--budget", "5", "--by", "x"], "column 'x'"),
         (["cluster", "ROOT", "--k", "many"], "whole number"),
+        (["select", "ROOT", "--ratio", "10%"], "--ratio takes a number, such as 0.1;"),
+        (["select", "ROOT", "--budget", "1.5"], "--budget takes a whole number;"),
         (["cluster", "ROOT", "--k", "0"], "--k: The number of clusters"),
         (["drop", "ROOT", "--rows", "a"], "--rows: "),
         (["export", "ROOT", "none", "--format", "jsonl", "--out", "x"], "No run 'none'"),

@@ -13,7 +13,7 @@ from core.ingest import init_pool
 from core.project import Project
 from core.recipe import read_recipe
 from core.replay import replay
-from core.runs import load_run, select
+from core.runs import export_run, load_run, select
 from core.stages import run_stage
 
 
@@ -73,6 +73,16 @@ def test_a_changed_input_is_named_and_a_rule_without_vectors_needs_none(mapped_r
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(InputError, match=r"pool\.jsonl is not the file that the recipe used"):
         replay(tmp_path / "recipe.yaml")
+
+
+def test_the_folder_of_an_export_stands_for_its_recipe(mapped_root, tmp_path):
+    project = Project.open(mapped_root)
+    select(project, method="random", budget=9, name="r")
+    export_run(project, "r", format="llama-factory", out=tmp_path / "x")
+    assert replay(tmp_path / "x").same
+    (tmp_path / "x" / "recipe.yaml").unlink()
+    with pytest.raises(InputError, match=r"There is no file .*x/recipe\.yaml"):
+        replay(tmp_path / "x")
 
 
 def test_a_recipe_cannot_write_outside(mapped_root, tmp_path):

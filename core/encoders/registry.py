@@ -87,7 +87,7 @@ def encoder_checks() -> list[tuple[str, bool, str]]:
 
 
 def _cuda_check() -> tuple[str, bool, str]:
-    return "cuda", True, "found" if has_cuda() else "none; the CPU is used"
+    return "device", True, "CUDA" if has_cuda() else "CPU; no CUDA device is here"
 
 
 def _sentence_encoder(model: ModelFolder, device: str) -> Encoder:
