@@ -47,9 +47,9 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
     with st.container(horizontal=True):
         name = st.text_input(
             "Name of the run",
-            placeholder="Name (method and number if empty)",
+            placeholder="Name (optional)",
             max_chars=64,
-            help="Letters, digits, dots, dashes and underscores.",
+            help="Letters, digits, dots, dashes and underscores; empty: method and number.",
             label_visibility="collapsed",
             key="run_name",
             persist_state="session",
