@@ -1,6 +1,8 @@
 """The Select page with Streamlit's AppTest: sliders, the preview, saving and deleting."""
 
+import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -262,6 +264,35 @@ def test_rows_of_the_settings_before_stay_until_the_new_ones_are_there(app, monk
     assert reach() == f":material/hourglass_top: {sentence}" and pairs().disabled
     settled(app)
     assert reach().startswith("Automatic") and not pairs().disabled
+
+
+def test_the_curve_stays_while_the_weight_moves_and_its_far_end_is_worked_out(
+    mapped_root, monkeypatch
+):
+    parts, draw = [True], live.Tradeoff.curve
+
+    def endless(self, parameters, *, up_to=1.0, progress):
+        if parts and up_to < 1:
+            return draw(self, parameters, up_to=up_to, progress=progress)
+        for _ in range(1_000):  # until the next weight is asked for
+            progress(0, 0, "drawing the curve")
+            time.sleep(0.01)
+
+    def curve():
+        drawn = [c for c in app.get("bidi_component") if "tradeoff" in c.proto.component_name]
+        return drawn and json.loads(drawn[0].proto.json)["weights"]
+
+    monkeypatch.setattr(live.Tradeoff, "curve", endless)
+    monkeypatch.setattr(live, "_PATIENCE", 20.0)
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    for _ in range(40):
+        if curve():
+            break
+        app.run()
+    parts.clear()
+    for weight in (0.9, 0.95):
+        app.slider(key="tsds-kde-diversity_weight").set_value(weight).run()
+        assert curve()[:2] == [0, 0.03] and weight in curve()
 
 
 def test_the_address_says_what_was_set_and_shows_it_again(app, mapped_root, monkeypatch):

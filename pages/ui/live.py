@@ -14,7 +14,7 @@ from core.project import Project
 from core.selection import Curve, Selection
 from core.selection.memo import Memo
 from core.setup import Setup, set_up
-from core.tradeoff import Limits, Tradeoff
+from core.tradeoff import WEIGHTS, Limits, Tradeoff
 from core.tradeoff_constraints import Effect
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
@@ -105,6 +105,16 @@ def _measured(given: Preview, tradeoff: Tradeoff, progress: Progress) -> Preview
     return replace(given, limits=asked, drawn=drawn, path=path)
 
 
+def _curve_before(ground: Hashable, laid_by: str | None = None) -> Curve | None:
+    """The curve that was drawn last, if it is of this ground, and laid by this."""
+    of_ground, of_terms, curve = st.session_state.get("curve", (None, None, None))
+    return curve if of_ground == ground and laid_by in (None, of_terms) else None
+
+
+def _points(curve: Curve | None) -> int:
+    return 0 if curve is None else len(curve.diversity_weights)
+
+
 def ask(view: ProjectView, settings: Settings) -> Live:
     """Have everything worked out that these settings show, and return what is there in time."""
     if settings.missing or not settings.live:
@@ -170,22 +180,19 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         before: Preview | None = st.session_state.get("preview")
         if before is None or before.pool != pool:
             return Live(waiting=tuple(waiting))
-        ground_then, curve_then = st.session_state.get("curve", (None, None))
-        return Live(
-            before, curve=curve_then if ground_then == before.ground else None,
-            waiting=tuple(waiting),
-        )  # fmt: skip
+        return Live(before, curve=_curve_before(before.ground), waiting=tuple(waiting))
     st.session_state["preview"] = now
     if not settings.has_path:
         return Live(now, True)
     laid_by = repr(sorted(now.path.items()))
-    part = None
-    if not desk().has(("curve", key, laid_by)):
-        # What the preview went through is known already; the far end may take seconds.
-        known = float(now.selection.settings["diversity_weight"])
-        part = asked("part of curve", (laid_by, known), partial(curve, up_to=known))
+    part = _curve_before(key, laid_by)
+    # What the preview went through is known already; the far end may take seconds.
+    known = float(now.selection.settings["diversity_weight"])
+    points = int(np.searchsorted(WEIGHTS, known, side="right"))
+    if _points(part) < points and not desk().has(("curve", key, laid_by)):
+        part = asked("part of curve", (laid_by, points), partial(curve, up_to=known)) or part
     found = asked("near", exact, near)
     drawn = asked("curve", laid_by, curve) or part
     if drawn is not None:
-        st.session_state["curve"] = (key, drawn)
+        st.session_state["curve"] = (key, laid_by, drawn)
     return Live(now, True, drawn, found, tuple(waiting))
