@@ -1,5 +1,9 @@
 """The map page's panels with AppTest: search, near-duplicates, reading."""
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,6 +20,7 @@ from core.pool import Pool
 from core.project import Project
 from core.search import find_rows
 from core.view_link import Step
+from pages.ui.cluster_table import ticks_of
 from pages.ui.mapview import cluster_step
 from pages.ui.selection import RowSelection
 from pages.ui.state import ProjectView
@@ -358,10 +363,24 @@ def test_an_address_that_names_nothing_is_said(mapped_root, monkeypatch, link):
     assert "Nothing selected" in texts(app)
 
 
+def listed(app):
+    """The cluster list as it is sent to the browser."""
+    (table,) = [one for one in app.get("bidi_component") if "clusters" in one.proto.component_name]
+    return json.loads(table.proto.json)
+
+
 def tick(app, *places):
-    """Tick clusters of the list by their place in it."""
-    key = next(frame.key for frame in app.dataframe if str(frame.key).startswith("cluster-list-"))
-    app.session_state[key] = {"selection": {"rows": list(places), "columns": []}}
+    """Tick clusters of the list by their place in it, as a click on a title of the map does."""
+    rows = listed(app)["rows"]
+    ticked = [rows[place]["number"] for place in places]
+    if not ticked:
+        app.button(key="clear-selection").click().run()
+        return
+    view = ProjectView(Project.open(Path(os.environ["WINNOW_PROJECTS"]) / "planted"))
+    found = np.flatnonzero(np.isin(view.clusters.labels, ticked))
+    step = Step("replace", *cluster_step(view, ticked))
+    root = str(view.project.root)
+    app.session_state["selection"] = RowSelection(root, found, "clusters", (step,))
     app.run()
     assert not app.exception
 
@@ -388,36 +407,25 @@ def test_a_cluster_is_renamed_split_and_merged_again(app, mapped_root):
     assert "My rows" not in load_clusters(project).titles and not load_clusters(project).edits
 
 
-def ticks(app):
-    """What the browser shows as ticked when the list is new, and what was ticked since."""
-    table = app.session_state["cluster-table"]
-    return table.key, table.first, table.places
-
-
 def test_ticks_follow_what_is_selected_elsewhere(app, mapped_root):
+    sizes = [row["values"][0] for row in listed(app)["rows"]]
+    assert sizes == sorted(sizes, reverse=True) and listed(app)["ticked"] == []
     tick(app, 0, 2)
-    key, _, places = ticks(app)
-    assert places == (0, 2) and "120 rows selected" in texts(app)
-    app.run()
-    assert ticks(app)[0] == key  # the table that a person ticked stays
+    rows = listed(app)["rows"]
+    assert listed(app)["ticked"] == sorted(rows[place]["number"] for place in (0, 2))
+    assert "120 rows selected" in texts(app)
     app.button(key="clear-selection").click().run()
-    assert ticks(app)[1:] == ((), ()) and ticks(app)[0] != key
-    assert "Nothing selected" in texts(app) and not any(b.label == "Rename" for b in app.button)
+    assert listed(app)["ticked"] == [] and "Nothing selected" in texts(app)
+    assert not any(b.label == "Rename" for b in app.button)
     tick(app, 1)
     search(app, "Words", "galaxy")
-    assert ticks(app)[1:] == ((), ()) and "60 rows selected" in texts(app)
-    # As a click on a title of the map selects it.
-    view = ProjectView(Project.open(mapped_root))
-    rows = np.flatnonzero(view.clusters.labels == 3)
-    step = Step("replace", *cluster_step(view, [3]))
-    app.session_state["selection"] = RowSelection(str(mapped_root), rows, "cluster", (step,))
-    app.run()
-    assert ticks(app)[1] == (3,) and any(b.label == "Go there" for b in app.button)
+    assert listed(app)["ticked"] == [] and "60 rows selected" in texts(app)
+    tick(app, 3)
+    before = listed(app)["ticked"]
+    assert len(before) == 1 and any(b.label == "Go there" for b in app.button)
     panel(app, "Rows")
     panel(app, "Clusters")
-    assert ticks(app)[1] == (3,) and "60 rows selected" in texts(app)
-    tick(app)
-    assert ticks(app)[2] == () and "Nothing selected" in texts(app)
+    assert listed(app)["ticked"] == before and "60 rows selected" in texts(app)
 
 
 def test_clusters_that_a_search_does_not_list_stay_ticked(mapped_root, monkeypatch):
@@ -425,16 +433,30 @@ def test_clusters_that_a_search_does_not_list_stay_ticked(mapped_root, monkeypat
     app = open_app(mapped_root.parent, monkeypatch, "map")
     titles = load_clusters(Project.open(mapped_root)).titles
     tick(app, 0)
-    other = next(one for one in range(4) if "galaxy" in titles[one] or "telescope" in titles[one])
-    app.text_input(key="cluster-words").set_value(titles[other].split()[0]).run()
+    (ticked,) = listed(app)["ticked"]
+    other = next(one for one in range(4) if one != ticked)
+    app.text_input(key="cluster-words").set_value(titles[other]).run()
     assert "60 rows selected" in texts(app)
-    table = app.dataframe[0].value
-    assert len(table) == 1
-    if table["title"].iloc[0] != titles[0]:
-        tick(app, 0)
-        assert "120 rows selected" in texts(app)
-        app.text_input(key="cluster-words").set_value("").run()
-        assert len(ticks(app)[1]) == 2
+    assert [row["title"] for row in listed(app)["rows"]] == [titles[other]]
+    assert listed(app)["ticked"] == [ticked]  # the browser adds to them
+
+
+@pytest.mark.parametrize(
+    ("move", "ticks"),
+    [
+        ({"list": "a", "ticked": [3, 0, 3]}, [0, 3]),
+        ({"list": "a", "ticked": []}, []),
+        ({"list": "b", "ticked": [0]}, None),  # of clusters that were since edited
+        ({"list": "a", "ticked": [4]}, None),
+        ({"list": "a", "ticked": [-1]}, None),
+        ({"list": "a", "ticked": [True]}, None),
+        ({"list": "a", "ticked": ["0"]}, None),
+        ({"list": "a", "ticked": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_ticks_of_a_browser_are_taken_only_if_they_can_be(move, ticks):
+    assert ticks_of(move, "a", 4) == ticks
 
 
 def test_a_dropped_row_that_is_read_is_restored(app, mapped_root):
@@ -514,5 +536,5 @@ def test_clusters_are_sorted_by_what_is_asked_for(mapped_root, monkeypatch, by):
         "Alike": stats.mean_cosine,
         "Duplicates": 100 * stats.duplicates,
     }[by]
-    shown = app.dataframe[0].value[by]
+    shown = [row["values"][1] for row in listed(app)["rows"]]
     np.testing.assert_allclose(shown, np.sort(values)[::-1])

@@ -1,42 +1,22 @@
 """The list of clusters on the map page; what is ticked is selected, and can be edited."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.cluster_stats import ClusterStats, cluster_stats
 from pages.ui import cluster_actions, cluster_card
+from pages.ui.cluster_table import Column, render_table
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows, selection_steps
 from pages.ui.state import ProjectView
 
 _FEW = 12  # clusters among which nobody needs to look for one
-_HEIGHT = 292
 _ORIGIN = "clusters"
-_TABLE = "cluster-table"
-_DOT = (
-    'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
-    '<circle cx="12" cy="12" r="6" fill="%23{color}"/></svg>'
-)
 _BY = ("Rows", "Kept", "Length", "Alike", "Duplicates")
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The list as the browser shows it: which places are ticked, at first and now."""
-
-    name: str
-    turn: int
-    first: tuple[int, ...]
-    places: tuple[int, ...]
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}-{self.turn}"
 
 
 def render(view: ProjectView) -> None:
@@ -62,22 +42,17 @@ def _render(view: ProjectView) -> None:
                 format_func=lambda name: f"By {name.lower()}",
                 help="The largest first; a click on a column's head turns it round.",
             )  # fmt: skip
-    order = _listed(view, words, _column(view, by)[0])
+    order = _listed(view, words, _column(view, by).values)
     if not len(order):
         st.caption("No cluster has that in its title or keywords.")
         return
     ticked = _ticked(view)
     count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
     st.caption(f"{count}; those that are ticked are selected.")
-    places = tuple(np.flatnonzero(np.isin(order, ticked)).tolist())
-    table = _table(f"cluster-list-{clusters.fingerprint}-{by}-{words}", places)
-    picked = tuple(sorted(_draw(view, order, by, table).selection.rows))
-    if picked != places:
-        st.session_state[_TABLE] = replace(table, places=picked)
-        # Those that the search does not list stay ticked.
-        hidden = sorted(set(ticked) - set(order.tolist()))
-        _select(view, [*(int(order[place]) for place in picked), *hidden])
-        st.rerun()
+    render_table(
+        order, clusters.titles, cluster_colors(view), _columns(view, by), ticked,
+        clusters.fingerprint, lambda ticked: _select(view, ticked),
+    )  # fmt: skip
     cluster_actions.render(view, ticked)
     if len(ticked) == 1:
         cluster_card.render(view, ticked[0])
@@ -93,19 +68,6 @@ def _ticked(view: ProjectView) -> list[int]:
     return [int(one) for one in numbers.split(",")] if made_by == clusters.grouping else []
 
 
-def _table(name: str, places: tuple[int, ...]) -> _Table:
-    """The table in which these places are ticked: a new one unless a person just left it so."""
-    table = st.session_state.get(_TABLE)
-    if (
-        not isinstance(table, _Table)
-        or (table.name, table.places) != (name, places)
-        or table.key not in st.session_state  # Streamlit forgot what was ticked
-    ):
-        turn = table.turn + 1 if isinstance(table, _Table) else 0
-        table = st.session_state[_TABLE] = _Table(name, turn, places, places)
-    return table
-
-
 def _stats(view: ProjectView) -> ClusterStats:
     assert view.clusters is not None
     return _measured(str(view.project.root), view.clusters.fingerprint, view.log_id, view)
@@ -118,26 +80,37 @@ def _measured(root: str, fingerprint: str, decided: str, _view: ProjectView) -> 
     return cluster_stats(_view.seen, quality=pool.quality_column())
 
 
-def _column(view: ProjectView, name: str) -> tuple[NDArray[Any], Any]:
-    """Values by cluster that the list can show and be sorted by, and how they are shown."""
-    clusters, number = view.clusters, st.column_config.NumberColumn
+def _columns(view: ProjectView, by: str) -> list[Column]:
+    """What the list shows: the rows, and what it is sorted by or what was dropped."""
+    names = ["Rows"]
+    if by != "Rows":
+        names.append(by)
+    elif view.decisions.dropped.any():
+        names.append("Kept")
+    columns = [_column(view, name) for name in names]
+    # There is room for bars beside one column.
+    return [replace(columns[0], bars=True)] if len(columns) == 1 else columns
+
+
+def _column(view: ProjectView, name: str) -> Column:
+    """Values by cluster that the list can show and be sorted by."""
+    clusters = view.clusters
     assert clusters is not None
     sizes = np.asarray(clusters.sizes)
     if name == "Rows":
-        return sizes, number("rows", format="localized", width=52)
+        return Column("rows", sizes, ",")
     if name == "Kept":
         kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(sizes))
-        return 100 * kept / np.maximum(sizes, 1), number("kept %", format="%.0f", width=58)
+        return Column("kept %", 100 * kept / np.maximum(sizes, 1), ".0f")
     stats = _stats(view)  # which takes a moment: the list as it opens does without
     if name == "Quality" and stats.mean_quality is not None:
-        return stats.mean_quality, number("quality", format="%.3g", width=60)
+        return Column("quality", stats.mean_quality, ".3g")
     if name == "Alike":
-        told = "Mean cosine with the centroid."
-        return stats.mean_cosine, number("alike", format="%.2f", width=50, help=told)
+        return Column("alike", stats.mean_cosine, ".2f", "Mean cosine with the centroid.")
     if name == "Duplicates":
         told = "Rows with the text of another."
-        return 100 * stats.duplicates, number("same %", format="%.0f", width=55, help=told)
-    return stats.median_length, number("length", format="%.0f", width=60)
+        return Column("same %", 100 * stats.duplicates, ".0f", told)
+    return Column("length", stats.median_length, ",.0f")
 
 
 def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:
@@ -152,51 +125,6 @@ def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.i
     ]
     found = [one for one in order.tolist() if all(word in texts[one] for word in wanted)]
     return np.array(found, np.int64)
-
-
-def _draw(
-    view: ProjectView,
-    order: NDArray[np.int64],
-    by: str,
-    shown: _Table,
-) -> Any:
-    """Draw the table and return what is ticked in it."""
-    clusters = view.clusters
-    assert clusters is not None
-    names = ["Rows"]
-    if by != "Rows":
-        names.append(by)
-    elif view.decisions.dropped.any():
-        names.append("Kept")
-    table: dict[str, Any] = {
-        # Not as styled text, which takes ten times as long to send.
-        "color": [_DOT.format(color=color[1:]) for color in cluster_colors(view)[order]],
-        "title": [clusters.titles[number] for number in order],
-    }
-    columns = {name: _column(view, name) for name in names}
-    table |= {name: values[order] for name, (values, _) in columns.items()}
-    bars: dict[str, Any] = {}
-    if len(names) == 1:  # there is room for bars
-        most = int(max(clusters.sizes))
-        bars = {
-            "Rows": st.column_config.ProgressColumn("rows", format="%d", max_value=most, width=75)
-        }
-    return st.dataframe(
-        pd.DataFrame(table),
-        column_config={
-            "color": st.column_config.ImageColumn("", width=26, help="Its colour on the map."),
-            "title": st.column_config.TextColumn("title", width=198 if len(names) > 1 else 184),
-            **{name: config for name, (_, config) in columns.items()},
-            **bars,
-        },
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        height=_HEIGHT,
-        alt="Clusters with their sizes; those that are ticked are selected",
-        key=shown.key,
-        selection_default={"selection": {"rows": list(shown.first)}},
-    )
 
 
 def _select(view: ProjectView, ticked: list[int]) -> None:

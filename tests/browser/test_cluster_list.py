@@ -1,0 +1,49 @@
+"""The cluster list of the map page, as a person ticks, sorts and walks it."""
+
+import pytest
+from driver import APP, wait_idle
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def page(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/map?project=planted")
+    expect(page.locator(".clusters tbody tr").first).to_be_visible()
+    wait_idle(page)
+    return page
+
+
+def test_ticks_select_rows_and_follow_what_is_selected(page):
+    boxes = page.locator(".clusters tbody input")
+    expect(boxes).to_have_count(4)
+    boxes.nth(0).click()
+    expect(page.get_by_text("60 rows selected")).to_be_visible()
+    page.locator(".clusters tbody .title").nth(2).click(modifiers=["Shift"])
+    expect(page.get_by_text("180 rows selected")).to_be_visible()
+    assert page.locator(".clusters tbody tr.on").count() == 3
+    every = page.locator(".clusters thead input")
+    assert every.evaluate("box => box.indeterminate")
+    every.click()
+    expect(page.get_by_text("240 rows selected")).to_be_visible()
+    page.locator(".st-key-clear-selection button").first.click()
+    expect(page.get_by_text("Nothing selected")).to_be_visible()
+    expect(page.locator(".clusters tbody tr.on")).to_have_count(0)
+
+
+def test_by_keyboard_alone_and_from_the_other_end(page):
+    boxes = page.locator(".clusters tbody input")
+    titles = page.locator(".clusters tbody .title").all_inner_texts()
+    boxes.nth(0).focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    expect(boxes.nth(2)).to_be_checked()
+    expect(boxes.nth(2)).to_be_focused()
+    expect(page.get_by_text("60 rows selected")).to_be_visible()
+    expect(boxes.nth(2)).to_be_focused()  # the page was drawn anew
+    page.locator(".clusters thead .title button").click()
+    expect(page.locator(".clusters tbody .title")).to_have_text(sorted(titles, key=str.lower))
+    expect(page.locator(".clusters thead .title")).to_have_attribute("aria-sort", "ascending")
+    ticked = page.locator(".clusters tbody tr.on .title")
+    expect(ticked).to_have_text(titles[2])
