@@ -37,7 +37,9 @@ def start(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(metavar="T", help="kmq: 0, in proportion to quality; low: the best."),
+        typer.Option(
+            metavar="T", help="kmq: 0, in proportion to quality; low: the best. Scores: 0.5."
+        ),
     ] = None,
     quotas: Annotated[
         str | None, typer.Option(metavar="QUOTAS", help="First weights: proportional or equal.")

@@ -1,6 +1,6 @@
 """The plan of a refinement: what is fixed when it starts."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from core.refinement.draw import WITHIN
@@ -25,6 +25,10 @@ WITHIN_CLUSTER = Parameter(
     "kmq: in proportion to quality. auto: kmq by the quality that is named, or by the scores "
     "themselves where those of all rows are known (soundness, coherence); else random.",
     choices=(AUTO, *WITHIN),
+)
+OF_QUALITY = replace(
+    TEMPERATURE,
+    help=f"{TEMPERATURE.help} Scores, at times below 0, take {OWN_TEMPERATURE:g} for 0.",
 )
 UPDATE = Parameter(
     "update",
@@ -79,7 +83,7 @@ PARAMETERS = (
     ROUNDS,
     WITHIN_CLUSTER,
     QUOTAS,
-    TEMPERATURE,
+    OF_QUALITY,
     UPDATE,
     ETA,
     EXPLORATION,
