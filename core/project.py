@@ -310,6 +310,6 @@ def _describe(holder: Path) -> str:
     try:
         held = json.loads(holder.read_text(encoding="utf-8"))
         since = time.strftime("%H:%M", time.localtime(held["since"]))
-        return f"`{held['task']}` (process {held['pid']} on {held['host']}, since {since})"
+        return f"“{held['task']}” (process {held['pid']} on {held['host']}, since {since})"
     except (OSError, ValueError, KeyError):
         return "another process"

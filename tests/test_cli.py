@@ -144,7 +144,7 @@ def test_a_process_ends_with_the_exit_code(mapped_root):
 def test_a_busy_project_is_exit_code_3(mapped_root):
     with Project.open(mapped_root).writing("embed"):
         done = in_a_process("cluster", mapped_root, check=3)
-    assert "in use by `embed`" in done.stderr and done.stdout == ""
+    assert "in use by “embed”" in done.stderr and done.stdout == ""
 
 
 def test_select_arrays_needs_no_project(winnow_json, planted_files, tmp_path):

@@ -89,7 +89,7 @@ def test_a_second_writer_is_told_who_holds_the_project(project):
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BusyError, match=rf"in use by `embed` \(process {holder.pid}"):
+        with pytest.raises(BusyError, match=rf"in use by “embed” \(process {holder.pid}"):
             project.writing("cluster").__enter__()
     finally:
         holder.send_signal(signal.SIGKILL)

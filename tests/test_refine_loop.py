@@ -513,7 +513,7 @@ def test_one_writer(project, tmp_path):
         stdout=subprocess.PIPE,
     )
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(BusyError, match="in use by `map`"):
+    with pytest.raises(BusyError, match="in use by “map”"):
         loop.step(project, "r")
     holder.communicate()
     assert loop.step(project, "r").round == 1

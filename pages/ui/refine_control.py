@@ -84,7 +84,9 @@ def render_buttons(view: ProjectView, history: History) -> None:
         disabled=working is None,
         on_click=_pause,
         args=(working,),
-        help="What a stage has finished is kept; the next step goes on with it.",
+        help="What a stage has finished is kept; the next step goes on with it."
+        if working
+        else "Nothing is at work.",
     )
     _render_rollback(view, history, held)
     _render_branch(view, history, held)

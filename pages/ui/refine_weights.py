@@ -24,7 +24,9 @@ def render_strip(history: History) -> None:
             "**Weights of the clusters**",
             width="content",
             help="A column is a cluster, the heaviest now on the left; a line is what a round "
-            "found. Point at a cell for its title and weight, click it for its rows.",
+            "found. Point at a cell for its title and weight, click it for its rows. Colours go by "
+            "the square root of the weight, so that light clusters differ, too; since the start, "
+            "by how often it was doubled or halved.",
         )
         by = _BY[0]
         if history.rounds:
@@ -100,7 +102,10 @@ def render_list(history: History) -> None:
                 help="By the last round, and by hand since, in percentage points.",
             ),
             "course": st.column_config.LineChartColumn(
-                "by round", width=110, y_min=0, help="The weight that each round found, and now."
+                "by round",
+                width=110,
+                y_min=0,
+                help="The weight that each round found, and now; each line has a scale of its own.",
             ),
             "score": number(
                 "score", format="%.3f", width=65, help="Mean of its rows in all rounds."
