@@ -17,7 +17,7 @@ DEMO := $(or $(WINNOW_PROJECTS),projects)/demo
 app: setup $(DEMO)/demo.json
 	@$(PY) -m pages.ui.serve --server.port $(PORT)
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.importable
 
 # The stamp comes last, so that an interrupted set-up goes on next time; a broken .venv is remade.
 $(VENV)/.installed: requirements.txt
@@ -26,7 +26,11 @@ $(VENV)/.installed: requirements.txt
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing packages into $(VENV) (2 GB; a minute or two) …"
 	@$(PIP) -r requirements.txt
-	@$(PY) -c 'import pathlib, sysconfig as s; pathlib.Path(s.get_path("purelib"), "winnow.pth").write_text("$(CURDIR)\n")'
+	@touch $@
+
+# The Python of .venv finds `core` from anywhere.
+$(VENV)/.importable: Makefile $(VENV)/.installed
+	@$(PY) -c 'import os, pathlib, sysconfig as s; pathlib.Path(s.get_path("purelib"), "winnow.pth").write_text(os.getcwd(), "utf-8")'
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

@@ -25,7 +25,9 @@ LIST_ROWS = 20  # of a long list, when a person reads it
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 5.0  # a log gets a line now and then, and none from a short command
 # What Typer says of a value that is no number, which names neither the value nor a right one.
-_WRONG_NUMBER = re.compile(r"Invalid value for '(\S+)': Input should be a valid (\w+), unable .*")
+_WRONG_NUMBER = re.compile(
+    r"Invalid value for '(\S+)': Input should be a valid (integer|number),.*"
+)
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
 SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of the random choices.")]

@@ -370,7 +370,7 @@ def listed(app):
 
 
 def tick(app, *places):
-    """Tick clusters of the list by their place in it, as a click on a title of the map does."""
+    """Select clusters by their place in the list; tests/browser/test_cluster_list.py ticks them."""
     rows = listed(app)["rows"]
     ticked = [rows[place]["number"] for place in places]
     if not ticked:

@@ -41,10 +41,11 @@ class List {
     const drawn = JSON.stringify(shown);
     if (drawn !== this.drawn) {
       this.drawn = drawn;
+      const labels = shown.columns.map((column) => column.label).join("\n");
+      if (labels !== this.labels) this.sorted = null;
+      this.labels = labels;
       this.shown = shown;
-      this.rows = [...shown.rows];
-      this.sorted = null;
-      this.draw();
+      this.arrange();
     }
     this.mark();
   }
@@ -53,6 +54,7 @@ class List {
 
   click(event) {
     const line = event.target.closest("tr");
+    if (!line) return; // pressed on one line, let go on another
     const place = [...this.body.children].indexOf(line);
     const input = line.querySelector("input");
     const on = event.target === input ? input.checked : !input.checked;
@@ -91,18 +93,29 @@ class List {
   sort(column) {
     const up = this.sorted?.column === column ? !this.sorted.up : column <= 0;
     this.sorted = { column, up };
+    this.arrange();
+    this.root.scrollTop = 0;
+    this.mark();
+  }
+
+  /** The lines in the order that was asked for, or else as they came. */
+  arrange() {
+    this.rows = [...this.shown.rows];
+    if (!this.sorted) return this.draw();
+    const { column, up } = this.sorted;
     const value = (row) => (column < 0 ? row.title.toLowerCase() : row.values[column]);
     const order = (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b === up ? -1 : 1);
     this.rows.sort((a, b) => order(value(a), value(b)));
     this.draw();
-    this.mark();
   }
 
   // ---- the picture -------------------------------------------------------------------------
 
   draw() {
     const { columns, label } = this.shown;
-    const focused = this.root.getRootNode().activeElement?.closest("tr")?.dataset.number;
+    const focused = this.root.getRootNode().activeElement?.closest("td, th");
+    const number = focused?.parentNode.dataset.number;
+    const cell = this.head.contains(focused) ? focused.cellIndex : -1;
     this.table.setAttribute("aria-label", label);
     this.head.replaceChildren();
     const top = make("tr", "", this.head);
@@ -118,9 +131,9 @@ class List {
     });
     this.body.replaceChildren(...this.rows.map((row) => this.line(row, columns)));
     this.anchor = null;
-    const place = this.rows.findIndex((row) => `${row.number}` === focused);
+    const place = this.rows.findIndex((row) => `${row.number}` === number);
     this.stop(Math.max(0, place), place >= 0);
-    if (place < 0) this.root.scrollTop = 0;
+    if (cell >= 0) top.cells[cell].querySelector("button, input").focus();
   }
 
   name(cell, text, column) {

@@ -16,7 +16,7 @@ from core.madd import COLUMNS, ROWS, larger, multiply_tile
 
 _Places = NDArray[np.int64]
 _Sums = NDArray[np.float64]
-_PART = 2_048  # columns of a thread at a time; the same on every machine, so that sums are, too
+_PART = 2_048  # columns of a thread at a time; so sums do not depend on how many threads there are
 _LARGEST = 32_767
 _LONGEST = 46_000.0  # norms of the integers: by Cauchy and Schwarz, every sum then fits 32 bits
 _NEVER = np.float32(-1e30)  # the rest of a row that is none: its kernels are 0
@@ -44,7 +44,10 @@ class RoundedRows:
         norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         scales = np.maximum(np.maximum(tops / _LARGEST, norms / _LONGEST), 1e-30)
         self._whole = np.zeros((n, dim + dim % 2), np.int16)
-        np.rint(vectors / scales[:, None], out=self._whole[:, :dim], casting="unsafe")
+        for start in range(0, n, _PART):
+            cut = slice(start, start + _PART)
+            whole = vectors[cut] / scales[cut, None]
+            np.rint(whole, out=self._whole[cut, :dim], casting="unsafe")
         # With x = scale · integers, the kernel is x · y + rest of x + rest of y.
         self._scales = (scales * (np.sqrt(2) / sigma)).astype(np.float32)
         squares = np.einsum("ij,ij->i", self._whole, self._whole, dtype=np.float64)

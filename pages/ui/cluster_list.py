@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from core.cluster_stats import ClusterStats, cluster_stats
 from pages.ui import cluster_actions, cluster_card
-from pages.ui.cluster_table import Column, render_table
+from pages.ui.cluster_table import Column, render_table, ticks_of
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows, selection_steps
-from pages.ui.state import ProjectView
+from pages.ui.state import ProjectView, current_view
 
 _FEW = 12  # clusters among which nobody needs to look for one
 _ORIGIN = "clusters"
@@ -51,7 +51,7 @@ def _render(view: ProjectView) -> None:
     st.caption(f"{count}; those that are ticked are selected.")
     render_table(
         order, clusters.titles, cluster_colors(view), _columns(view, by), ticked,
-        clusters.fingerprint, lambda ticked: _select(view, ticked),
+        clusters.fingerprint, _take,
     )  # fmt: skip
     cluster_actions.render(view, ticked)
     if len(ticked) == 1:
@@ -125,6 +125,16 @@ def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.i
     ]
     found = [one for one in order.tolist() if all(word in texts[one] for word in wanted)]
     return np.array(found, np.int64)
+
+
+def _take(move: dict[str, Any]) -> None:
+    """Select what was ticked, unless the clusters were edited since the browser drew them."""
+    view = current_view()
+    if view is None or view.clusters is None:
+        return
+    ticked = ticks_of(move, view.clusters.fingerprint, len(view.clusters.titles))
+    if ticked is not None:
+        _select(view, ticked)
 
 
 def _select(view: ProjectView, ticked: list[int]) -> None:

@@ -47,7 +47,7 @@ def render_table(
     columns: Sequence[Column],
     ticked: Sequence[int],
     made_by: str,
-    on_tick: Callable[[list[int]], None],
+    on_tick: Callable[[dict[str, Any]], None],
 ) -> None:
     """Draw the clusters of `order`.
 
@@ -57,8 +57,9 @@ def render_table(
         Clusters in the order in which they are listed.
     titles, colors : of all clusters; colours as `#rrggbb`
     ticked : clusters that are ticked, listed or not
-    made_by : id of the clusters; a tick in the table of others is passed over
-    on_tick : gets the clusters that are ticked then, ascending; called before the page runs again
+    made_by : id of the clusters
+    on_tick : gets what a browser says, for `ticks_of`, before the page runs again: the clusters may
+        be others by then
     """
 
     def changed() -> None:
@@ -67,9 +68,7 @@ def render_table(
         if not isinstance(move, dict):
             return
         st.session_state[_SEQ] = move.get("seq")
-        wanted = ticks_of(move, made_by, len(titles))
-        if wanted is not None:
-            on_tick(wanted)
+        on_tick(move)
 
     data = {
         "label": "Clusters with their sizes; those that are ticked are selected",

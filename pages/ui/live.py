@@ -105,10 +105,15 @@ def _measured(given: Preview, tradeoff: Tradeoff, progress: Progress) -> Preview
     return replace(given, limits=asked, drawn=drawn, path=path)
 
 
-def _curve_before(ground: Hashable, laid_by: str | None = None) -> Curve | None:
-    """The curve that was drawn last, if it is of this ground, and laid by this."""
-    of_ground, of_terms, curve = st.session_state.get("curve", (None, None, None))
-    return curve if of_ground == ground and laid_by in (None, of_terms) else None
+def _laid_by(preview: Preview) -> str:
+    """What the path of a preview depends on, beside its ground."""
+    return repr(sorted(preview.path.items()))
+
+
+def _curve_before(preview: Preview) -> Curve | None:
+    """The curve that was drawn last, if this preview lies on it."""
+    ground, laid_by, curve = st.session_state.get("curve", (None, None, None))
+    return curve if (ground, laid_by) == (preview.ground, _laid_by(preview)) else None
 
 
 def _points(curve: Curve | None) -> int:
@@ -180,12 +185,11 @@ def ask(view: ProjectView, settings: Settings) -> Live:
         before: Preview | None = st.session_state.get("preview")
         if before is None or before.pool != pool:
             return Live(waiting=tuple(waiting))
-        return Live(before, curve=_curve_before(before.ground), waiting=tuple(waiting))
+        return Live(before, curve=_curve_before(before), waiting=tuple(waiting))
     st.session_state["preview"] = now
     if not settings.has_path:
         return Live(now, True)
-    laid_by = repr(sorted(now.path.items()))
-    part = _curve_before(key, laid_by)
+    laid_by, part = _laid_by(now), _curve_before(now)
     # What the preview went through is known already; the far end may take seconds.
     known = float(now.selection.settings["diversity_weight"])
     points = int(np.searchsorted(WEIGHTS, known, side="right"))

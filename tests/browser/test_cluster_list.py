@@ -4,6 +4,9 @@ import pytest
 from driver import APP, wait_idle
 from playwright.sync_api import expect
 
+from core.cluster_edits import merge_clusters
+from core.project import Project
+
 
 @pytest.fixture
 def page(serve, open_page, mapped_root):
@@ -42,8 +45,26 @@ def test_by_keyboard_alone_and_from_the_other_end(page):
     expect(boxes.nth(2)).to_be_focused()
     expect(page.get_by_text("60 rows selected")).to_be_visible()
     expect(boxes.nth(2)).to_be_focused()  # the page was drawn anew
-    page.locator(".clusters thead .title button").click()
+    name = page.locator(".clusters thead .title button")
+    name.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator(".clusters thead .title")).to_have_attribute("aria-sort", "descending")
+    page.keyboard.press("Enter")
     expect(page.locator(".clusters tbody .title")).to_have_text(sorted(titles, key=str.lower))
     expect(page.locator(".clusters thead .title")).to_have_attribute("aria-sort", "ascending")
     ticked = page.locator(".clusters tbody tr.on .title")
     expect(ticked).to_have_text(titles[2])
+
+
+def test_what_is_ticked_in_a_list_of_other_clusters_selects_nothing(page, mapped_root):
+    merge_clusters(Project.open(mapped_root), [0, 1])
+    lines = page.locator(".clusters tbody tr")
+    lines.nth(0).hover()
+    page.mouse.down()
+    lines.nth(2).hover()
+    page.mouse.up()  # on another line: no click
+    lines.nth(0).click()
+    expect(lines).to_have_count(3)
+    expect(page.get_by_text("Nothing selected")).to_be_visible()
+    expect(page.locator(".clusters tbody tr.on")).to_have_count(0)
