@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_page_filters import open_link
 from test_page_map import app as _app
-from test_page_map import panel, search, tick, ticks
+from test_page_map import listed, panel, search, tick
 from test_pages import button, finish, open_app, said, texts
 
 from core.cluster_edits import default_title, rename_cluster
@@ -43,9 +43,9 @@ def press_notice(app):
     finish(app)
 
 
-def ticked_titles(app, project):
-    table = next(one for one in app.dataframe if str(one.key).startswith("cluster-list-")).value
-    return {table["title"].iloc[place] for place in ticks(app)[1]}
+def ticked_titles(app):
+    table = listed(app)
+    return {row["title"] for row in table["rows"] if row["number"] in table["ticked"]}
 
 
 def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, project):
@@ -56,7 +56,7 @@ def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, 
     finish(app)
     made = load_clusters(project)
     parts = [number, len(before)]
-    assert ticked_titles(app, project) == {made.titles[one] for one in parts}
+    assert ticked_titles(app) == {made.titles[one] for one in parts}
     assert "60 rows selected" in texts(app)
     assert said(app).startswith(f"Split “{before[number]}” into “{made.titles[number]}” (")
     assert said(app).endswith(f" and “{made.titles[-1]}” ({made.sizes[-1]}).")
@@ -64,17 +64,17 @@ def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, 
     merged = default_title(made, parts)
     [one for one in app.button if one.label == "Merge"][-1].click().run()
     finish(app)
-    assert ticked_titles(app, project) == {merged} and "60 rows selected" in texts(app)
+    assert ticked_titles(app) == {merged} and "60 rows selected" in texts(app)
     assert said(app) == f"Merged into “{merged}” (60)."
 
     press_notice(app)
     assert load_clusters(project).titles == made.titles
-    assert ticked_titles(app, project) == {made.titles[one] for one in parts}
+    assert ticked_titles(app) == {made.titles[one] for one in parts}
     assert said(app).startswith("Taken back: merging “") and app.session_state["notice"].way is None
     app.button(key="undo-edit").click().run()
     finish(app)
     assert load_clusters(project).titles == before
-    assert ticked_titles(app, project) == {before[number]}
+    assert ticked_titles(app) == {before[number]}
     assert said(app) == f"Taken back: splitting “{before[number]}” (60)."
 
 

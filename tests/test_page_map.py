@@ -18,6 +18,7 @@ from core.group_spread import group_spread
 from core.near_duplicates import duplicate_groups, find_duplicates
 from core.pool import Pool
 from core.project import Project
+from core.runs import load_run, select
 from core.search import find_rows
 from core.view_link import Step
 from pages.ui.cluster_table import ticks_of
@@ -520,6 +521,23 @@ def test_the_row_that_is_read_is_dropped_and_gives_way_to_the_next(app, mapped_r
     state = load_decisions(Project.open(mapped_root), 240)
     assert np.flatnonzero(state.dropped).tolist() == [20] and not state.pinned.any()
     assert "**Row 21**" in texts(app)
+
+
+def test_clusters_are_sorted_by_how_much_of_them_is_selected_or_chosen(mapped_root, monkeypatch):
+    monkeypatch.setattr("pages.ui.cluster_list._FEW", 1)
+    project = Project.open(mapped_root)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    assert "By last run" not in app.selectbox(key="cluster-by").options
+    select(project, method="tsds-uniform", target="cooking", budget=12, name="r")
+    labels, sizes = load_clusters(project).labels, np.array(load_clusters(project).sizes)
+    search(app, "Words", "galaxy")
+    found = find_rows(project, "galaxy").rows
+    for by, rows in (("Selected", found), ("Last run", load_run(project, "r").rows)):
+        app.selectbox(key="cluster-by").set_value(by).run()
+        share = 100 * np.bincount(labels[rows], minlength=4) / sizes
+        shown = {row["number"]: row["values"][1] for row in listed(app)["rows"]}
+        np.testing.assert_allclose([shown[one] for one in range(4)], share)
+        assert list(shown.values()) == sorted(shown.values(), reverse=True)
 
 
 @pytest.mark.parametrize("by", ["Kept", "Length", "Alike", "Duplicates"])

@@ -118,17 +118,6 @@ def test_undo_in_the_strip_takes_a_decision_back(mapped_root, monkeypatch):
     assert app.button(key="undo").disabled and not app.button(key="redo").disabled
 
 
-def test_clusters_ticked_in_the_list_are_selected_and_dropped(mapped_root, monkeypatch):
-    app = open_app(mapped_root.parent, monkeypatch, "map")
-    key = next(frame.key for frame in app.dataframe if str(frame.key).startswith("cluster-list-"))
-    app.session_state[key] = {"selection": {"rows": [0, 1], "columns": []}}
-    app.run()
-    assert "120 rows selected" in texts(app)
-    button(app, "Drop 120").click().run()
-    state = load_decisions(Project.open(mapped_root), 240)
-    assert int(state.dropped.sum()) == 120 and state.log[0].origin.startswith("clusters ")
-
-
 @pytest.mark.parametrize("damaged", [False, True])
 def test_another_project_can_be_chosen_after_going_back_to_one_without_a_map(
     mapped_root, planted_files, monkeypatch, damaged

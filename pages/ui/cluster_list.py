@@ -8,15 +8,17 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.cluster_stats import ClusterStats, cluster_stats
+from core.runs import list_runs
 from pages.ui import cluster_actions, cluster_card
 from pages.ui.cluster_table import Column, render_table, ticks_of
 from pages.ui.mapview import cluster_colors, cluster_step
-from pages.ui.selection import clear_selection, select_rows, selection_steps
+from pages.ui.selection import clear_selection, select_rows, selected, selection_steps
 from pages.ui.state import ProjectView, current_view
 
 _FEW = 12  # clusters among which nobody needs to look for one
 _ORIGIN = "clusters"
-_BY = ("Rows", "Kept", "Length", "Alike", "Duplicates")
+_BY = ("Rows", "Kept", "Selected", "Length", "Alike", "Duplicates")
+_LAST_RUN = "Last run"
 
 
 def render(view: ProjectView) -> None:
@@ -29,7 +31,13 @@ def _render(view: ProjectView) -> None:
     clusters = view.clusters
     assert clusters is not None
     assert view.pool is not None
-    names = [*_BY, *(["Quality"] if view.pool.quality_column() else [])]
+    names = [
+        *_BY,
+        *([_LAST_RUN] if list_runs(view.project) else []),
+        *(["Quality"] if view.pool.quality_column() else []),
+    ]
+    if st.session_state.get("cluster-by") not in names:
+        st.session_state.pop("cluster-by", None)  # the last run was deleted, say
     words, by = "", "Rows"
     if len(clusters.titles) > _FEW:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -100,8 +108,15 @@ def _column(view: ProjectView, name: str) -> Column:
     if name == "Rows":
         return Column("rows", sizes, ",")
     if name == "Kept":
-        kept = np.bincount(clusters.labels[~view.decisions.dropped], minlength=len(sizes))
-        return Column("kept %", 100 * kept / np.maximum(sizes, 1), ".0f")
+        return Column("kept %", _share(view, np.flatnonzero(~view.decisions.dropped)), ".0f")
+    if name == "Selected":
+        found = selected(view)
+        rows = found.rows if found else np.empty(0, np.int64)
+        return Column("sel. %", _share(view, rows), ".0f", "Of its rows, those selected now.")
+    if name == _LAST_RUN:
+        runs = list_runs(view.project)
+        rows = runs[0].rows if runs else np.empty(0, np.int64)
+        return Column("run %", _share(view, rows), ".1f", "Of its rows, those in the last run.")
     stats = _stats(view)  # which takes a moment: the list as it opens does without
     if name == "Quality" and stats.mean_quality is not None:
         return Column("quality", stats.mean_quality, ".3g")
@@ -111,6 +126,14 @@ def _column(view: ProjectView, name: str) -> Column:
         told = "Rows with the text of another."
         return Column("same %", 100 * stats.duplicates, ".0f", told)
     return Column("length", stats.median_length, ",.0f")
+
+
+def _share(view: ProjectView, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much of each cluster these rows are, in percent."""
+    assert view.clusters is not None
+    sizes = np.asarray(view.clusters.sizes)
+    counts = np.bincount(view.clusters.labels[rows], minlength=len(sizes))
+    return 100 * counts / np.maximum(sizes, 1)
 
 
 def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:

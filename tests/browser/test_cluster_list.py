@@ -5,6 +5,7 @@ from driver import APP, wait_idle
 from playwright.sync_api import expect
 
 from core.cluster_edits import merge_clusters
+from core.decisions import load_decisions
 from core.project import Project
 
 
@@ -17,7 +18,7 @@ def page(serve, open_page, mapped_root):
     return page
 
 
-def test_ticks_select_rows_and_follow_what_is_selected(page):
+def test_ticks_select_rows_and_follow_what_is_selected(page, mapped_root):
     boxes = page.locator(".clusters tbody input")
     expect(boxes).to_have_count(4)
     boxes.nth(0).click()
@@ -25,6 +26,14 @@ def test_ticks_select_rows_and_follow_what_is_selected(page):
     page.locator(".clusters tbody .title").nth(2).click(modifiers=["Shift"])
     expect(page.get_by_text("180 rows selected")).to_be_visible()
     assert page.locator(".clusters tbody tr.on").count() == 3
+    page.get_by_role("button", name="Drop 180").click()
+    expect(page.get_by_text("kept 60 of 240")).to_be_visible()
+    (entry,) = load_decisions(Project.open(mapped_root), 240).log
+    assert entry.origin.startswith("clusters ")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("kept 240 of 240")).to_be_visible()
+    boxes.nth(0).click()
+    expect(page.get_by_text("60 rows selected")).to_be_visible()
     every = page.locator(".clusters thead input")
     assert every.evaluate("box => box.indeterminate")
     every.click()
