@@ -538,6 +538,7 @@ def test_clusters_are_sorted_by_how_much_of_them_is_selected_or_chosen(mapped_ro
         shown = {row["number"]: row["values"][1] for row in listed(app)["rows"]}
         np.testing.assert_allclose([shown[one] for one in range(4)], share)
         assert list(shown.values()) == sorted(shown.values(), reverse=True)
+        assert listed(app)["by"] == 1  # a click on its head turns it round
 
 
 @pytest.mark.parametrize("by", ["Kept", "Length", "Alike", "Duplicates"])

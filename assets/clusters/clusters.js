@@ -1,19 +1,11 @@
 // The list of clusters: a Streamlit component (v2) that draws what pages/ui/cluster_table.py sends
 // and answers each tick with one state change, `ticked`. Streamlit's own table takes half a second
-// to load. Text from data is only ever set as text.
+// to load.
 
 const PATIENCE = 4000; // ms after which no answer to a tick is waited for
 
 const states = new WeakMap();
 let seq = Date.now();
-
-function make(tag, kind, parent, text) {
-  const node = document.createElement(tag);
-  if (kind) node.className = kind;
-  if (text !== undefined) node.textContent = text;
-  parent?.append(node);
-  return node;
-}
 
 function box(parent, label) {
   const input = make("input", "", make("td", "tick", parent));
@@ -91,7 +83,7 @@ class List {
   }
 
   sort(column) {
-    const up = this.sorted?.column === column ? !this.sorted.up : column <= 0;
+    const up = this.sorted?.column === column ? !this.sorted.up : column < 0 || column === this.shown.by;
     this.sorted = { column, up };
     this.arrange();
     this.root.scrollTop = 0;

@@ -15,14 +15,6 @@ function rounded(times) {
 
 const count = (value) => value.toLocaleString("en-US");
 
-function make(tag, kind, parent, text) {
-  const node = document.createElement(tag);
-  if (kind) node.className = kind;
-  if (text !== undefined) node.textContent = text;
-  parent?.append(node);
-  return node;
-}
-
 function strips(parent, side, total, left) {
   for (const share of [total, left]) make("i", "", parent).style[side] = share;
 }

@@ -50,7 +50,9 @@ def _render(view: ProjectView) -> None:
                 format_func=lambda name: f"By {name.lower()}",
                 help="The largest first; a click on a column's head turns it round.",
             )  # fmt: skip
-    order = _listed(view, words, _column(view, by).values)
+    columns = _columns(view, by)
+    first = 0 if by == "Rows" else len(columns) - 1
+    order = _listed(view, words, columns[first].values)
     if not len(order):
         st.caption("No cluster has that in its title or keywords.")
         return
@@ -58,7 +60,7 @@ def _render(view: ProjectView) -> None:
     count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
     st.caption(f"{count}; those that are ticked are selected.")
     render_table(
-        order, clusters.titles, cluster_colors(view), _columns(view, by), ticked,
+        order, clusters.titles, cluster_colors(view), columns, first, ticked,
         clusters.fingerprint, _take,
     )  # fmt: skip
     cluster_actions.render(view, ticked)

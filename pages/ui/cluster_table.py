@@ -2,20 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-_FOLDER = Path(__file__).parents[2] / "assets" / "clusters"
-_COMPONENT = st.components.v2.component(
-    "winnow_clusters",
-    html=(_FOLDER / "clusters.html").read_text("utf-8"),
-    css=(_FOLDER / "clusters.css").read_text("utf-8"),
-    js=(_FOLDER / "clusters.js").read_text("utf-8"),
-)
+from pages.ui.component import declare
+
+_COMPONENT = declare("clusters", "nodes.js")
 _KEY, _SEQ = "cluster-table", "cluster-table-seq"
 
 
@@ -45,6 +40,7 @@ def render_table(
     titles: Sequence[str],
     colors: NDArray[np.str_],
     columns: Sequence[Column],
+    by: int,
     ticked: Sequence[int],
     made_by: str,
     on_tick: Callable[[dict[str, Any]], None],
@@ -56,6 +52,7 @@ def render_table(
     order : int64 ndarray of shape (listed,)
         Clusters in the order in which they are listed.
     titles, colors : of all clusters; colours as `#rrggbb`
+    by : the column whose largest value is first in `order`
     ticked : clusters that are ticked, listed or not
     made_by : id of the clusters
     on_tick : gets what a browser says, for `ticks_of`, before the page runs again: the clusters may
@@ -73,6 +70,7 @@ def render_table(
     data = {
         "label": "Clusters with their sizes; those that are ticked are selected",
         "list": made_by,
+        "by": by,
         "columns": [
             {
                 "label": column.label,

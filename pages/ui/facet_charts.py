@@ -1,7 +1,6 @@
 """The component of histograms whose bars filter: what it is sent, and what a choice on it means."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,16 +8,11 @@ import streamlit as st
 
 from core.facet_columns import Column, NumberColumn
 from core.facets import AnyOf, Between, Filter, Histogram
+from pages.ui.component import declare
 
-_FOLDER = Path(__file__).parents[2] / "assets" / "facets"
 _MOST_VALUES = 60  # of a column of names
 _LONG = 1e15  # numbers from which on digits say less than a power of ten
-_COMPONENT = st.components.v2.component(
-    "winnow_facets",
-    html=(_FOLDER / "facets.html").read_text("utf-8"),
-    css=(_FOLDER / "facets.css").read_text("utf-8"),
-    js=(_FOLDER / "facets.js").read_text("utf-8"),
-)
+_COMPONENT = declare("facets", "nodes.js")
 
 
 def show_facets(

@@ -5,24 +5,18 @@ Toasts would lie over the card of the selection, and outlive what they speak of.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 import streamlit as st
 
 from core.decisions import Decisions
+from pages.ui.component import declare
 from pages.ui.state import ProjectView
 
 Way = Literal["undo", "redo", "edit"]  # of decisions, or of an edit of clusters
 
-_FOLDER = Path(__file__).parents[2] / "assets" / "notice"
-_COMPONENT = st.components.v2.component(
-    "winnow_notice",
-    html=(_FOLDER / "notice.html").read_text("utf-8"),
-    css=(_FOLDER / "notice.css").read_text("utf-8"),
-    js=(_FOLDER / "notice.js").read_text("utf-8"),
-)
+_COMPONENT = declare("notice")
 _KEY = "notice"
 _WIDGET = "notice-widget"
 _PRESSED = "notice-pressed"

@@ -1,6 +1,5 @@
 """The trade-off curve: cost and reach by diversity weight, and the handle that moves the weight."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,12 @@ from core.selection import Curve
 from core.selection.tsds import rounded_up
 from core.tradeoff import CurvePoint, Limits
 from core.tradeoff_constraints import Effect
+from pages.ui.component import declare
 from pages.ui.live import Preview
 from pages.ui.parameters import set_by_hand
 from pages.ui.settings import Settings
 
-_FOLDER = Path(__file__).parents[2] / "assets" / "tradeoff"
-_COMPONENT = st.components.v2.component(
-    "winnow_tradeoff",
-    html=(_FOLDER / "tradeoff.html").read_text("utf-8"),
-    css=(_FOLDER / "tradeoff.css").read_text("utf-8"),
-    js=(_FOLDER / "tradeoff.js").read_text("utf-8"),
-)
+_COMPONENT = declare("tradeoff")
 _KEY, _SEQ = "tradeoff", "tradeoff-seq"
 _LAST = 0.99  # of the weight, as the curve shows it
 HELP = (
