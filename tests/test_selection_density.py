@@ -1,11 +1,14 @@
 """Kernel density against the double loop."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.madd import HAS_AVX2
+from core.selection import density
 from core.selection.density import KernelDensity
 
 needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="16-bit kernels need a CPU with AVX2")
@@ -151,3 +154,23 @@ def test_copies_that_are_rounded_count_fully():
     base = np.repeat(clustered(3, rows=4, spread=1.0), [1, 3, 50, 1], axis=0)
     of_rows, _ = RoundedRows(base, 0.3).sums(np.arange(55), np.arange(55))
     np.testing.assert_allclose(of_rows, np.repeat([1, 3, 50, 1], [1, 3, 50, 1]), rtol=1e-6)
+
+
+@needs_avx2
+@pytest.mark.parametrize(
+    ("rows", "sigma", "loads"),
+    [(20_000, 3.0, True), (19_999, 3.0, False), (20_000, 0.3, False)],
+)
+def test_what_wide_densities_of_many_rows_need_is_loaded_beforehand(
+    rows, sigma, loads, monkeypatch
+):
+    loaded = threading.Event()
+    monkeypatch.setattr("core.selection.density_tiles.load_kernel", loaded.set)
+    density._load_tiles.cache_clear()
+    features = clustered(5, rows=500, dim=8, spread=0.1) + 40  # only their spread counts
+    density.expect(features, sigma * float(np.linalg.norm(features.std(axis=0))), rows)
+    for thread in threading.enumerate():
+        if thread.name == "density tiles":
+            thread.join()
+    assert loaded.is_set() == loads
+    density._load_tiles.cache_clear()

@@ -1,7 +1,9 @@
 """Kernel density: how many near-duplicates a row has, exact, and only for the rows asked for."""
 
+import threading
 from collections.abc import Iterator
-from functools import cached_property
+from contextlib import suppress
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +29,8 @@ _USELESS = 0.5  # a first look that leaves more than this costs more than it sav
 # where sigma² is above this share of the squared norms they round the kernel by less than 1e-4.
 _MANY_ROWS = 20_000
 _INT16_ENOUGH = 0.1
+_PROBABLE = 0.25  # the same share from which on hardly any pair of a base is left out
+_NORMS_SAMPLE = 1_000  # rows whose norms tell that beforehand
 _LEAF = 64  # rows of a leaf when the base is put in an order in which near rows are together
 
 
@@ -187,6 +191,31 @@ class KernelDensity:
         self._seen += len(near)
         self._kept += int(np.count_nonzero(near))
         return self._left[near]
+
+
+def expect(features: NDArray[np.floating], sigma: float, rows: int) -> None:
+    """Load what the densities of so many of these rows need, beside what goes on until then."""
+    if rows < _MANY_ROWS:
+        return
+    sample = _centered(features[:: -(-len(features) // _NORMS_SAMPLE)])
+    if sigma**2 >= _PROBABLE * float(np.einsum("ij,ij->i", sample, sample).max()):
+        _load_tiles()
+
+
+@cache
+def _load_tiles() -> None:
+    """Once in a process; what goes wrong there goes wrong again where it is needed."""
+
+    def load() -> None:
+        with suppress(Exception):
+            from core.madd import HAS_AVX2
+
+            if HAS_AVX2:
+                from core.selection.density_tiles import load_kernel
+
+                load_kernel()
+
+    threading.Thread(target=load, name="density tiles").start()
 
 
 def _centered(base: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -75,6 +75,12 @@ class RoundedRows:
         return of_rows.sum(axis=0)[: len(rows)], of_columns
 
 
+def load_kernel() -> None:
+    """Have the kernel compiled or read from the cache: half a second, mostly of Numba itself."""
+    first = np.zeros(1, np.int64)
+    RoundedRows(np.zeros((1, 2), np.float32), 1.0).sums(first, first)
+
+
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", boundscheck=False, cache=True)
 def _sum_kernels(
     rows: NDArray[Any],

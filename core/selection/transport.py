@@ -130,19 +130,20 @@ class TransportPath:
         scale: float,
         density: Density | None = None,
     ) -> None:
-        self.union, self._members = numbered(rows)
+        self.union, members = numbered(rows)
+        self._members = members.astype(np.int32)
         self._distances = distances.astype(np.float64)
         self.scale = scale
         self._density = density
         targets, k = rows.shape
         self._last = k - 1  # pairs (j, k) there are: the last neighbour has no next distance
-        self._weights = np.full(rows.shape, np.nan)  # 1 / density
         self._reach = np.full((targets, self._last), np.inf)  # W_jk
         self._known = np.zeros(targets, np.int64)  # neighbours with a known W_jk
-        self._densities = np.full(len(self.union), np.nan)
+        self._weights = np.zeros(len(self.union))  # 1 / density; 0 where it is not known
         self._points: dict[tuple[str, int, bytes], PathPoint | None] = {}
-        self._horizon = 0.0  # every pair with W_jk up to here is in the two arrays below
+        self._horizon = 0.0  # every pair with W_jk up to here is in the three arrays below
         self._steps = np.empty(0)  # W of the pairs, ascending
+        self._step_members = np.empty(0, np.int32)  # which row of `union` they fill
         self._costs = np.empty(0)  # Σ_j cost_j from that pair on
 
     def solve(self, diversity_weight: float) -> PathPoint:
@@ -241,10 +242,14 @@ class TransportPath:
         wanted = np.full(len(self.union), -1, np.int64)
         there = np.isin(rows, self.union)
         wanted[np.searchsorted(self.union, rows[there])] = np.flatnonzero(there)
-        target, neighbour = np.nonzero(self._sends(point.counts))
-        place = wanted[self._members[target, neighbour]]
-        target, neighbour, place = target[place >= 0], neighbour[place >= 0], place[place >= 0]
-        shares = self._masses(point.s, point.counts)[target, neighbour]
+        counts = point.counts
+        members = self._members[:, : counts.max()]
+        places = wanted[members]
+        target, neighbour = np.nonzero((places >= 0) & (np.arange(counts.max()) < counts[:, None]))
+        place = places[target, neighbour]
+        shares = self._weights[members[target, neighbour]] / (len(counts) * point.s)
+        is_last = neighbour == counts[target] - 1
+        shares[is_last] = self._remainders(point.s, counts)[target[is_last]]
         order = np.lexsort((target, -shares, place))
         return place[order], target[order], shares[order]
 
@@ -285,45 +290,53 @@ class TransportPath:
         s = float(self._steps[position]) if self._last else 1.0
         counts = self._counts(s)
         total = self._received(s, counts)
-        sends = self._sends(counts)
-        masses = self._masses(s, counts)
-        costs = (masses * self._distances[:, : masses.shape[1]])[sends]
         inside = np.flatnonzero(total)
         return PathPoint(
             diversity_weight=diversity_weight,
             rows=self.union[inside],
             probabilities=total[inside] / total.sum(),
             s=s,
-            alignment_cost=float(costs.sum()),
+            alignment_cost=self._alignment_cost(s, counts),
             counts=counts,
             exhausted=int(np.count_nonzero(counts > self._last)),
         )
 
     def _received(self, s: float, counts: NDArray[np.int64]) -> Numbers:
-        """Mass of each row of `union`."""
-        sends = self._sends(counts)
-        masses = self._masses(s, counts)[sends]
-        members = self._members[:, : sends.shape[1]][sends]
-        received = np.bincount(members, masses, minlength=len(self.union))
-        return received.astype(np.float64, copy=False)
+        """Mass of each row of `union`: a whole share for each pair below s, and remainders."""
+        filled = self._step_members[: self._below(s)]
+        received = np.bincount(filled, minlength=len(self.union)) * self._weights
+        received /= len(counts) * s
+        last = self._members[np.arange(len(counts)), counts - 1]
+        received += np.bincount(last, self._remainders(s, counts), minlength=len(self.union))
+        return received
+
+    def _alignment_cost(self, s: float, counts: NDArray[np.int64]) -> float:
+        """Σ γ d. For a target whose last neighbour is k it is (s d_jk − cost_j(s)) / (M s)."""
+        last = self._distances[np.arange(len(counts)), counts - 1]
+        below = self._below(s)
+        cost = float(self._costs[below - 1]) if below else 0.0
+        return max(0.0, float(last.mean()) - cost / (len(counts) * s))
+
+    def _below(self, s: float) -> int:
+        """How many pairs are filled before s."""
+        return int(np.searchsorted(self._steps, s, side="left"))
 
     def _counts(self, s: float) -> NDArray[np.int64]:
-        """Neighbours of each target that begin below s."""
-        return 1 + np.count_nonzero(self._reach[:, : self._known.max()] < s, axis=1)
+        """Neighbours of each target that begin below s: a binary search in each row at once."""
+        targets = np.arange(len(self._known))
+        low, high = np.zeros_like(self._known), self._known.copy()
+        while (low < high).any():
+            middle = (low + high) // 2
+            is_below = (low < high) & (self._reach[targets, np.minimum(middle, high - 1)] < s)
+            low, high = np.where(is_below, middle + 1, low), np.where(is_below, high, middle)
+        return 1 + low
 
-    def _sends(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each of the first neighbours gets mass; as wide as the largest count."""
-        return np.arange(counts.max()) < counts[:, None]
-
-    def _masses(self, s: float, counts: NDArray[np.int64]) -> Numbers:
-        """Mass from each target to each neighbour; only the first `counts` of a row mean it."""
-        targets = np.arange(len(counts))
-        masses = self._weights[:, : counts.max()] / (len(counts) * s)
+    def _remainders(self, s: float, counts: NDArray[np.int64]) -> Numbers:
+        """What each target sends to the last of its neighbours."""
         before = np.zeros(len(counts))
-        some = counts > 1
-        before[some] = self._reach[targets[some], counts[some] - 2]
-        masses[targets, counts - 1] = (1 - before / s) / len(counts)
-        return masses
+        some = np.flatnonzero(counts > 1)
+        before[some] = self._reach[some, counts[some] - 2]
+        return (1 - before / s) / len(counts)
 
     def _grow(self) -> None:
         """Double the horizon: take the densities up to there, and add the pairs."""
@@ -351,17 +364,15 @@ class TransportPath:
 
     def _extend(self, targets: NDArray[np.int64], wanted: NDArray[np.int64]) -> None:
         wanted = np.minimum(wanted, self._last)
-        columns = np.arange(wanted.max())
-        new = (columns >= self._known[targets, None]) & (columns < wanted[:, None])
-        unknown = np.zeros(len(self.union), bool)
-        unknown[self._members[targets, : len(columns)][new]] = True
-        members = np.flatnonzero(unknown & np.isnan(self._densities))
-        self._densities[members] = self._density(members) if self._density else 1.0
-        for target, end in zip(targets, wanted, strict=True):
-            start = self._known[target]
-            weights = 1 / self._densities[self._members[target, start:end]]
-            self._weights[target, start:end] = weights
+        spans = [*zip(targets, self._known[targets], wanted, strict=True)]
+        fresh = np.zeros(len(self.union), bool)
+        for target, start, end in spans:
+            fresh[self._members[target, start:end]] = True
+        members = np.flatnonzero(fresh & (self._weights == 0))
+        self._weights[members] = 1 / self._density(members) if self._density else 1.0
+        for target, start, end in spans:
             before = self._reach[target, start - 1] if start else 0.0
+            weights = self._weights[self._members[target, start:end]]
             self._reach[target, start:end] = before + np.cumsum(weights)
         self._known[targets] = wanted
 
@@ -374,5 +385,7 @@ class TransportPath:
         order = np.argsort(steps, kind="stable")
         before = self._costs[-1] if len(self._costs) else 0.0
         self._steps = np.concatenate([self._steps, steps[order]])
+        filled = self._members[:, :width][fresh][order]
+        self._step_members = np.concatenate([self._step_members, filled])
         self._costs = np.concatenate([self._costs, before + np.cumsum(growths[order])])
         self._horizon = horizon

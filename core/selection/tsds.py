@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.progress import Progress, silent
 from core.selection.base import Numbers, Problem, Rows, Selection
-from core.selection.density import KernelDensity
+from core.selection.density import KernelDensity, expect
 from core.selection.nearest import (
     filled_note,
     inclusion,
@@ -158,6 +158,10 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
 
     def walk() -> _Walk:
         progress(0, 0, "finding neighbours")
+        assert problem.targets is not None and problem.features is not None
+        if terms.sigma and not terms.density_neighbors:
+            pairs = len(problem.targets) * terms.max_neighbors
+            expect(problem.features, terms.sigma, min(pairs, len(problem.candidates)))
         near = target_neighbors(problem, terms.max_neighbors, progress=progress)
         rows, distances, scale = problem.candidates[near.indices], near.distances, terms.scale
         if isinstance(scale, str):

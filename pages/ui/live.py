@@ -1,6 +1,6 @@
 """What the settings would select, worked out beside the page and drawn when it is there."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -99,10 +99,11 @@ def _measured(given: Preview, tradeoff: Tradeoff, progress: Progress) -> Preview
     settings, selection = given.settings, given.selection
     path = tradeoff.as_drawn(settings.beside_weight, selection)
     limits = partial(tradeoff.limits, path, budget=settings.budget, progress=progress)
-    weight = settings.parameters["diversity_weight"]
-    drawn = limits(diversity_weight=float(selection.settings["diversity_weight"]))
-    asked = drawn if weight == "auto" else limits(diversity_weight=weight)
-    return replace(given, limits=asked, drawn=drawn, path=path)
+    weight = float(selection.settings["diversity_weight"])
+    asked = settings.parameters["diversity_weight"]
+    drawn = limits(diversity_weight=weight)
+    asked_for = drawn if asked in ("auto", weight) else limits(diversity_weight=asked)
+    return replace(given, limits=asked_for, drawn=drawn, path=path)
 
 
 def _laid_by(preview: Preview) -> str:
@@ -120,17 +121,68 @@ def _points(curve: Curve | None) -> int:
     return 0 if curve is None else len(curve.diversity_weights)
 
 
-def ask(view: ProjectView, settings: Settings) -> Live:
-    """Have everything worked out that these settings show, and return what is there in time."""
-    if settings.missing or not settings.live:
-        return Live()
-    key, grounds, root = settings.ground(view), _grounds(), view.project.root
-    pool = (root, view.project.pointer("pool"))
+class Wish:
+    """What these settings show, worked out at the desk: the rows first, then what is said of them.
 
-    def ground(task: Task) -> _Ground:
+    A page draws the rows in between, so that they are not held up by the rest.
+    """
+
+    def __init__(self, view: ProjectView, settings: Settings) -> None:
+        self._settings, self._root = settings, view.project.root
+        self._is_live = settings.live and not settings.missing
+        self._key = settings.ground(view) if self._is_live else None
+        self._pool = (self._root, view.project.pointer("pool"))
+        self._grounds = _grounds()  # here: the desk's thread has no page to take it from
+        self._waiting: list[Task] = []
+        self._exact = repr((sorted(settings.parameters.items()), settings.budget, settings.seed))
+
+    def rows(self) -> Live:
+        """The rows, or those of earlier settings where they are not there in time."""
+        if not self._is_live:
+            return Live()
+        now: Preview | None = self._asked("preview", self._exact, self._preview)
+        if now is not None:
+            st.session_state["preview"] = now
+            return Live(now, True)
+        before: Preview | None = st.session_state.get("preview")
+        if before is None or before.pool != self._pool:
+            return Live(waiting=tuple(self._waiting))
+        return Live(before, curve=_curve_before(before), waiting=tuple(self._waiting))
+
+    def rest(self, found: Live) -> Live:
+        """With the curve they lie on and what is near them, as far as these are there."""
+        now = found.preview
+        if now is None or not found.current or not self._settings.has_path:
+            return found
+        laid_by, part = _laid_by(now), _curve_before(now)
+        # What the preview went through is known already; the far end may take seconds.
+        known = float(now.selection.settings["diversity_weight"])
+        points = int(np.searchsorted(WEIGHTS, known, side="right"))
+        if _points(part) < points and not desk().has(("curve", self._key, laid_by)):
+            work = partial(self._curve, now, up_to=known)
+            part = self._asked("part of curve", (laid_by, points), work) or part
+        near = self._asked("near", self._exact, partial(self._near, now))
+        drawn = self._asked("curve", laid_by, partial(self._curve, now)) or part
+        if drawn is not None:
+            st.session_state["curve"] = (self._key, laid_by, drawn)
+        return replace(found, curve=drawn, near=near, waiting=tuple(self._waiting))
+
+    def _asked(self, part: str, of: Hashable, work: Callable[[Task], Any]) -> Any:
+        slot = (session_id(), part)
+        urgent = part == "preview"
+        wait = _PATIENCE if urgent else _REST
+        task = desk().ask(slot, (part, self._key, of), work, wait=wait, urgent=urgent)
+        if not task.finished.is_set():
+            self._waiting.append(task)
+            return None
+        return result_of(task)
+
+    def _ground(self, task: Task) -> _Ground:
+        settings = self._settings
+
         def make() -> _Ground:
             setup = set_up(
-                Project.open(root),
+                Project.open(self._root),
                 method=settings.rule.id,
                 budget=settings.budget,
                 progress=task.progress,
@@ -138,65 +190,31 @@ def ask(view: ProjectView, settings: Settings) -> Live:
             )
             return _Ground(setup, Tradeoff(setup) if settings.has_path else None)
 
-        return grounds.get(key, make)
+        return self._grounds.get(self._key, make)
 
-    def preview(task: Task) -> Preview:
+    def _preview(self, task: Task) -> Preview:
         task.progress(0, 0, "reading the pool")
-        found = ground(task)
+        settings, found = self._settings, self._ground(task)
         setup = found.setup.at(budget=settings.budget, seed=settings.seed)
         selection = setup.solve(progress=task.progress, **settings.parameters)
         # Without what it remembers, which would be kept as long as the preview.
         light = replace(setup, problem=replace(setup.problem, memo=Memo()))
-        given = Preview(key, pool, settings, light, selection)
+        given = Preview(self._key, self._pool, settings, light, selection)
         if found.tradeoff is None:
             return given
         return _measured(given, found.tradeoff, task.progress)
 
-    def curve(task: Task, up_to: float = 1.0) -> Curve:
-        path = ground(task).tradeoff
+    def _curve(self, now: Preview, task: Task, up_to: float = 1.0) -> Curve:
+        path = self._ground(task).tradeoff
         assert path is not None
         task.progress(0, 0, "drawing the curve")
         return path.curve(now.path, up_to=up_to, progress=task.progress)
 
-    def near(task: Task) -> Near:
-        path = ground(task).tradeoff
+    def _near(self, now: Preview, task: Task) -> Near:
+        settings, path = self._settings, self._ground(task).tradeoff
         assert path is not None
         task.progress(0, 0, "looking at each target")
         changed = path.effect(
             settings.beside_weight, now.selection, seed=settings.seed, progress=task.progress
         )
         return Near(path.coverage(now.selection), path.pairs, changed)
-
-    waiting: list[Task] = []
-
-    def asked(part: str, of: Hashable, work: Any) -> Any:
-        slot = (session_id(), part)
-        urgent = part == "preview"
-        wait = _PATIENCE if urgent else _REST
-        task = desk().ask(slot, (part, key, of), work, wait=wait, urgent=urgent)
-        if not task.finished.is_set():
-            waiting.append(task)
-            return None
-        return result_of(task)
-
-    exact = repr((sorted(settings.parameters.items()), settings.budget, settings.seed))
-    now: Preview = asked("preview", exact, preview)
-    if now is None:
-        before: Preview | None = st.session_state.get("preview")
-        if before is None or before.pool != pool:
-            return Live(waiting=tuple(waiting))
-        return Live(before, curve=_curve_before(before), waiting=tuple(waiting))
-    st.session_state["preview"] = now
-    if not settings.has_path:
-        return Live(now, True)
-    laid_by, part = _laid_by(now), _curve_before(now)
-    # What the preview went through is known already; the far end may take seconds.
-    known = float(now.selection.settings["diversity_weight"])
-    points = int(np.searchsorted(WEIGHTS, known, side="right"))
-    if _points(part) < points and not desk().has(("curve", key, laid_by)):
-        part = asked("part of curve", (laid_by, points), partial(curve, up_to=known)) or part
-    found = asked("near", exact, near)
-    drawn = asked("curve", laid_by, curve) or part
-    if drawn is not None:
-        st.session_state["curve"] = (key, laid_by, drawn)
-    return Live(now, True, drawn, found, tuple(waiting))
