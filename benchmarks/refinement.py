@@ -1,13 +1,14 @@
 """Does refinement keep bad rows out? On pools in which three sources have been spoiled.
 
-    python -m benchmarks.refinement --data ../shared/data [--rows N] [--seeds 0 1 2]
+    python -m benchmarks.refinement --data ../shared/data [--rows N] [--seeds 0 1 2] [--models]
 
 For each seed three sources of the mixed pool are drawn and spoiled: the answers of one are shuffled
 among its rows, those of another are garbled (letters in random order within words), those of the
 third are cut short (a tenth of the words). What counts is the share of spoiled rows in the final
 subset of 5 %, all rounds together. By default a refinement draws by the score within clusters from
 the first round on, and only its weights are blind then; "random within" is wholly blind then. The
-static draws with a temperature go by the very same quality: what the rounds add is the rest.
+static draws with a temperature go by the very same quality: what the rounds add is the rest. With
+--models a small transformer is trained in each round, too, and scores by each of its measures.
 Prints a Markdown table of means over the seeds ± standard deviation, the share of each kind, the
 effective number of clusters, the coverage of the rows that are not spoiled, and seconds.
 """
@@ -192,23 +193,46 @@ WAYS: dict[str, Callable[[Project, int], np.ndarray]] = {
 }
 
 
+# A model so small that a round of a few hundred rows takes half a minute.
+SMALL = {"width": 128, "layers": 2, "vocabulary": 2048, "max_tokens": 192, "epochs": 2}
+MEASURES = ("loss", "ratio", "loss-reduction")  # of the scorer by perplexity
+
+
+def by_model(measure: str) -> Callable[[Project, int], np.ndarray]:
+    """Refined by what the round's own model makes of the rows."""
+    return lambda project, seed: refined(
+        project,
+        3,
+        seed,
+        trainer="proxy",
+        trainer_options=SMALL,
+        scorer="perplexity",
+        scorer_options={"measure": measure},
+    )
+
+
+BY_MODELS = {f"refined by {one}, 3 rounds": by_model(one) for one in MEASURES}
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, help="Of the pool; default: all.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--models", action="store_true", help="Also score by models: minutes each.")
     options = parser.parse_args()
     table = pq.read_table(options.data / "mix_pool.parquet")
-    found: dict[str, list[np.ndarray]] = {way: [] for way in WAYS}
-    seconds: dict[str, float] = dict.fromkeys(WAYS, 0.0)
+    ways = WAYS | (BY_MODELS if options.models else {})
+    found: dict[str, list[np.ndarray]] = {way: [] for way in ways}
+    seconds: dict[str, float] = dict.fromkeys(ways, 0.0)
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:
             generator = np.random.default_rng(seed)
             made, sources = draw_rows(table, options.rows, generator)
             kinds = spoil(made, sources, generator)
             project = make_project(made, seed, Path(folder))
-            for way, draw in WAYS.items():
+            for way, draw in ways.items():
                 started = time.perf_counter()
                 rows = draw(project, seed)
                 seconds[way] += time.perf_counter() - started

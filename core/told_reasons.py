@@ -23,6 +23,14 @@ def told_by_text(reasons: Sequence[str], texts: Sequence[str]) -> list[str]:
     return [told(reason) for reason in reasons]
 
 
+def told_beside_titles(reasons: Sequence[str], clusters: Sequence[int]) -> list[str]:
+    """Reasons for a table that shows the cluster of each row by its title: without the number."""
+    return [
+        reason.replace(f"cluster {own} (", "its cluster (")
+        for reason, own in zip(reasons, clusters, strict=True)
+    ]
+
+
 def pulled_by(named: Sequence[int], count: int, texts: Sequence[str]) -> str:
     """Say which examples pulled a row: the first of `count` by their text."""
     first = "; ".join(f"“{texts[one]}”" for one in named[:_NAMED])

@@ -195,6 +195,7 @@ def test_rounds_weights_rows_and_rivals(project, monkeypatch):
         one.value for one in app.dataframe if "why" in one.value and "source" in one.value
     )
     assert set(brought["row"]) == set(open_refinement(project, "r").rounds()[2].rows)
+    assert "cluster" in brought and all("its cluster (" in why for why in brought["why"])
     # Measured by a job of its own, beside the static draw and Random.
     assert "Beside static draws and Random" in texts(app)
     assert "papers' own tables" in texts(app) and "Sources gained and lost" in texts(app)

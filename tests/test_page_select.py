@@ -152,6 +152,13 @@ def test_a_stored_run_names_targets_by_their_text_while_they_are_there(app, mapp
     assert chosen_rows(app.run())["why"].iloc[0].startswith("pulled by target")
 
 
+def test_a_reason_leaves_the_clusters_number_to_its_title(app):
+    settled(app.selectbox(key="method").set_value("kmeans-random").run())
+    rows = chosen_rows(app)
+    assert all(why.startswith("uniform draw in its cluster (") for why in rows["why"]), rows["why"]
+    assert rows["cluster"].str.len().min() > 0
+
+
 def test_a_run_that_was_just_saved_keeps_the_curve_and_what_each_target_found(app, mapped_root):
     def live_parts():
         curve = "**Near or spread out**" in [one.value for one in app.markdown]

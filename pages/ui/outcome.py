@@ -14,7 +14,7 @@ from core.selection import Selection
 from core.sources import random_shares, source_shares
 from core.targets import list_targets, load_target
 from core.told import shortened
-from core.told_reasons import fills, pulled_by, told_by_text
+from core.told_reasons import fills, pulled_by, told_beside_titles, told_by_text
 from core.tradeoff_coverage import Coverage
 from core.tradeoff_pairs import PairSample
 from pages.ui.live import Preview
@@ -172,8 +172,9 @@ def render_chosen(view: ProjectView, outcome: Outcome) -> None:
     shown["why"] = outcome.reasons(places)
     shown["probability"] = outcome.probabilities[places]
     if view.clusters is not None:
-        titles = view.clusters.titles
-        shown["cluster"] = [titles[label] for label in view.clusters.labels[rows].tolist()]
+        titles, labels = view.clusters.titles, view.clusters.labels[rows].tolist()
+        shown["why"] = told_beside_titles(list(shown["why"]), labels)
+        shown["cluster"] = [titles[label] for label in labels]
     render_table(
         view,
         shown,

@@ -8,6 +8,7 @@ from core.errors import WinnowError
 from core.refinement import edits
 from core.refinement.history import History
 from core.told import counted
+from core.told_reasons import told_beside_titles
 from pages.ui.mapview import cluster_step
 from pages.ui.notice import tell, tell_decision
 from pages.ui.places import place
@@ -158,7 +159,7 @@ def _render_rows(view: ProjectView, history: History, number: int) -> None:
         table = view.pool.page(drawn.rows[part])[["row", "answer", "prompt"]]
         table.insert(1, "score", drawn.scores[part])
         table.insert(2, "round", drawn.rounds[part])
-        table["why"] = [drawn.why[one] for one in part]
+        table["why"] = told_beside_titles([drawn.why[one] for one in part], [number] * len(part))
         render_table(
             view,
             table,

@@ -5,6 +5,7 @@ import streamlit as st
 from core.refinement.figures import loss_curve, source_bars
 from core.refinement.history import History
 from core.told import counted
+from core.told_reasons import told_beside_titles
 from pages.ui.refine_state import theme
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView
@@ -62,8 +63,9 @@ def _render_rows(view: ProjectView, history: History) -> None:
     part = places[start : start + _PAGE_ROWS]
     table = view.pool.page(drawn.rows[part])[["row", "source", "prompt"]]
     table.insert(1, "score", drawn.scores[part])
-    table["why"] = [drawn.why[one] for one in part]
-    table["cluster"] = [history.clusters.titles[one] for one in drawn.clusters[part]]
+    clusters = drawn.clusters[part].tolist()
+    table["why"] = told_beside_titles([drawn.why[one] for one in part], clusters)
+    table["cluster"] = [history.clusters.titles[one] for one in clusters]
     render_table(
         view,
         table,
