@@ -10,7 +10,7 @@ Numba. Both give the same sums.
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import types  # before its parts: another thread may be importing it
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 

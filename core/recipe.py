@@ -227,13 +227,29 @@ def target_of(path: Path, project: Project) -> str | None:
     that has changed since, still tells.
     """
     try:
-        made = yaml.safe_load(path.read_text(encoding="utf-8"))["target"]
+        made = _part(path, "target")
         name, fingerprint = str(made["name"]), made["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
+    except (KeyError, TypeError):
         return None
     try:
         return name if load_target(project, name).meta["fingerprint"] == fingerprint else None
     except InputError:
+        return None
+
+
+def clusters_of(path: Path) -> str | None:
+    """The fingerprint of the clusters that the recipe of a run names; None without any."""
+    try:
+        return str(_part(path, "clusters")["fingerprint"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _part(path: Path, name: str) -> Any:
+    """A part of a stored recipe, whatever it is by now; None where it cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))[name]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 _NAMED = 2  # examples named by their text
 # What a run says of a row (`core.selection.reasons`), where it names targets by number.
 _PULLED = re.compile(r"pulled by targets? (\d+(?:, \d+)*)(?: and (\d+) more)?;")
+_CLUSTER = re.compile(r"^((?:round \d+: )?(?:uniform draw in |choice [\d,]+; )?)cluster \d+ \(")
 _FILLS = re.compile(r"fills the budget; nearest target (\d+) ")
 
 
@@ -23,12 +24,9 @@ def told_by_text(reasons: Sequence[str], texts: Sequence[str]) -> list[str]:
     return [told(reason) for reason in reasons]
 
 
-def told_beside_titles(reasons: Sequence[str], clusters: Sequence[int]) -> list[str]:
-    """Reasons for a table that shows the cluster of each row by its title: without the number."""
-    return [
-        reason.replace(f"cluster {own} (", "its cluster (")
-        for reason, own in zip(reasons, clusters, strict=True)
-    ]
+def told_beside_titles(reasons: Sequence[str]) -> list[str]:
+    """Reasons of a rule that goes by clusters, for a table that has the titles of these."""
+    return [_CLUSTER.sub(r"\1its cluster (", reason) for reason in reasons]
 
 
 def pulled_by(named: Sequence[int], count: int, texts: Sequence[str]) -> str:

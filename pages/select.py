@@ -1,8 +1,5 @@
 """Select: choose a rule, an aim and a budget; see at once what lights up and where it is from."""
 
-from collections.abc import Callable
-from functools import partial
-
 import streamlit as st
 
 from core.errors import WinnowError
@@ -201,9 +198,9 @@ def _render_tables(
             outcome.render_chosen(view, shown)
     if len(tabs) > 1 and tabs[1].open and target:
         with tabs[1]:
-            if found.near is None:
+            if found.near is None and found.error is None:
                 st.caption(":material/hourglass_top: Looking at each target …")
-            else:
+            elif found.near is not None:
                 outcome.render_coverage(view, target, found.near.coverage)
 
 
@@ -221,14 +218,6 @@ def _render_result(view: ProjectView, run: Run | None, shown: outcome.Outcome | 
         )
 
 
-def _had(ask: Callable[[], Live], otherwise: Live) -> tuple[Live, str]:
-    """What was asked for, and why it could not be had."""
-    try:
-        return ask(), ""
-    except WinnowError as error:
-        return otherwise, as_text(error)
-
-
 def render() -> None:
     """Draw the page: the settings, the map, and what is selected."""
     view = current_view()
@@ -242,7 +231,7 @@ def render() -> None:
             settings = render_settings(view, more)
         select_link.write(settings)
         wish = Wish(view, settings)
-        found, failed = _had(wish.rows, Live())
+        found = wish.rows()
     if found.current and found.preview is not None and found.preview.automatic:
         weight = found.preview.selection.settings["diversity_weight"]
         show_automatic(settings.rule, "diversity_weight", weight)
@@ -256,17 +245,17 @@ def render() -> None:
     is_live = _is_live(run, settings, found)
     with canvas:  # first of all, so that the map lights up while the rest is worked out
         _render_map(view, shown, late=run is None and not found.current)
-    if not failed:
-        found, failed = _had(partial(wish.rest, found), found)
+    found = wish.rest(found)
     with answer:
-        if failed:
-            st.error(failed, icon=":material/error:")
-        else:
+        if found.error is not None:
+            st.error(as_text(found.error), icon=":material/error:")
+        if found.error is None or found.current:
             _render_limits(view, settings, found)
     with result:
         if run is None or not settings.live:
             _render_keep(view, settings, found)
-        if run is None and not settings.missing and settings.live and not failed:
+        still = found.waiting or found.error is None
+        if run is None and not settings.missing and settings.live and still:
             follow(list(found.waiting), "Rest of the curve: " if found.current else "")
         elif run is not None and is_live and found.waiting:
             follow(list(found.waiting), "Rest of the curve: ")

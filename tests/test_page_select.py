@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import button, open_app, texts, wait_for_jobs
 
+from core.cluster_edits import merge_clusters
 from core.decisions import decide
+from core.errors import InputError
 from core.pool import Pool
 from core.project import Project
 from core.runs import list_runs, load_run, select
@@ -20,6 +22,7 @@ from pages.ui import live
 from pages.ui.select_link import fitting
 from pages.ui.settings import wrong_size
 from pages.ui.targets import name_of
+from pages.ui.text import as_text
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -152,11 +155,29 @@ def test_a_stored_run_names_targets_by_their_text_while_they_are_there(app, mapp
     assert chosen_rows(app.run())["why"].iloc[0].startswith("pulled by target")
 
 
-def test_a_reason_leaves_the_clusters_number_to_its_title(app):
+def test_a_reason_leaves_the_number_of_a_cluster_to_its_title(app, mapped_root):
     settled(app.selectbox(key="method").set_value("kmeans-random").run())
-    rows = chosen_rows(app)
-    assert all(why.startswith("uniform draw in its cluster (") for why in rows["why"]), rows["why"]
-    assert rows["cluster"].str.len().min() > 0
+    seen = chosen_rows(app)
+    assert all(why.startswith("uniform draw in its cluster (") for why in seen["why"])
+    assert seen["cluster"].str.len().min() > 0
+    button(app, "Save run").click().run()
+    assert chosen_rows(app)["why"].tolist() == seen["why"].tolist()
+    merge_clusters(Project.open(mapped_root), [0, 1])  # the titles are now those of others
+    app.run()
+    assert all(why.startswith("uniform draw in cluster ") for why in chosen_rows(app)["why"])
+
+
+@pytest.mark.parametrize("part", ["curve", "coverage"])
+def test_what_cannot_be_worked_out_leaves_the_rest(app, monkeypatch, part):
+    def broken(*_, **__):
+        raise InputError("The disk is gone.")
+
+    monkeypatch.setattr(live.Tradeoff, part, broken)
+    app.session_state["select-tables"] = "What each target found"
+    settled(app.slider(key="tsds-kde-duplicate_cosine").set_value(0.9).run())
+    assert [error.value for error in app.error] == [as_text("The disk is gone.")]
+    assert ("examples found no close row" in texts(app)) == (part == "curve")
+    assert "reaches" in texts(app) and not button(app, "Save run").disabled
 
 
 def test_a_run_that_was_just_saved_keeps_the_curve_and_what_each_target_found(app, mapped_root):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.madd import HAS_AVX2
 from core.selection import density
+from core.selection.arrays import select_arrays
 from core.selection.density import KernelDensity
 
 needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="16-bit kernels need a CPU with AVX2")
@@ -169,8 +170,28 @@ def test_what_wide_densities_of_many_rows_need_is_loaded_beforehand(
     density._load_tiles.cache_clear()
     features = clustered(5, rows=500, dim=8, spread=0.1) + 40  # only their spread counts
     density.expect(features, sigma * float(np.linalg.norm(features.std(axis=0))), rows)
-    for thread in threading.enumerate():
-        if thread.name == "density tiles":
-            thread.join()
-    assert loaded.is_set() == loads
+    assert density._load_tiles.cache_info().currsize == loads
+    density._load_tiles().join()
+    assert loaded.is_set()
     density._load_tiles.cache_clear()
+
+
+@needs_avx2
+def test_what_is_loaded_beforehand_is_what_is_used():
+    from core.selection import density_tiles
+
+    density_tiles.load_kernel()
+    base = clustered(3, rows=40, dim=5).astype(np.float16)
+    density_tiles.RoundedRows(base.astype(np.float32), 1.0).sums(np.arange(7), np.arange(40))
+    assert len(density_tiles._sum_kernels.signatures) == 1
+
+
+@pytest.mark.parametrize(("whole", "rows"), [("prefetched", 60), ("pool", 200)])
+def test_a_path_says_beforehand_how_many_densities_it_may_need(whole, rows, monkeypatch):
+    said = []
+    monkeypatch.setattr("core.selection.tsds.expect", lambda _, sigma, most: said.append(most))
+    pool = clustered(4, rows=200, dim=5)
+    select_arrays(
+        pool, pool[:3], method="tsds-kde", budget=9, max_neighbors=20, density_scope=whole
+    )
+    assert said == [rows]

@@ -165,6 +165,7 @@ class KernelDensity:
         """The rows in 16 bits, where that is near enough and this CPU gains by it."""
         if not self._may_round:
             return None
+        _load_tiles().join()  # two threads that import numba may meet it half made
         from core.madd import HAS_AVX2
 
         if not HAS_AVX2:
@@ -194,7 +195,10 @@ class KernelDensity:
 
 
 def expect(features: NDArray[np.floating], sigma: float, rows: int) -> None:
-    """Load what the densities of so many of these rows need, beside what goes on until then."""
+    """Load what densities among so many of these rows need, beside what goes on until then.
+
+    `rows` may be more than there will be: then what is loaded is not needed.
+    """
     if rows < _MANY_ROWS:
         return
     sample = _centered(features[:: -(-len(features) // _NORMS_SAMPLE)])
@@ -203,8 +207,8 @@ def expect(features: NDArray[np.floating], sigma: float, rows: int) -> None:
 
 
 @cache
-def _load_tiles() -> None:
-    """Once in a process; what goes wrong there goes wrong again where it is needed."""
+def _load_tiles() -> threading.Thread:
+    """Once in a process; where it fails, it is tried and said again where it is needed."""
 
     def load() -> None:
         with suppress(Exception):
@@ -215,7 +219,9 @@ def _load_tiles() -> None:
 
                 load_kernel()
 
-    threading.Thread(target=load, name="density tiles").start()
+    thread = threading.Thread(target=load, name="density tiles")
+    thread.start()
+    return thread
 
 
 def _centered(base: NDArray[np.floating]) -> NDArray[np.float32]:

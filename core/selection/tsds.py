@@ -160,8 +160,10 @@ def _path(problem: Problem, terms: Terms, progress: Progress) -> TransportPath:
         progress(0, 0, "finding neighbours")
         assert problem.targets is not None and problem.features is not None
         if terms.sigma and not terms.density_neighbors:
-            pairs = len(problem.targets) * terms.max_neighbors
-            expect(problem.features, terms.sigma, min(pairs, len(problem.candidates)))
+            most = len(problem.candidates)
+            if not terms.whole_pool:
+                most = min(most, len(problem.targets) * terms.max_neighbors)
+            expect(problem.features, terms.sigma, most)
         near = target_neighbors(problem, terms.max_neighbors, progress=progress)
         rows, distances, scale = problem.candidates[near.indices], near.distances, terms.scale
         if isinstance(scale, str):

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.errors import WinnowError
 from core.progress import Progress
 from core.project import Project
 from core.selection import Curve, Selection
@@ -71,7 +72,8 @@ class Near:
 class Live:
     """What there is by now; `waiting` are the tasks whose results are not in it.
 
-    `preview` is that of earlier settings while `current` is false.
+    `preview` is that of earlier settings while `current` is false. `error` is why the first of the
+    parts that are missing could not be had.
     """
 
     preview: Preview | None = None
@@ -79,6 +81,7 @@ class Live:
     curve: Curve | None = None
     near: Near | None = None
     waiting: tuple[Task, ...] = ()
+    error: WinnowError | None = None
 
 
 @dataclass(frozen=True)
@@ -129,25 +132,26 @@ class Wish:
 
     def __init__(self, view: ProjectView, settings: Settings) -> None:
         self._settings, self._root = settings, view.project.root
-        self._is_live = settings.live and not settings.missing
-        self._key = settings.ground(view) if self._is_live else None
-        self._pool = (self._root, view.project.pointer("pool"))
         self._grounds = _grounds()  # here: the desk's thread has no page to take it from
         self._waiting: list[Task] = []
+        self._error: WinnowError | None = None
         self._exact = repr((sorted(settings.parameters.items()), settings.budget, settings.seed))
+        self._pool = (self._root, view.project.pointer("pool"))
+        is_live = settings.live and not settings.missing
+        self._key = settings.ground(view) if is_live else None
 
     def rows(self) -> Live:
         """The rows, or those of earlier settings where they are not there in time."""
-        if not self._is_live:
+        if self._key is None:
             return Live()
         now: Preview | None = self._asked("preview", self._exact, self._preview)
         if now is not None:
             st.session_state["preview"] = now
             return Live(now, True)
         before: Preview | None = st.session_state.get("preview")
-        if before is None or before.pool != self._pool:
-            return Live(waiting=tuple(self._waiting))
-        return Live(before, curve=_curve_before(before), waiting=tuple(self._waiting))
+        if self._error is not None or before is None or before.pool != self._pool:
+            return self._given(Live())
+        return self._given(Live(before, curve=_curve_before(before)))
 
     def rest(self, found: Live) -> Live:
         """With the curve they lie on and what is near them, as far as these are there."""
@@ -165,7 +169,10 @@ class Wish:
         drawn = self._asked("curve", laid_by, partial(self._curve, now)) or part
         if drawn is not None:
             st.session_state["curve"] = (self._key, laid_by, drawn)
-        return replace(found, curve=drawn, near=near, waiting=tuple(self._waiting))
+        return self._given(replace(found, curve=drawn, near=near))
+
+    def _given(self, found: Live) -> Live:
+        return replace(found, waiting=tuple(self._waiting), error=self._error)
 
     def _asked(self, part: str, of: Hashable, work: Callable[[Task], Any]) -> Any:
         slot = (session_id(), part)
@@ -175,7 +182,11 @@ class Wish:
         if not task.finished.is_set():
             self._waiting.append(task)
             return None
-        return result_of(task)
+        try:
+            return result_of(task)
+        except WinnowError as error:
+            self._error = self._error or error
+            return None
 
     def _ground(self, task: Task) -> _Ground:
         settings = self._settings

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.recipe import target_of
+from core.recipe import clusters_of, target_of
 from core.runs import Run
-from core.selection import Selection
+from core.selection import RULES, Selection
 from core.sources import random_shares, source_shares
 from core.targets import list_targets, load_target
 from core.told import shortened
@@ -47,13 +47,18 @@ class Outcome:
 def of_run(view: ProjectView, run: Run) -> Outcome:
     """A stored run."""
     table = run.table
+
+    def reasons(places: NDArray[np.int64]) -> list[str]:
+        said = reasons_by_text(view, run, table["why"].take(places).to_pylist())
+        return told_beside_titles(said) if _goes_by_clusters_in_use(view, run) else said
+
     return Outcome(
         f"{run.id}-{run.report.rows_sha256[:8]}",
         table["row"].to_numpy(),
         table["probability"].to_numpy(),
         run.report.support,
         run.report.notes,
-        lambda places: reasons_by_text(view, run, table["why"].take(places).to_pylist()),
+        reasons,
     )
 
 
@@ -61,6 +66,13 @@ def reasons_by_text(view: ProjectView, run: Run, reasons: list[str]) -> list[str
     """The reasons of a run's rows with the text of a target example in place of its number."""
     target = target_of(run.recipe_path, view.project)
     return told_by_text(reasons, target_texts(view, target)) if target else reasons
+
+
+def _goes_by_clusters_in_use(view: ProjectView, run: Run) -> bool:
+    rule = RULES.get(run.report.method)
+    if view.clusters is None or (rule is not None and not rule.needs_clusters):
+        return False
+    return clusters_of(run.recipe_path) == view.clusters.fingerprint
 
 
 def of_preview(view: ProjectView, preview: Preview) -> Outcome:
@@ -71,7 +83,8 @@ def of_preview(view: ProjectView, preview: Preview) -> Outcome:
         target = preview.settings.options.get("target")
         if selection.reasons.pulls is not None and target:
             return _by_text(selection, places, target_texts(view, target))
-        return list(selection.reasons.take(places).render(selection.probabilities[places]))
+        said = selection.reasons.take(places).render(selection.probabilities[places])
+        return told_beside_titles(said) if selection.reasons.strata is None else list(said)
 
     return Outcome(
         preview.settings.rule.id,
@@ -172,9 +185,8 @@ def render_chosen(view: ProjectView, outcome: Outcome) -> None:
     shown["why"] = outcome.reasons(places)
     shown["probability"] = outcome.probabilities[places]
     if view.clusters is not None:
-        titles, labels = view.clusters.titles, view.clusters.labels[rows].tolist()
-        shown["why"] = told_beside_titles(list(shown["why"]), labels)
-        shown["cluster"] = [titles[label] for label in labels]
+        titles = view.clusters.titles
+        shown["cluster"] = [titles[label] for label in view.clusters.labels[rows].tolist()]
     render_table(
         view,
         shown,

@@ -159,7 +159,7 @@ def _render_rows(view: ProjectView, history: History, number: int) -> None:
         table = view.pool.page(drawn.rows[part])[["row", "answer", "prompt"]]
         table.insert(1, "score", drawn.scores[part])
         table.insert(2, "round", drawn.rounds[part])
-        table["why"] = told_beside_titles([drawn.why[one] for one in part], [number] * len(part))
+        table["why"] = told_beside_titles([drawn.why[one] for one in part])
         render_table(
             view,
             table,

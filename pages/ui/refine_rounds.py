@@ -63,9 +63,8 @@ def _render_rows(view: ProjectView, history: History) -> None:
     part = places[start : start + _PAGE_ROWS]
     table = view.pool.page(drawn.rows[part])[["row", "source", "prompt"]]
     table.insert(1, "score", drawn.scores[part])
-    clusters = drawn.clusters[part].tolist()
-    table["why"] = told_beside_titles([drawn.why[one] for one in part], clusters)
-    table["cluster"] = [history.clusters.titles[one] for one in clusters]
+    table["why"] = told_beside_titles([drawn.why[one] for one in part])
+    table["cluster"] = [history.clusters.titles[one] for one in drawn.clusters[part]]
     render_table(
         view,
         table,
