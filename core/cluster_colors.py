@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from core import palette
 from core.cluster_log import ClusterEdit
 from core.clusters import Clusters
-from core.coloring import LEGEND_ENTRIES, some_rows
+from core.coloring import DISTINCT, some_rows
 
 
 def first_hues(clusters: Clusters, points: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -57,4 +57,4 @@ def _assigned(
 ) -> NDArray[np.int64]:
     some = some_rows(len(points))
     weights = palette.contact(points[some], clusters.labels[some], len(clusters.sizes))
-    return palette.assign(weights, np.array(clusters.sizes), distinct=LEGEND_ENTRIES, given=hues)
+    return palette.assign(weights, np.array(clusters.sizes), distinct=DISTINCT, given=hues)

@@ -13,7 +13,8 @@ from core.errors import InputError
 from core.scales import main_range, quantiles
 from core.told import abridged
 
-LEGEND_ENTRIES = 8
+DISTINCT = 8  # of the largest groups, whose colours differ whatever lies between them
+_LISTED = 24  # of the largest groups in the legend, which scrolls where the map is low
 _NAME = 100  # characters of a name: some pools have a text for a source
 # More hues than this say nothing, and names of thousands of values would outweigh the points.
 MAX_GROUPS = 4096
@@ -73,14 +74,14 @@ def by_category(
     if hues is None:
         some = some_rows(len(code))
         weights = palette.contact(points[some], code[some], groups)
-        chosen = palette.assign(weights, sizes[kept], distinct=LEGEND_ENTRIES)
+        chosen = palette.assign(weights, sizes[kept], distinct=DISTINCT)
     else:
         chosen = np.asarray(hues)[kept]
     code = np.where(given < 0, groups, np.where(code < 0, groups + 1, code))
     kept_names = tuple(abridged(str(names[group]), _NAME) for group in kept)
     entries = [
         {"name": kept_names[group], "count": int(sizes[kept[group]]), "group": int(group)}
-        for group in np.argsort(-sizes[kept], kind="stable")[:LEGEND_ENTRIES]
+        for group in np.argsort(-sizes[kept], kind="stable")[:_LISTED]
         if sizes[kept[group]]
     ]
     legend = {

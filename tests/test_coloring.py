@@ -37,6 +37,14 @@ def test_of_too_many_categories_the_largest_keep_theirs(monkeypatch):
     }
 
 
+def test_the_legend_names_the_largest_groups_and_counts_the_rest():
+    codes = np.repeat(np.arange(30), np.arange(1, 31))
+    points = np.random.default_rng(0).normal(size=(len(codes), 2))
+    legend = by_category(codes, [str(i) for i in range(30)], points=points).legend
+    assert [entry["name"] for entry in legend["entries"]] == [str(i) for i in range(29, 5, -1)]
+    assert legend["other"] == 1 + 2 + 3 + 4 + 5 + 6
+
+
 def test_numbers_go_from_low_to_high_and_those_missing_are_neutral():
     values = np.array([0.0, 5.0, 10.0, np.nan, np.inf, 99.0])
     coloring = by_number(values, low=0, high=10)

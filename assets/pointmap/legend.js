@@ -66,8 +66,12 @@ export class Legend {
       rows.push(entry(css(look.grey), "other rows", header.others));
     } else if (legend?.kind === "category") {
       if (legend.label) rows.push(element("h4", "", legend.label));
-      for (const item of legend.entries) rows.push(entry(color(item.group), item.name, item.count));
-      if (legend.other) rows.push(entry("var(--line)", "others", legend.other));
+      const list = element("div", "list");
+      for (const item of legend.entries) list.append(entry(color(item.group), item.name, item.count));
+      // They have colours, too.
+      const mixed = `conic-gradient(${[0, 1, 2, 3, 0].map(color).join(", ")}), ${css(look.grey)}`;
+      if (legend.other) list.append(entry(mixed, "others", legend.other));
+      rows.push(list);
       const none = context === "parts" ? "other rows" : "none";
       if (legend.none) rows.push(entry(css(look.grey), none, legend.none));
     } else if (scale) {
@@ -99,6 +103,8 @@ export class Legend {
     if (dropped) rows.push(entry(css(look.faint), "dropped", dropped));
     this.box.replaceChildren(...rows);
     this.box.hidden = rows.length === 0;
+    const list = this.box.querySelector(".list");
+    list?.classList.toggle("long", list.scrollHeight > list.clientHeight);
   }
 
   /** Writes the ends of the scale, or of the range on it. */

@@ -69,6 +69,11 @@ function paint(brush, element, origin, fills) {
     frame(brush, style, place);
     fills(element)?.(brush, place);
   }
+  if (style.overflowY === "auto") {
+    brush.beginPath();
+    brush.rect(place.x, place.y, place.width, place.height);
+    brush.clip();
+  }
   const limit = style.textOverflow === "ellipsis" ? place.x + place.width + 0.5 : Infinity;
   for (const child of element.childNodes) {
     if (child.nodeType === Node.TEXT_NODE) words(brush, child, style, origin, limit);
