@@ -213,13 +213,15 @@ def _decide(
             from core.clusters import cluster_rows
 
             chosen = cluster_rows(project, decode_ranges(str(value).replace(" ", "")))
-        origin = f"command line: {how} {value}"[:200]
+        origin, before = f"command line: {how} {value}"[:200], _state(project)
         state = decide(project, pool.rows, action, chosen, origin, label=label, note=note)
     except InputError as error:
         # The label is an argument; what names no option is about the rows.
         option = None if error.option == "label" else error.option or how
         raise InputError(str(error), option=option) from None
     said = state.log[-1].sentence
+    if action == "drop" and (already := int(before.dropped[chosen].sum())):
+        said += f", {already:,} of which had been dropped before"
     _show(state, f"{said[0].upper()}{said[1:]}. {_left(state)}")
 
 

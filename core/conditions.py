@@ -97,7 +97,7 @@ def _checked(
     own: Collection[str],
     originals: Collection[str],
 ) -> Condition:
-    tree = _parse(connection, f"SELECT 1 FROM pool WHERE ({condition}\n)")  # noqa: S608
+    tree = _parse(connection, f"SELECT 1 FROM pool WHERE ({condition}\n)", condition)  # noqa: S608
     # Only read, not run. What closes the parenthesis and opens another fails inside brackets.
     inside = _parse(connection, f"SELECT [{condition}\n]")["select_list"][0]
     where = tree.pop("where_clause")
@@ -151,8 +151,10 @@ def _check_node(node: dict[str, Any]) -> None:
         raise InputError(f"{_REFUSED}; the function {name} is not allowed.")
 
 
-def _parse(connection: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
-    """Return the parse tree of one SELECT."""
+def _parse(
+    connection: "duckdb.DuckDBPyConnection", sql: str, written: str | None = None
+) -> dict[str, Any]:
+    """Return the parse tree of one SELECT; `written` is what a person wrote of it, if not all."""
     import duckdb
 
     try:
@@ -161,7 +163,10 @@ def _parse(connection: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
     except (duckdb.Error, UnicodeError, RecursionError):
         raise InputError(f"{_REFUSED}.") from None
     if tree.get("error", True):
-        raise InputError(f"{_REFUSED}; {_first_line(tree.get('error_message', ''))}.")
+        why = _first_line(tree.get("error_message", ""))
+        if written is not None and '")"' in why and ")" not in written:
+            why = "it ends too early"
+        raise InputError(f"{_REFUSED}; {why}.")
     statements = tree["statements"]
     if len(statements) != 1 or statements[0]["node"]["type"] != "SELECT_NODE":
         raise InputError(f"{_REFUSED}.")

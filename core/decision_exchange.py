@@ -252,12 +252,14 @@ def _read(path: Path, pool: Pool) -> list[_Said]:
                 option="import",
             )
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())[:120]
-        raise InputError(f"Cannot read the decisions in {path}: {why}.", option="import") from None
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.", option="import") from None
+    except (ValueError, RecursionError):
+        value = None
     if not isinstance(value, dict) or "winnow_decisions" not in value:
         raise InputError(
-            f"{path} is no file of decisions; give one that `decisions --export` wrote.",
+            f"{path} is no file of decisions, or not all of it; give one that "
+            "`decisions --export` wrote.",
             option="import",
         )
     version = value["winnow_decisions"]

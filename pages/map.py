@@ -10,7 +10,7 @@ from core.errors import InputError, WinnowError
 from core.facets import label_of
 from core.mapevent import MapEvent
 from core.pool import Pool
-from core.runs import list_runs
+from core.runs import Run, list_runs
 from pages.ui import cluster_list, filters, finder, history, links, near_duplicates, reader
 from pages.ui.empty import stop_with
 from pages.ui.excerpts import excerpt, wanted_words
@@ -45,7 +45,7 @@ _TAGGING = "tagging"  # the popover in which rows are tagged
 def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
     assert view.pool is not None and view.clusters is not None
     runs = list_runs(view.project)
-    color = _choose_color(view, [run.id for run in runs])
+    color = _choose_color(view, runs)
     run = runs[0] if runs and color == LAST_RUN and not chosen else None
     focus = st.session_state.get("map-focus")
     if focus and focus[0] >= len(view.clusters.titles):  # clusters were merged since
@@ -69,7 +69,7 @@ def _render_canvas(view: ProjectView, chosen: RowSelection | None) -> None:
         draw(color=COLORS[0])
 
 
-def _choose_color(view: ProjectView, runs: list[str]) -> str:
+def _choose_color(view: ProjectView, runs: list[Run]) -> str:
     """What the map is coloured by: one of `COLORS`, tags, a run, two runs, or a column."""
     assert view.pool is not None
     colors = [
@@ -110,13 +110,18 @@ def _choose_color(view: ProjectView, runs: list[str]) -> str:
     return f"{COLUMN}{column}"
 
 
-def _choose_runs(runs: list[str]) -> list[str]:
-    """Two different runs; unless told, the last but one and the last, as the Compare page does."""
+def _choose_runs(runs: list[Run]) -> list[str]:
+    """Two different runs; unless told, the last one and the last before it of other rows."""
+    newest = runs[0].report.rows_sha256
+    usual = next((run.id for run in runs if run.report.rows_sha256 != newest), runs[1].id)
     chosen: list[str] = []
-    for key, label, usual in (("map-first", "First run", 1), ("map-second", "Second run", 0)):
-        others = [run for run in runs if run not in chosen]
+    for key, label, first in (
+        ("map-first", "First run", usual),
+        ("map-second", "Second run", runs[0].id),
+    ):
+        others = [run.id for run in runs if run.id not in chosen]
         if st.session_state.get(key) not in others:
-            st.session_state[key] = runs[usual] if runs[usual] in others else others[0]
+            st.session_state[key] = first if first in others else others[0]
         run = st.selectbox(label, others, key=key)
         chosen.append(str(run))
     return chosen

@@ -259,10 +259,10 @@ def test_a_file_with_one_bad_decision_is_refused_whole(ours, tmp_path, changed, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "Cannot read"),
-        (b"\xff\xfe\x00", "Cannot read"),
-        (b"[" * 100_000, "Cannot read"),
-        (b'{"winnow_decisions": 1, "pool"', "Cannot read"),
+        (b"", "no file of decisions"),
+        (b"\xff\xfe\x00", "no file of decisions"),
+        (b"[" * 100_000, "no file of decisions"),
+        (b'{"winnow_decisions": 1, "pool"', "no file of decisions"),
         (b"[1, 2]", "no file of decisions"),
         (b"{}", "no file of decisions"),
         (json.dumps({"winnow_decisions": 2}).encode(), "update Winnow"),
@@ -373,6 +373,9 @@ def test_a_person_reads_one_line_of_what_was_done(ours, capfd):
     root = str(ours.root)
     left = f"of {ROWS:,} rows are kept"
     assert said("drop", root, "--rows", "1,3") == [f"Dropped 2 rows. {ROWS - 2} {left}, 0 pinned."]
+    again = "Dropped 3 rows, 2 of which had been dropped before."
+    assert said("drop", root, "--rows", "1-3") == [f"{again} {ROWS - 3} {left}, 0 pinned."]
+    assert said("undo", root)[-1] == f"{ROWS - 2} {left}, 0 pinned."
     assert said("tag", root, "odd", "--rows", "3") == [
         f"Tagged 1 row “odd”. {ROWS - 2} {left}, 0 pinned."
     ]

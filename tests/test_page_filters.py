@@ -182,6 +182,12 @@ def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):
     app.selectbox(key="map-first").set_value("one").run()
     assert app.query_params["first"] == "one" and app.query_params["second"] in ("two", "three")
     assert "one" not in app.selectbox(key="map-second").options
+    # A run of the very same rows would show no difference.
+    select(project, method="random", budget=30, name="same", seed=1)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.segmented_control(key="map-color").set_value("Two runs").run()
+    shown = [app.selectbox(key=f"map-{place}").value for place in ("first", "second")]
+    assert shown == ["two", "same"]
 
 
 def test_filters_follow_tags_and_drops_made_elsewhere(project, mapped_root, monkeypatch):

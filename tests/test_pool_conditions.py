@@ -221,6 +221,19 @@ def test_anything_but_one_condition_is_refused_in_one_sentence(guarded, conditio
     assert len(guarded.where("row < 5")) == 5  # and the next question is answered
 
 
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("n_chars >", "it ends too early"),
+        ("(n_chars > 3", "it ends too early"),
+        ("n_chars > 3)", 'syntax error at or near "\\)"'),
+    ],
+)
+def test_no_character_is_blamed_that_a_person_did_not_write(pool, condition, why):
+    with pytest.raises(InputError, match=rf"; {why}\.$"):
+        pool.where(condition)
+
+
 def test_no_function_that_a_condition_may_call_reaches_outside():
     words = ("read", "file", "glob", "env", "setting", "query", "random", "now", "current", "load")
     assert not [name for name in FUNCTIONS if any(word in name for word in words)]
