@@ -9,11 +9,13 @@ from test_page_map import panel, search
 from test_pages import APP, open_app, texts
 
 from core.decisions import decide
-from core.facets import AnyOf, Between, Facets
+from core.facet_columns import bars
+from core.facets import AnyOf, Between, Facets, Histogram
 from core.project import Project
 from core.runs import select
 from core.search import find_rows
 from core.view_link import Step, filter_step, write_steps
+from pages.ui import facet_charts
 from pages.ui.facet_charts import chosen_filter, told
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -163,6 +165,17 @@ def test_a_cut_below_cosine_0_is_shown_and_moved(project, mapped_root, monkeypat
     app.segmented_control(key="cut-by").set_value("Cosine").run()
     every = find_rows(project, like_rows=[20], min_cosine=-0.5).cosines
     assert app.slider(key="cut-cosine").value == np.floor(100 * every[-1]) / 100
+
+
+@pytest.mark.parametrize("by_ratio", [True, False])
+def test_bars_of_one_ratio_say_so(by_ratio):
+    values = np.random.default_rng(0).normal(size=5_000)
+    lows, highs = bars(np.exp(3 * values) if by_ratio else values)
+    count = np.ones(len(lows), np.int64)
+    shown = facet_charts._facet(
+        Histogram("x", "x", None, lows, highs, count, count, 0), None, False
+    )
+    assert shown["ends"][1:-1] == (["log scale"] if by_ratio else [])
 
 
 def test_tags_and_two_runs_colour_the_map(project, mapped_root, monkeypatch):

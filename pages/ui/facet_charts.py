@@ -12,6 +12,7 @@ from pages.ui.component import declare
 
 _MOST_VALUES = 60  # of a column of names
 _LONG = 1e15  # numbers from which on digits say less than a power of ten
+_UNEVEN = 2  # how much wider the last bar is than the first where they are of one ratio
 _COMPONENT = declare("facets", "nodes.js")
 
 
@@ -77,12 +78,21 @@ def _facet(histogram: Histogram, rule: Filter | None, removable: bool) -> dict[s
         "label": histogram.label,
         "kind": "number" if names is None else "names",
         "bars": bars,
-        "ends": [bars[0]["low"], bars[-1]["high"]] if names is None and bars else [],
+        "ends": _ends(histogram, bars) if names is None and bars else [],
         "picked": rule is not None,
         "said": told(rule) if rule else "",
         "removable": removable,
         "notes": notes,
     }
+
+
+def _ends(histogram: Histogram, bars: list[dict[str, Any]]) -> list[str]:
+    """What stands below the bars: the lowest and the highest number, and what lies between."""
+    assert histogram.lows is not None and histogram.highs is not None
+    widths = np.diff(histogram.lows[1:])  # the first bar reaches down to the end
+    by_ratio = len(widths) > 1 and (histogram.highs > histogram.lows).any()
+    scale = ["log scale"] if by_ratio and widths[-1] > _UNEVEN * widths[0] else []
+    return [bars[0]["low"], *scale, bars[-1]["high"]]
 
 
 def _number_bars(histogram: Histogram, rule: Filter | None) -> list[dict[str, Any]]:
