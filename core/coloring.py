@@ -14,7 +14,7 @@ from core.scales import main_range, quantiles
 from core.told import abridged
 
 DISTINCT = 8  # of the largest groups, whose colours differ whatever lies between them
-_LISTED = 24  # of the largest groups in the legend, which scrolls where the map is low
+_LISTED = 24  # of the largest groups in the legend, which scrolls
 _NAME = 100  # characters of a name: some pools have a text for a source
 # More hues than this say nothing, and names of thousands of values would outweigh the points.
 MAX_GROUPS = 4096

@@ -104,7 +104,10 @@ export class Legend {
     this.box.replaceChildren(...rows);
     this.box.hidden = rows.length === 0;
     const list = this.box.querySelector(".list");
-    list?.classList.toggle("long", list.scrollHeight > list.clientHeight);
+    if (list && list.scrollHeight > list.clientHeight) {
+      list.classList.add("long");
+      list.tabIndex = 0; // for the arrows to scroll it
+    }
   }
 
   /** Writes the ends of the scale, or of the range on it. */
