@@ -106,7 +106,10 @@ export class Legend {
     const list = this.box.querySelector(".list");
     if (list && list.scrollHeight > list.clientHeight) {
       list.classList.add("long");
-      list.tabIndex = 0; // for the arrows to scroll it
+      list.tabIndex = 0;
+      list.onkeydown = (event) => {
+        if (event.key.startsWith("Arrow")) event.stopPropagation(); // they scroll it
+      };
     }
   }
 
