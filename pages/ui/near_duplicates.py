@@ -84,8 +84,8 @@ def render(view: ProjectView) -> None:
         st.caption("No two kept rows are that much alike.")
     else:
         st.markdown(
-            f"**{len(groups):,} groups** of {len(groups.rows):,} rows: {groups.extra:,} more than "
-            "one of each"
+            f"**{len(groups):,} group{'s' * (len(groups) != 1)}** of {len(groups.rows):,} rows: "
+            f"{groups.extra:,} more than one of each"
         )
         st.caption(_told(groups, spread), help=_SAMPLED)
     chained = bool(len(groups)) and float(spread.cosines.min()) < cosine - _CHAINED
