@@ -4,23 +4,22 @@ import streamlit as st
 
 from core.errors import WinnowError
 from core.jobs import Step
-from core.runs import Run, check_run_name, delete_run, list_runs, rows_sha256, store
+from core.runs import Run, check_run_name, delete_run, list_runs, store
 from core.selection import RULES
 from pages.ui import outcome, select_link
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
 from pages.ui.live import Live, Preview, Wish
-from pages.ui.mapview import render_run_map
 from pages.ui.notice import tell
 from pages.ui.parameters import show_automatic
 from pages.ui.places import place
 from pages.ui.settings import Settings, render_settings
+from pages.ui.stage import Stage, render_stage
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
-from pages.ui.tradeoff_chart import HELP, limits_in_words, render_curve
+from pages.ui.tradeoff_chart import limits_in_words
 
-_MAP_HEIGHT = 510
 _ROWS, _TARGETS = "Chosen rows, and why", "What each target found"  # tables
 _LIVE = ""  # what is shown when it is no stored run
 
@@ -60,7 +59,7 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
                 type="primary",
                 disabled=not found.current,
                 on_click=_save,
-                args=(view, found.preview, name),
+                args=(view, name),
                 help="Keeps exactly these rows, with the recipe that gives them again.",
             )
             return
@@ -88,7 +87,9 @@ def _is_free(view: ProjectView, name: str) -> bool:
     return True
 
 
-def _save(view: ProjectView, preview: Preview, name: str) -> None:
+def _save(view: ProjectView, name: str) -> None:
+    preview: Preview = st.session_state["preview"]  # as the map shows it: the handle may have moved
+    st.session_state["asked"] = repr(preview.settings.request)
     try:
         report = store(
             preview.setup, preview.selection, preview.settings.parameters, name=name or None
@@ -159,33 +160,6 @@ def _render_limits(view: ProjectView, settings: Settings, found: Live) -> None:
             outcome.render_pairs(view, found.near.pairs, line)
 
 
-def _render_map(view: ProjectView, shown: outcome.Outcome | None, *, late: bool) -> None:
-    """The map, where `late` says that its rows are of earlier settings."""
-    if view.mapped:
-        caption = "Rows of the settings before; the new ones follow …" if late and shown else ""
-        render_run_map(view, shown.rows if shown else None, _MAP_HEIGHT, caption)
-    else:
-        st.caption("There is no map yet; build it on the Pool page to see where the rows lie.")
-
-
-def _render_curve(found: Live, settings: Settings) -> None:
-    preview = found.preview
-    if preview is None or preview.limits is None or found.curve is None or not settings.has_path:
-        return
-    st.markdown("**Near or spread out**", help=HELP)
-    render_curve(found.curve, preview, settings, found.near.effect if found.near else None)
-
-
-def _is_live(run: Run | None, settings: Settings, found: Live) -> bool:
-    """Whether what is shown is what the settings give: not stored, or stored just so."""
-    if run is None:
-        return True
-    if not found.current or found.preview is None:
-        return False
-    report, rows = run.report, found.preview.rows
-    return report.method == settings.rule.id and report.rows_sha256 == rows_sha256(rows)
-
-
 def _render_tables(
     view: ProjectView, settings: Settings, shown: outcome.Outcome, found: Live, is_live: bool
 ) -> None:
@@ -242,10 +216,10 @@ def render() -> None:
             shown = outcome.of_run(view, run)
         elif found.preview is not None:
             shown = outcome.of_preview(view, found.preview)
-    is_live = _is_live(run, settings, found)
-    with canvas:  # first of all, so that the map lights up while the rest is worked out
-        _render_map(view, shown, late=run is None and not found.current)
-    found = wish.rest(found)
+    stage = Stage(view, settings, wish, run, shown, found)
+    with canvas:
+        render_stage(stage)
+    found, is_live = stage.found, stage.is_live
     with answer:
         if found.error is not None:
             st.error(as_text(found.error), icon=":material/error:")
@@ -260,9 +234,6 @@ def render() -> None:
         elif run is not None and is_live and found.waiting:
             follow(list(found.waiting), "Rest of the curve: ")
         _render_result(view, run, shown)
-    if is_live:
-        with canvas:
-            _render_curve(found, settings)
     if shown is not None:
         _render_tables(view, settings, shown, found, is_live)
 

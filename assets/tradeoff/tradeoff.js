@@ -1,12 +1,14 @@
 // The trade-off curve with a handle on it: a Streamlit component (v2) that draws what
 // pages/ui/tradeoff_chart.py sends, and answers a drag, a click or a key with one state change,
-// `moved`. The handle follows the hand at once; the next value is sent when the last is answered.
+// `moved`. The handle follows the hand at once; the next value is sent when the last is answered,
+// and the last one once more when the hand rests: the rest of the page waits for that.
 
 const NS = "http://www.w3.org/2000/svg";
 const LAST = 0.99;
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 const PAD = { left: 34, right: 40, top: 22, bottom: 40 };
 const PATIENCE = 1500; // ms after which no answer is waited for
+const REST = 250; // ms without a move after which the hand rests
 const LINES = ["cost", "reach", "size"]; // size, on the scale of reach, is dotted
 
 const TOLD = {
@@ -54,7 +56,7 @@ class Curve {
     this.send = send;
     const redraw = JSON.stringify(data) !== JSON.stringify(this.data);
     this.data = data;
-    if (data.seq >= this.sent) this.sent = null;
+    if (this.sent != null && data.seq >= this.sent) this.answered();
     if (!this.held && this.sent == null && this.wanted == null) this.weight = data.asked;
     if (redraw) this.draw();
     this.push();
@@ -73,13 +75,27 @@ class Curve {
   /** Send the latest value, unless the one before is still being answered. */
   push() {
     if (this.wanted == null || this.sent != null) return;
-    const own = (this.sent = ++seq);
+    clearTimeout(this.rest);
+    const own = (this.sent = this.last = ++seq);
     this.send("moved", { seq: own, weight: this.wanted });
     this.wanted = null;
+    this.moved = true;
     setTimeout(() => {
-      if (this.sent === own) this.sent = null;
+      if (this.sent === own) this.answered();
       this.push();
     }, PATIENCE);
+  }
+
+  /** Send the next value, or after a while without one that there is none. */
+  answered() {
+    this.sent = null;
+    clearTimeout(this.rest);
+    if (!this.moved) return;
+    this.rest = setTimeout(() => {
+      if (this.sent != null || this.wanted != null) return;
+      this.moved = false;
+      this.send("moved", { seq: ++seq, weight: this.weight, rested: this.last });
+    }, REST);
   }
 
   under(event) {

@@ -94,6 +94,8 @@ def _automatic_slider(rule: Described, parameter: Parameter) -> Any:
     switch = f"{key}-auto"
     if st.session_state.setdefault(switch, parameter.default == "auto"):
         st.session_state[key] = st.session_state.get(_came_to(key), round((low + high) / 2, 2))
+    if (moved := st.session_state.get(_put(key))) is not None:
+        st.session_state[key], st.session_state[switch] = moved, False
     open_yet = st.session_state[switch] and _came_to(key) not in st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.slider(
@@ -114,6 +116,7 @@ def _automatic_slider(rule: Described, parameter: Parameter) -> Any:
             persist_state="session",
             help="Worked out from the data and the budget.",
         )
+    st.session_state.pop(_put(key), None)
     return "auto" if automatic else value
 
 
@@ -124,11 +127,17 @@ def _moved(key: str, switch: str) -> None:
         state[switch] = False
 
 
-def set_by_hand(rule: Rule, name: str, value: float) -> None:
-    """Move the slider of an automatic parameter, as a hand would; for a callback."""
-    key = f"{rule.id}-{name}"
-    st.session_state[key] = value
-    st.session_state[f"{key}-auto"] = False
+def put(rule: Rule, name: str, value: float) -> None:
+    """Move the slider of an automatic parameter as a hand would, when the page draws it next.
+
+    Not in the slider's own state: until it is drawn anew, a browser says where it stood.
+    """
+    st.session_state[_put(f"{rule.id}-{name}")] = value
+
+
+def put_aside(rule: Rule, name: str) -> float | None:
+    """Where the slider will be moved; None where it stands there already."""
+    return st.session_state.get(_put(f"{rule.id}-{name}"))
 
 
 def show_automatic(rule: Rule, name: str, value: float) -> None:
@@ -148,3 +157,7 @@ def _came_to(key: str) -> str:
 
 def _stood_before(key: str) -> str:
     return f"{key}-stood-before"
+
+
+def _put(key: str) -> str:
+    return f"{key}-put"

@@ -11,11 +11,11 @@ from core.tradeoff import CurvePoint, Limits
 from core.tradeoff_constraints import Effect
 from pages.ui.component import declare
 from pages.ui.live import Preview
-from pages.ui.parameters import set_by_hand
+from pages.ui.parameters import put
 from pages.ui.settings import Settings
 
 _COMPONENT = declare("tradeoff")
-_KEY, _SEQ = "tradeoff", "tradeoff-seq"
+_KEY, _SEQ, _RESTED = "tradeoff", "tradeoff-seq", "tradeoff-rested"
 _LAST = 0.99  # of the weight, as the curve shows it
 HELP = (
     "Drag the handle: the map follows. Alignment cost: mean distance from the target examples to "
@@ -42,9 +42,12 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
         move = state.get("moved") if isinstance(state, dict) else None
         if not isinstance(move, dict):
             return
-        weight, st.session_state[_SEQ] = move.get("weight"), move.get("seq")
+        weight, rested, before = move.get("weight"), move.get("rested"), st.session_state.get(_SEQ)
+        st.session_state[_SEQ], st.session_state[_RESTED] = move.get("seq"), rested is not None
+        if rested is not None and rested == before:
+            return  # the move itself was seen, and the page may have followed it by now
         if isinstance(weight, int | float) and 0 <= weight <= _LAST:
-            set_by_hand(settings.rule, "diversity_weight", round(float(weight), 2))
+            put(settings.rule, "diversity_weight", round(float(weight), 2))
 
     changed = effect if effect and effect.causes else None
     used = drawn.point.diversity_weight
@@ -61,6 +64,11 @@ def render_curve(curve: Curve, preview: Preview, settings: Settings, effect: Eff
         "note": effect.sentence if effect else "",
     }
     _COMPONENT(data=data, key=_KEY, on_moved_change=moved)
+
+
+def has_rested() -> bool:
+    """Whether the hand came to rest on the handle since this was asked last."""
+    return bool(st.session_state.pop(_RESTED, False))
 
 
 def _through(curve: Curve, point: CurvePoint) -> dict[str, list[float]]:

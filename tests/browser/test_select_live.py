@@ -6,6 +6,9 @@ import pytest
 from driver import APP, MapOnPage, wait_idle
 from playwright.sync_api import expect
 
+from core.project import Project
+from core.runs import list_runs
+
 MINUTE = 60_000
 
 
@@ -18,7 +21,6 @@ def coordinates(mapped_root):
     from core.layout import load_layout
     from core.mappack import PREAMBLE, pack
     from core.mapplaces import display_points
-    from core.project import Project
 
     points = display_points(load_layout(Project.open(mapped_root)))
     payload = pack(points, by_number(points[:, 0]))
@@ -84,6 +86,38 @@ def test_a_slider_moves_the_selection_and_sends_no_coordinates(
     expect(slider).to_have_value("0")
     expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
     assert not any(coordinates in frame for frame in frames)
+
+
+def test_what_the_handle_shows_is_kept_and_saved(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/select?project=planted")
+    drawn = MapOnPage(page).ready()
+    handle = page.get_by_role("slider", name=re.compile("on the trade-off curve"))
+    expect(handle).to_be_visible(timeout=MINUTE)
+    wait_idle(page)
+    slider = page.get_by_role("slider", name=re.compile(r"^Diversity weight(?!,)"))
+    # For longer than the page takes to look at other windows, of which each look says where the
+    # slider stands by then: it only follows when the hand rests.
+    for _ in range(14):
+        handle.press("ArrowRight")
+        page.wait_for_timeout(150)
+    moved = handle.get_attribute("aria-valuenow")
+    expect(slider).to_have_value(moved)
+    wait_idle(page)
+    assert handle.get_attribute("aria-valuenow") == moved
+
+    # What the handle lit is what is saved, though the page has not followed.
+    uploads = drawn.data("uploads")
+    handle.press("PageUp")
+    expect(drawn.root).not_to_have_attribute("data-uploads", uploads)
+    expect(handle).to_have_attribute("aria-valuetext", re.compile("^(?!.*about)"))  # worked out
+    page.get_by_role("button", name="Save run").click()
+    expect(page.get_by_text(re.compile("^Saved as"))).to_be_visible()
+    expect(page.get_by_role("button", name="Save run")).to_be_hidden()  # the saved run is shown
+    (run,) = list_runs(Project.open(mapped_root))
+    asked = float(handle.get_attribute("aria-valuenow"))
+    assert asked == pytest.approx(float(moved) + 0.1)
+    assert run.report.settings["diversity_weight"] == pytest.approx(asked)
 
 
 def test_settings_outlive_another_page_and_a_reload(serve, open_page, mapped_root):
