@@ -140,6 +140,8 @@ def test_figures_hold_the_weights_and_shares(project):
     assert (np.diff(found.weights_now[order]) <= 0).all()
     for theme in ("light", "dark"):
         strip = heat_strip(found, theme=theme, since_start=False, opened=int(order[2]))
+        # Its lines fill the height: a line of the plot is a round.
+        assert strip.layout.yaxis.range == (len(strip.data[0].y) - 0.5, -0.5)
         np.testing.assert_allclose(strip.data[0].z, np.sqrt(found.weights[order].T))
         cells = strip.data[1]
         assert [int(one) for one in cells.customdata[:4]] == order.tolist()

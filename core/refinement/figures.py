@@ -15,11 +15,11 @@ _MOST_ROWS = 12  # rounds beyond which its rows get lower
 _SOURCES = 8  # that have a colour of their own
 _TITLE = 60  # characters
 _NAME = 22  # characters of a title below the strip
-_LETTER, _LINE = 7, 19  # pixels of a letter, and from one slanting title to the next
+_LETTER, _LINE = 7, 26  # pixels of a letter, and from one slanting title to the next
 _WIDTH = 1200  # pixels of the strip, about: it is as wide as the page
 _ANGLE, _BELOW, _ASIDE = 35, 96, 96  # of slanting titles, in degrees; their room in pixels
 _ROUND, _EDGE = 62, 42  # pixels beside the strip, for "round 99", and for the legend's last word
-_ABOVE, _LEGEND = 36, 260  # height above the strip, and length there of the legend of its colours
+_ABOVE, _LEGEND = 44, 260  # height above the strip, and length there of the legend of its colours
 _MOST_TIMES = 3  # doublings or halvings that have a colour of their own
 _FRAME = {"light": "#1a2130", "dark": "#e4e8ef"}  # around the cluster that is open
 
@@ -112,7 +112,7 @@ def heat_strip(
         xanchor="right",
         yanchor="bottom",
         xshift=-_LEGEND - 44,
-        yshift=14,
+        yshift=16,
         font={"size": 11},
     )
     if place is not None:
@@ -149,7 +149,7 @@ def heat_strip(
         yaxis={
             "tickvals": np.arange(rows),
             "ticktext": names,
-            "autorange": "reversed",
+            "range": [rows - 0.5, -0.5],  # Plotly's own would leave room around the unseen points
             "fixedrange": True,
             "showgrid": False,
             "zeroline": False,

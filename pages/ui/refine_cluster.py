@@ -156,7 +156,7 @@ def _render_rows(view: ProjectView, history: History, number: int) -> None:
             continue
         st.caption(label)
         assert view.pool is not None
-        table = view.pool.page(drawn.rows[part])[["row", "answer", "prompt"]]
+        table = view.pool.page(drawn.rows[part])[["row", "prompt", "answer"]]
         table.insert(1, "score", drawn.scores[part])
         table.insert(2, "round", drawn.rounds[part])
         table["why"] = told_beside_titles([drawn.why[one] for one in part])
