@@ -1,7 +1,7 @@
 // Pointer, wheel and keyboard on the map, told apart and passed on.
 //
 // `on` has: pan(dx, dy), zoom(factor, x, y), draw(path, kind, op), drawn(path, kind, op),
-// click(x, y), hover(x, y), leave(), tool(name), fit(), full(), escape() and clear().
+// click(x, y), hover(x, y), leave(), tool(name), fit(), titles(), full(), escape() and clear().
 
 const STILL = 4; // a press that moves less than this many pixels is a click
 const STEP = 2;
@@ -164,6 +164,7 @@ export class Gestures {
     else if (key === "-" || key === "_") this.on.zoom(1 / 1.35, ...middle);
     else if (key === "0" || key === "f") this.on.fit();
     else if (key === "m") this.on.full();
+    else if (key === "t") this.on.titles();
     else if (key === " ") this.space = true;
     else if (key in KEYS) this.on.tool(KEYS[key]);
     else if (key === "Escape") {

@@ -16,18 +16,15 @@ import { LegendRange } from "./range.js";
 import { sceneOf } from "./scene.js";
 import { Surface } from "./surface.js";
 import { Tip } from "./tip.js";
-import { Titles } from "./titles.js";
+import { Titles, coversOf } from "./titles.js";
 import { View } from "./view.js";
 
 const REACH = 8; // how near, in pixels, a click must be to a point
 const TOOLS = ["pan", "lasso", "box"];
 
-// What lies over the map beside its points.
-const COVERS = [".toolbar", ".chip", ".legend", ".caption"];
-
 const instances = new WeakMap();
 // A page that is left and opened again has the same tool.
-const remembered = { tool: "pan" };
+const remembered = { tool: "pan", untitled: false };
 
 class PointMap {
   constructor(root) {
@@ -81,6 +78,7 @@ class PointMap {
       hover: (x, y) => this.hover(x, y),
       leave: () => this.unhover(),
       tool: (name) => this.choose(name),
+      titles: () => this.untitle(!remembered.untitled),
       full: () => this.surface.fullscreen(),
       escape: () => this.surface.isFull && this.surface.fullscreen(),
       clear: () => this.clear(),
@@ -90,6 +88,7 @@ class PointMap {
       button.onclick = () => this.press(button.dataset);
     }
     this.choose(remembered.tool);
+    this.untitle(remembered.untitled);
     this.onOpened = () => this.header && this.annotate();
     window.addEventListener(OPENED, this.onOpened);
   }
@@ -146,7 +145,7 @@ class PointMap {
     this.stage.setAttribute(
       "aria-label",
       `${header.alt} Arrow keys move the map, plus and minus zoom, F shows all, ` +
-        "M fills the screen. " +
+        "T hides or shows the titles, M fills the screen. " +
         (header.selects ? "L draws a lasso, B a box, Escape clears." : ""),
     );
     if (this.caption.textContent !== header.caption) this.caption.textContent = header.caption;
@@ -240,6 +239,7 @@ class PointMap {
   press({ tool, act }) {
     if (tool) this.choose(tool);
     if (act === "full") this.surface.fullscreen();
+    if (act === "titles") this.untitle(!remembered.untitled);
     if (!this.header) return;
     if (act === "in") this.view.zoomBy(1.6);
     if (act === "out") this.view.zoomBy(1 / 1.6);
@@ -277,6 +277,13 @@ class PointMap {
       const button = this.root.querySelector(`[data-tool="${name}"]`);
       button.setAttribute("aria-pressed", String(name === tool));
     }
+  }
+
+  /** Hides the titles, which may lie over points, or shows them again. */
+  untitle(off) {
+    remembered.untitled = off;
+    this.titles.hide(off);
+    this.root.querySelector('[data-act="titles"]').setAttribute("aria-pressed", String(off));
   }
 
   draw(path, op) {
@@ -375,14 +382,6 @@ class PointMap {
     this.surface.dispose();
   }
 }
-
-/** The boxes of what lies over the map and is shown, in pixels of its corner. */
-const coversOf = (root) =>
-  COVERS.map((name) => root.querySelector(name))
-    .filter((node) => node.offsetWidth)
-    .map(({ offsetLeft: left, offsetTop: top, offsetWidth, offsetHeight }) => ({
-      left, top, right: left + offsetWidth, bottom: top + offsetHeight,
-    }));
 
 export default function (component) {
   const { parentElement } = component;

@@ -20,6 +20,17 @@ const ENOUGH = 0.4;
 const CLEAR = 4; // pixels between a title and the edge, or what lies over the map
 const NUDGE = 0.8; // of its own size, that a title moves so as to be seen whole
 
+// What lies over the map beside its points.
+const COVERS = [".toolbar", ".chip", ".legend", ".caption"];
+
+/** The boxes of what lies over the map and is shown, in pixels of its corner. */
+export const coversOf = (root) =>
+  COVERS.map((name) => root.querySelector(name))
+    .filter((node) => node.offsetWidth)
+    .map(({ offsetLeft: left, offsetTop: top, offsetWidth, offsetHeight }) => ({
+      left, top, right: left + offsetWidth, bottom: top + offsetHeight,
+    }));
+
 export class Titles {
   /** `covers()` returns the boxes of what lies over the map, in pixels of its corner. */
   constructor(box, covers) {
@@ -61,6 +72,16 @@ export class Titles {
     }
     this.measured = this.items.some((item) => item.width);
     this.sized = null;
+  }
+
+  get off() {
+    return this.box.classList.contains("off");
+  }
+
+  /** Hides all titles, or shows them again. */
+  hide(off) {
+    this.mark(null);
+    this.box.classList.toggle("off", off);
   }
 
   /** Something that lies over the map is another one. */
@@ -178,6 +199,7 @@ export class Titles {
 
   /** The shown title under a screen point. */
   hit(sx, sy) {
+    if (this.off) return undefined;
     const x = sx - this.left;
     const y = sy - this.top;
     return this.items.find(

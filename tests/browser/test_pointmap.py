@@ -50,6 +50,26 @@ def test_it_follows_the_theme_and_keeps_the_view(page, chart):
     assert (chart.view(), chart.data("uploads")) == (view, uploads)
 
 
+def test_titles_are_hidden_and_shown_by_key_and_button(page, chart):
+    titles = chart.root.locator(".title.shown")
+    title = titles.first
+    box = title.bounding_box()
+    button = chart.root.locator('[data-act="titles"]')
+    chart.stage.focus()
+    page.keyboard.press("t")
+    title.wait_for(state="hidden")
+    assert button.get_attribute("aria-pressed") == "true"
+    over = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*over)
+    chart.settle()
+    assert chart.root.locator(".title.under").count() == 0  # nobody clicks what is not seen
+    button.click()
+    title.wait_for()
+    page.mouse.move(*over)
+    chart.root.locator(".title.under").wait_for()
+    assert button.get_attribute("aria-pressed") == "false"
+
+
 def test_titles_do_not_overlap_and_more_appear_as_one_zooms_in(open_page, map_url):
     page = open_page(f"{map_url}/?clusters=120")
     chart = MapOnPage(page).ready()
