@@ -9,12 +9,12 @@ from core.selection import RULES
 from pages.ui import outcome, select_link
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
-from pages.ui.live import Live, Preview, Wish
+from pages.ui.live import Live, Wish, preview_on_map
 from pages.ui.notice import tell
 from pages.ui.parameters import show_automatic
 from pages.ui.places import place
 from pages.ui.settings import Settings, render_settings
-from pages.ui.stage import Stage, render_stage
+from pages.ui.stage import Stage, is_as_put, render_stage
 from pages.ui.state import ProjectView, current_view
 from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
@@ -88,7 +88,10 @@ def _is_free(view: ProjectView, name: str) -> bool:
 
 
 def _save(view: ProjectView, name: str) -> None:
-    preview: Preview = st.session_state["preview"]  # as the map shows it: the handle may have moved
+    preview = preview_on_map(view)  # the handle may have moved since the page was drawn
+    if preview is None or not is_as_put(preview.settings):
+        tell("The rows of these settings are not there yet: save them once they are.", failed=True)
+        return
     st.session_state["asked"] = repr(preview.settings.request)
     try:
         report = store(

@@ -18,7 +18,7 @@ from core.project import Project
 from core.runs import list_runs, load_run, select
 from core.targets import delete_target, load_target
 from core.tradeoff import tradeoff
-from pages.ui import live
+from pages.ui import live, parameters, stage
 from pages.ui.select_link import fitting
 from pages.ui.settings import wrong_size
 from pages.ui.targets import name_of
@@ -116,6 +116,62 @@ def test_a_browser_that_is_late_does_not_switch_auto_off(app):
     for late in (before, after):
         settled(app.slider(key=slider).set_value(late).run())
         assert app.toggle(key=switch).value and app.slider(key=slider).value == after
+
+
+def test_what_a_hand_does_after_the_handle_was_moved_counts():
+    def script():
+        from core.selection import RULES
+        from pages.ui.parameters import render_parameters
+
+        render_parameters(RULES["tsds-kde"], simple=True)
+
+    key = "tsds-kde-diversity_weight"
+    app = AppTest.from_function(script).run()
+
+    def stands():
+        return app.slider(key=key).value, app.toggle(key=f"{key}-auto").value
+
+    def handle(to):
+        app.session_state[f"{key}-put"] = parameters._Put(to, *stands())
+        return app
+
+    handle(0.7).run()
+    assert stands() == (0.7, False)
+    handle(0.8).slider(key=key).set_value(0.2).run()
+    assert stands() == (0.2, False)
+    handle(0.8).toggle(key=f"{key}-auto").set_value(True).run()
+    assert stands()[0] != 0.8 and stands()[1]
+    handle(0.6).run()
+    assert stands() == (0.6, False)
+    # A browser that has not heard of it yet says where the slider stood before.
+    app.session_state[f"{key}-put"] = parameters._Put(0.9, 0.5, True)
+    app.run()
+    assert stands() == (0.9, False)
+
+
+def test_rows_that_the_handle_does_not_ask_for_are_not_saved(app, mapped_root):
+    put_aside = "tsds-kde-diversity_weight-put"
+    app.session_state[put_aside] = parameters._Put(0.9, None, True)
+    button(app, "Save run").click().run()
+    assert "The rows of these settings are not there yet" in app.session_state["notice"].text
+    assert list_runs(Project.open(mapped_root)) == []
+    settled(app)
+    assert app.session_state["preview"].selection.settings["diversity_weight"] == 0.9
+    button(app, "Save run").click().run()
+    assert len(list_runs(Project.open(mapped_root))) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(InputError("The map is gone."), "The map is gone"), (KeyError("x"), "This page failed")],
+)
+def test_a_map_that_fails_is_said_in_a_sentence(app, monkeypatch, error, said):
+    def fails(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr(stage, "render_run_map", fails)
+    app.run()
+    assert said in " ".join(one.value for one in app.error) and not app.exception
 
 
 def test_the_page_says_what_weight_a_budget_needs(app, mapped_root):

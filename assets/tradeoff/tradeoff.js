@@ -86,7 +86,7 @@ class Curve {
     }, PATIENCE);
   }
 
-  /** Send the next value, or after a while without one that there is none. */
+  /** Say after a while that the hand rests, if no other value is sent until then. */
   answered() {
     this.sent = null;
     clearTimeout(this.rest);

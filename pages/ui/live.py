@@ -124,6 +124,16 @@ def _points(curve: Curve | None) -> int:
     return 0 if curve is None else len(curve.diversity_weights)
 
 
+def preview_on_map(view: ProjectView) -> Preview | None:
+    """The rows that were drawn last, if they are of this pool."""
+    preview: Preview | None = st.session_state.get("preview")
+    return preview if preview is not None and preview.pool == _pool_of(view) else None
+
+
+def _pool_of(view: ProjectView) -> Hashable:
+    return view.project.root, view.project.pointer("pool")
+
+
 class Wish:
     """What these settings show, worked out at the desk: the rows first, then what is said of them.
 
@@ -131,12 +141,12 @@ class Wish:
     """
 
     def __init__(self, view: ProjectView, settings: Settings) -> None:
-        self._settings, self._root = settings, view.project.root
+        self._view, self._settings, self._root = view, settings, view.project.root
         self._grounds = _grounds()  # here: the desk's thread has no page to take it from
         self._waiting: list[Task] = []
         self._error: WinnowError | None = None
         self._exact = repr((sorted(settings.parameters.items()), settings.budget, settings.seed))
-        self._pool = (self._root, view.project.pointer("pool"))
+        self._pool = _pool_of(view)
         is_live = settings.live and not settings.missing
         self._key = settings.ground(view) if is_live else None
 
@@ -148,8 +158,8 @@ class Wish:
         if now is not None:
             st.session_state["preview"] = now
             return Live(now, True)
-        before: Preview | None = st.session_state.get("preview")
-        if self._error is not None or before is None or before.pool != self._pool:
+        before = preview_on_map(self._view)
+        if self._error is not None or before is None:
             return self._given(Live())
         return self._given(Live(before, curve=_curve_before(before)))
 

@@ -1,6 +1,7 @@
 """Widgets for the parameters of rules, trainers and scorers, generated from their registries."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import streamlit as st
@@ -94,8 +95,7 @@ def _automatic_slider(rule: Described, parameter: Parameter) -> Any:
     switch = f"{key}-auto"
     if st.session_state.setdefault(switch, parameter.default == "auto"):
         st.session_state[key] = st.session_state.get(_came_to(key), round((low + high) / 2, 2))
-    if (moved := st.session_state.get(_put(key))) is not None:
-        st.session_state[key], st.session_state[switch] = moved, False
+    _apply_put(key, switch)
     open_yet = st.session_state[switch] and _came_to(key) not in st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.slider(
@@ -127,17 +127,42 @@ def _moved(key: str, switch: str) -> None:
         state[switch] = False
 
 
+@dataclass(frozen=True)
+class _Put:
+    """Where a slider will be moved, and how slider and switch stood when that was asked for."""
+
+    value: float
+    stood: float | None
+    automatic: bool
+
+
 def put(rule: Rule, name: str, value: float) -> None:
     """Move the slider of an automatic parameter as a hand would, when the page draws it next.
 
     Not in the slider's own state: until it is drawn anew, a browser says where it stood.
     """
-    st.session_state[_put(f"{rule.id}-{name}")] = value
+    key = f"{rule.id}-{name}"
+    state = st.session_state
+    state[_put(key)] = _Put(value, state.get(key), bool(state.get(f"{key}-auto")))
 
 
 def put_aside(rule: Rule, name: str) -> float | None:
     """Where the slider will be moved; None where it stands there already."""
-    return st.session_state.get(_put(f"{rule.id}-{name}"))
+    waiting: _Put | None = st.session_state.get(_put(f"{rule.id}-{name}"))
+    return waiting.value if waiting else None
+
+
+def _apply_put(key: str, switch: str) -> None:
+    """Move a slider that waits for it, unless a hand moved it or turned "auto" on since."""
+    state = st.session_state
+    waiting: _Put | None = state.get(_put(key))
+    if waiting is None:
+        return
+    # A browser that is late says where it was put the time before, or where it stood then.
+    own = (waiting.stood, waiting.value, state.get(_put_before(key)))
+    if waiting.automatic >= state[switch] and (state[switch] or state[key] in own):
+        state[key], state[switch] = waiting.value, False
+        state[_put_before(key)] = waiting.value
 
 
 def show_automatic(rule: Rule, name: str, value: float) -> None:
@@ -161,3 +186,7 @@ def _stood_before(key: str) -> str:
 
 def _put(key: str) -> str:
     return f"{key}-put"
+
+
+def _put_before(key: str) -> str:
+    return f"{key}-put-before"

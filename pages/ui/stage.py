@@ -4,6 +4,7 @@ The page has some hundred elements, and a browser takes a fifth of a second for 
 follows the hand, and the rest of the page follows when the hand rests.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -80,17 +81,26 @@ class Stage:
         return Stage(self.view, settings, wish, None, shown, found)
 
 
+def is_as_put(settings: Settings) -> bool:
+    """Whether the handle asks for nothing else by now."""
+    weight = put_aside(settings.rule, "diversity_weight")
+    return weight in (None, settings.parameters.get("diversity_weight"))
+
+
 def render_stage(stage: Stage) -> None:
     """Draw the two as part of the page, and again on their own when the handle moves."""
-    drawn = False
+    drawn, failed = False, None
 
     @st.fragment
     def show() -> None:
-        nonlocal drawn
+        nonlocal drawn, failed
         rested = has_rested()
         if not drawn:
             drawn = True
-            stage.draw()
+            try:
+                stage.draw()
+            except Exception as error:  # a fragment would show where it was raised
+                failed = error
             return
         if rested and put_aside(stage.settings.rule, "diversity_weight") is not None:
             st.rerun()  # the page has not followed yet
@@ -99,7 +109,12 @@ def render_stage(stage: Stage) -> None:
             if now is not stage and now.shown is None:
                 st.rerun()
             now.draw()
+            if now is not stage and now.found.curve is None:
+                st.rerun()  # which looks for it again, and brings the handle back
         except Exception:  # what is wrong is said by the page, which draws the two anew
+            logging.getLogger("winnow").exception("The map could not follow the handle")
             st.rerun()
 
     show()
+    if failed is not None:
+        raise failed
