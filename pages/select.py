@@ -109,7 +109,7 @@ def _save(view: ProjectView, name: str) -> None:
 def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run | None:
     """What is looked at: the settings as they stand, or a stored run."""
     ids = [run.id for run in runs]
-    options = [_LIVE, *ids] if settings.live or not ids else ids
+    options = [_LIVE, *ids]
     newest = ids[0] if ids else None
     asked = repr(settings.request)
     if st.session_state.setdefault("asked", asked) != asked:
@@ -120,11 +120,12 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
         st.session_state["shown"] = newest or _LIVE
     if st.session_state.get("shown") not in options:
         st.session_state["shown"] = options[0]
+    not_stored = "These settings, not saved" if settings.live else "These settings, no rows yet"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Shown",
             options,
-            format_func=lambda run: run or "These settings, not saved",
+            format_func=lambda run: run or not_stored,
             key="shown",
             persist_state="session",
         )

@@ -48,6 +48,12 @@ class Curve {
     this.svg.onpointermove = (event) => this.held && this.want(this.under(event));
     this.svg.onpointerup = this.svg.onpointercancel = () => (this.held = false);
     this.grip.onkeydown = (event) => this.key(event);
+    // Who presses a button next means the handle as it stands.
+    this.grip.onblur = () => {
+      if (this.wanted == null) return;
+      this.sent = null;
+      this.push();
+    };
     this.sizes = new ResizeObserver(() => this.data && this.draw());
     this.sizes.observe(root);
   }
