@@ -85,6 +85,8 @@ def _check_places(read: list[Path | None], out: Path, probabilities: Path | None
 def _load(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
     except (OSError, ValueError, EOFError):
         raise InputError(f"Cannot read an array from {path}; give a .npy file.") from None
     if not isinstance(array, np.ndarray):

@@ -120,6 +120,10 @@ def test_decisions_are_obeyed_and_undone(winnow_json, mapped_root):
         (["init", "ROOT", "nowhere.jsonl"], "."),
         (["embed", "nowhere"], "No project at .*; run `python -m core init nowhere FILE`"),
         (["replay", "nowhere.yaml"], "There is no file nowhere.yaml"),
+        (
+            ["select-arrays", "no.npy", "--method", "random", "--budget", "5", "--out", "x.npy"],
+            "There is no file no.npy",
+        ),
         (["nonsense"], "No such command"),
         (["select", "ROOT"], "--method"),
     ],

@@ -364,6 +364,18 @@ def test_an_address_that_names_nothing_is_said(mapped_root, monkeypatch, link):
     assert "Nothing selected" in texts(app)
 
 
+def test_a_view_that_the_address_does_not_name_rightly_is_said(mapped_root, monkeypatch):
+    params = {"project": "planted", "color": "Taste", "panel": "Clusters", "line": "7"}
+    monkeypatch.setenv("WINNOW_PROJECTS", str(mapped_root.parent))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert "'color=Taste', 'line=7'" in said(app)
+    assert app.segmented_control(key="map-color").value == "Cluster"
+
+
 def listed(app):
     """The cluster list as it is sent to the browser."""
     (table,) = [one for one in app.get("bidi_component") if "clusters" in one.proto.component_name]

@@ -401,17 +401,27 @@ def test_the_address_says_what_was_set_and_shows_it_again(app, mapped_root, monk
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("params", "message"),
     [
-        {"method": "magic", "target": "nobody", "ratio": "-1", "budget": "ten", "seed": "1e99"},
-        {"method": "tsds-kde", "diversity_weight": "nan", "scale": "-3", "ratio": "inf"},
-        {"method": "kmq", "temperature": "9e9", "quotas": "some", "max_cosine": "2"},
+        (
+            {"method": "magic", "target": "nobody", "ratio": "-1", "budget": "ten", "seed": "1e99"},
+            "'method=magic', 'target=nobody', 'ratio=-1' and 2 more",
+        ),
+        (
+            {"method": "tsds-kde", "diversity_weight": "nan", "scale": "-3", "ratio": "inf"},
+            "'ratio=inf', 'diversity_weight=nan', 'scale=-3'",
+        ),
+        (
+            {"method": "kmq", "temperature": "9e9", "quotas": "some", "max_cosine": "2"},
+            "'max_cosine=2', 'quotas=some', 'temperature=9e9'",
+        ),
     ],
 )
-def test_an_address_that_makes_no_sense_is_left_alone(mapped_root, monkeypatch, params):
+def test_an_address_that_makes_no_sense_is_said(mapped_root, monkeypatch, params, message):
     app = settled(open_app(mapped_root.parent, monkeypatch, "select", params=params))
     assert not app.exception and not app.error
     assert app.slider(key="ratio").value == 5.0 and app.number_input(key="seed").value == 0
+    assert message in app.session_state["notice"].text and app.session_state["notice"].failed
 
 
 def test_limits_outlive_a_reload_and_what_cannot_be_read_is_said(mapped_root, monkeypatch):
@@ -421,7 +431,7 @@ def test_limits_outlive_a_reload_and_what_cannot_be_read_is_said(mapped_root, mo
     assert not app.exception
     assert app.session_state["preview"].settings.options["limits"] == limits
     assert app.query_params["limit"] == limits
-    assert "'source:nobody=..3' and 1 more" in app.session_state["notice"].text
+    assert "'limit=source:nobody=..3', 'limit=nonsense'" in app.session_state["notice"].text
     assert app.session_state["notice"].failed
 
 

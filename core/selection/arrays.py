@@ -125,6 +125,13 @@ def select_arrays(
     pool = _checked(pool, "the pool")
     if target is not None:
         target = _checked(target, "the target")
+    elif rule.needs_target:
+        raise InputError(f"{rule.label} needs target vectors; give them after the pool's.")
+    if strata is None and rule.needs_strata:
+        raise InputError(
+            f"{rule.label} needs the group of each row; give an array of them (--by G.npy).",
+            option="by",
+        )
     groups = _strata(strata, len(pool))
     if rule.needs_clusters or semdedup is not None or any(map(_of_clusters, limits)):
         labels = _labels(pool, labels, clusters, seed)

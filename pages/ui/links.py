@@ -10,7 +10,7 @@ from core.view_link import follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.encoder import loaded_encoder
 from pages.ui.mapview import ground
-from pages.ui.notice import tell
+from pages.ui.notice import tell, tell_unread
 from pages.ui.reader import open_row
 from pages.ui.selection import (
     Ranked,
@@ -60,6 +60,9 @@ def restore(
             if int(row) >= view.pool.rows:
                 raise InputError(f"There is no row {int(row):,} in this project.")
             open_row(int(row))
+        if done:
+            named = sorted(params.keys() & choices.keys())
+            tell_unread([f"{x}={params[x]}" for x in named if params[x] not in choices[x]])
     except WinnowError as error:
         tell(error, failed=True)
     finally:

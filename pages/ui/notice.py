@@ -3,7 +3,7 @@
 Toasts would lie over the card of the selection, and outlive what they speak of.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
@@ -20,6 +20,7 @@ _COMPONENT = declare("notice")
 _KEY = "notice"
 _WIDGET = "notice-widget"
 _PRESSED = "notice-pressed"
+_PARTS, _PART = 3, 60  # of an address that cannot be read: how many are named, characters of each
 _LABELS: dict[Way, str] = {"undo": "Undo", "redo": "Redo", "edit": "Undo"}
 
 
@@ -43,6 +44,19 @@ class Notice:
 def tell(text: object, *, failed: bool = False) -> None:
     """Say something, in place of what was said before."""
     _put(str(text), failed=failed)
+
+
+def tell_unread(parts: Sequence[str]) -> None:
+    """Say which parts of the address, such as ``ratio=7``, are nothing that can be shown."""
+    if not parts:
+        return
+    named = ", ".join(repr(part[:_PART]) for part in parts[:_PARTS])
+    more = f" and {len(parts) - _PARTS:,} more" if len(parts) > _PARTS else ""
+    tell(
+        f"The address asks for what this project does not know: {named}{more}. This page shows "
+        "what it can without that.",
+        failed=True,
+    )
 
 
 def tell_decision(state: Decisions, text: str, way: Way = "undo") -> None:

@@ -17,7 +17,7 @@ from core.selection import RULES, Parameter, Rule
 from core.selection.parameters import MAX_COSINE, SEMDEDUP
 from core.targets import list_targets
 from pages.ui.constraints import COSINES, restore_limits
-from pages.ui.notice import tell
+from pages.ui.notice import tell_unread
 from pages.ui.parameters import slider_range
 from pages.ui.settings import LARGEST_SEED, LENGTH, RATIO, RATIOS, Settings, group_columns
 from pages.ui.state import ProjectView
@@ -25,7 +25,6 @@ from pages.ui.state import ProjectView
 _READ = "select-link-read"
 _LIMIT = "limit"
 _ROOM = 1500  # characters of limits: browsers and servers take 2,000 of an address at least
-_SAID = 60  # characters of what could not be read
 _CAPS = (MAX_COSINE, SEMDEDUP)
 _NAMES = {
     *("method", "target", "quality", "by", "ratio", "budget", "seed"),
@@ -37,8 +36,8 @@ _NAMES = {
 def restore(view: ProjectView) -> None:
     """Take over what the address says; once in a session, before the settings are drawn.
 
-    What it says of things that are not there, or outside their range, is left at its default; of
-    limits it is said, since without them other rows are chosen and nothing else shows it.
+    What it says of things that are not there, or outside their range, is left at its default, and
+    that is said: other rows are chosen.
     """
     if st.session_state.get(_READ):
         return
@@ -46,29 +45,25 @@ def restore(view: ProjectView) -> None:
     pool = view.pool
     assert pool is not None
     targets = [info.name for info in list_targets(view.project)]
-    _take("method", lambda text: _one_of(text, list(RULES)))
-    _take("target", lambda text: _one_of(text, targets))
-    _take("quality", lambda text: _one_of(text, [*pool.number_columns(), LENGTH]))
-    _take("by", lambda text: _one_of(text, group_columns(view)))
-    _take("ratio", lambda text: _within(round(100 * float(text), 4), *RATIOS))
-    _take("budget", lambda text: _within(int(text), 1, pool.rows))
-    _take("seed", lambda text: _within(int(text), 0, LARGEST_SEED))
+    unread: list[str] = []
+    take = partial(_take, unread)
+    take("method", lambda text: _one_of(text, list(RULES)))
+    take("target", lambda text: _one_of(text, targets))
+    take("quality", lambda text: _one_of(text, [*pool.number_columns(), LENGTH]))
+    take("by", lambda text: _one_of(text, group_columns(view)))
+    take("ratio", lambda text: _within(round(100 * float(text), 4), *RATIOS))
+    take("budget", lambda text: _within(int(text), 1, pool.rows))
+    take("seed", lambda text: _within(int(text), 0, LARGEST_SEED))
     for cap in _CAPS:
-        if _take(cap.name, lambda text: _within(float(text), *COSINES), f"{cap.name}-cosine"):
+        if take(cap.name, lambda text: _within(float(text), *COSINES), f"{cap.name}-cosine"):
             st.session_state[f"{cap.name}-on"] = True
+    rule = RULES.get(st.query_params.get("method", ""))
+    if rule is not None:
+        _take_parameters(rule, unread)
     limits = st.query_params.get_all(_LIMIT)
     kept = fitting(limits)
     refused = [*restore_limits(view, kept), *limits[len(kept) :]]
-    if refused:
-        more = f" and {len(refused) - 1:,} more" if len(refused) > 1 else ""
-        tell(
-            f"The address asks for a limit that this project does not know, {refused[0][:_SAID]!r}"
-            f"{more}; the rows are chosen without it.",
-            failed=True,
-        )
-    rule = RULES.get(st.query_params.get("method", ""))
-    if rule is not None:
-        _take_parameters(rule)
+    tell_unread([*unread, *(f"{_LIMIT}={limit}" for limit in refused)])
 
 
 def write(settings: Settings) -> None:
@@ -113,10 +108,10 @@ def _write_limits(limits: list[str]) -> None:
         st.query_params[_LIMIT] = kept
 
 
-def _take_parameters(rule: Rule) -> None:
+def _take_parameters(rule: Rule, unread: list[str]) -> None:
     for parameter in rule.parameters:
         key = f"{rule.id}-{parameter.name}"
-        taken = _take(parameter.name, partial(_value, parameter), key)
+        taken = _take(unread, parameter.name, partial(_value, parameter), key)
         if taken and parameter.automatic and parameter.kind != "scale":
             st.session_state[f"{key}-auto"] = False
 
@@ -131,14 +126,15 @@ def _value(parameter: Parameter, text: str) -> Any:
     return _within(float(value), *slider_range(parameter))
 
 
-def _take(name: str, read: Callable[[str], Any], key: str = "") -> bool:
-    """Set a widget to what the address says; False where it says nothing that can be used."""
+def _take(unread: list[str], name: str, read: Callable[[str], Any], key: str = "") -> bool:
+    """Set a widget to what the address says; where that cannot be used, add it to `unread`."""
     text = st.query_params.get(name)
     if text is None:
         return False
     with suppress(InputError, ValueError, OverflowError):
         st.session_state[key or name] = read(text)
         return True
+    unread.append(f"{name}={text}")
     return False
 
 

@@ -30,6 +30,8 @@ def test_ticks_select_rows_and_follow_what_is_selected(page, mapped_root):
     expect(page.get_by_text("kept 60 of 240")).to_be_visible()
     (entry,) = load_decisions(Project.open(mapped_root), 240).log
     assert entry.origin.startswith("clusters ")
+    # Its key is known once its button is there.
+    expect(page.get_by_role("button", name="Undo Shortcut")).to_be_enabled()
     page.keyboard.press("Control+z")
     expect(page.get_by_text("kept 240 of 240")).to_be_visible()
     boxes.nth(0).click()

@@ -85,6 +85,8 @@ def test_a_lasso_selects_drops_and_is_undone(serve, open_page, home):
     assert 0 < count < int(most.split()[0]) <= 240
     page.get_by_role("button", name=f"Drop {count}").click()
     expect(page.get_by_text(f"kept {240 - count} of 240")).to_be_visible()
+    # Its key is known once its button is there.
+    expect(page.get_by_role("button", name="Undo Shortcut")).to_be_enabled()
     page.keyboard.press("Control+z")
     expect(page.get_by_text("kept 240 of 240")).to_be_visible()
 
