@@ -9,6 +9,7 @@ from core.errors import WinnowError
 from pages.ui import notice, strip, travel
 from pages.ui.empty import EmptyPageError
 from pages.ui.places import lead_on, places
+from pages.ui.rows import render_dialog
 from pages.ui.state import current_view
 from pages.ui.text import as_text
 
@@ -36,6 +37,9 @@ def _draw(page: StreamlitPage) -> bool:
         travel.note()
         lead_on(page)
         strip.render()
+        view = current_view()
+        if view is not None:
+            render_dialog(view, page.url_path)
         page.run()
     except EmptyPageError:
         pass

@@ -11,7 +11,7 @@ from core.mapevent import MapEvent
 from core.mappack import pack
 from pages.ui.mapview import ground
 from pages.ui.pointmap import show_map
-from pages.ui.rows import show_row
+from pages.ui.rows import open_dialog
 from pages.ui.state import ProjectView
 
 _HEIGHT = 430
@@ -26,9 +26,6 @@ def render_maps(view: ProjectView, chosen: dict[str, NDArray[np.int64]]) -> None
     ):
         with place:
             _render(view, name, other, chosen, hue)
-    clicked = st.session_state.pop("compare-map-row", None)
-    if clicked is not None:
-        show_row(view, clicked)
 
 
 def _render(
@@ -64,7 +61,7 @@ def _render(
 
 def _open_row(event: MapEvent) -> None:
     if event.row is not None:
-        st.session_state["compare-map-row"] = event.row
+        open_dialog(event.row)
 
 
 def _coloring(

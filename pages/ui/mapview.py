@@ -23,7 +23,7 @@ from core.runs import load_run
 from core.view_link import Kind, pack_polygon, unpack_polygon
 from pages.ui.cluster_hues import cluster_hues
 from pages.ui.pointmap import show_map
-from pages.ui.rows import show_row
+from pages.ui.rows import open_dialog
 from pages.ui.selection import clear_selection, select_rows
 from pages.ui.state import ProjectView
 
@@ -262,7 +262,7 @@ def render_run_map(
 
     def open_row(event: MapEvent) -> None:
         if event.row is not None:
-            st.session_state["run-map-row"] = event.row
+            open_dialog(event.row)
 
     render_map(
         view,
@@ -275,6 +275,3 @@ def render_run_map(
         caption=caption,
         on_event=open_row,
     )
-    clicked = st.session_state.pop("run-map-row", None)
-    if clicked is not None:
-        show_row(view, clicked)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from pages.ui.text import as_text
 _LONG = 1_200  # characters after which a turn scrolls in a box of its own
 # A line that begins or ends code in Markdown: three or more backticks or tildes, and a language.
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *([\w+#.-]{0,20})")
+_OPENED, _PAGE = "row-dialog", "row-dialog-page"  # in session state
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -97,7 +99,8 @@ def render_table(
     def clicked() -> None:
         cells = st.session_state[key].selection.cells
         if cells:
-            st.session_state[f"{key}-open"] = cells[0][0]
+            picked = table.iloc[cells[0][0]]
+            open_dialog(int(picked["row"]), str(picked.get("why", "")))
 
     st.dataframe(
         table,
@@ -132,15 +135,48 @@ def render_table(
         },
         **options,
     )
-    opened = st.session_state.pop(f"{key}-open", None)
-    if opened is not None:
-        picked = table.iloc[opened]
-        show_row(view, int(picked["row"]), str(picked.get("why", "")))
 
 
-@st.dialog("Row", width="large")
-def show_row(view: ProjectView, row: int, why: str = "") -> None:
-    """Open a row in a dialog, with the reason why it was chosen."""
-    if why:
-        st.markdown(f"**Why it was chosen:** {as_text(why)}")
-    render_row(view, row)
+@dataclass
+class _Opened:
+    row: int
+    why: str
+    drawn: bool = False
+
+
+def open_dialog(row: int, why: str = "") -> None:
+    """Show a row, and why it was chosen, from the page's next run on; for a callback."""
+    st.session_state[_OPENED] = _Opened(row, why)
+
+
+def dialog_waits() -> bool:
+    """Whether a row was opened that no run of the whole page has shown yet."""
+    opened = st.session_state.get(_OPENED)
+    return opened is not None and not opened.drawn
+
+
+def render_dialog(view: ProjectView, page: str) -> None:
+    """Draw the row that is open on this page, in each run until it is closed.
+
+    A run that does not draw it closes it, and pages run by themselves: when a curve is there, when
+    a round ends.
+    """
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE] = page
+        _close()
+    opened = st.session_state.get(_OPENED)
+    if opened is None or view.pool is None or opened.row >= view.pool.rows:
+        return
+    opened.drawn = True
+
+    @st.dialog("Row", width="large", on_dismiss=_close)
+    def show() -> None:
+        if opened.why:
+            st.markdown(f"**Why it was chosen:** {as_text(opened.why)}")
+        render_row(view, opened.row)
+
+    show()
+
+
+def _close() -> None:
+    st.session_state.pop(_OPENED, None)

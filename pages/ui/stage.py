@@ -15,6 +15,7 @@ from pages.ui.live import Live, Wish
 from pages.ui.mapview import render_run_map
 from pages.ui.outcome import Outcome
 from pages.ui.parameters import put_aside
+from pages.ui.rows import dialog_waits
 from pages.ui.settings import Settings
 from pages.ui.state import ProjectView
 from pages.ui.tradeoff_chart import HELP, has_rested, render_curve
@@ -104,6 +105,8 @@ def render_stage(stage: Stage) -> None:
             return
         if rested and put_aside(stage.settings.rule, "diversity_weight") is not None:
             st.rerun()  # the page has not followed yet
+        if dialog_waits():
+            st.rerun()  # what a fragment opens, its next run closes
         try:
             now = stage.moved()
             if now is not stage and now.shown is None:

@@ -34,6 +34,7 @@ _REGROUPING = ("cluster", "upgrade")
 _OF_ONE_PROJECT = (
     *(
         "picked",
+        "row-dialog",
         "selected-page",
         "find-asked",
         "find-within",

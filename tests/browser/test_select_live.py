@@ -135,3 +135,31 @@ def test_settings_outlive_another_page_and_a_reload(serve, open_page, mapped_roo
     page.wait_for_url(re.compile("ratio=0.051"))
     page.reload()
     expect(ratio).to_have_text("5.1 %")
+
+
+def test_a_row_stays_open_while_the_page_follows_the_handle(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/select?project=planted")
+    drawn = MapOnPage(page).ready()
+    handle = page.get_by_role("slider", name=re.compile("on the trade-off curve"))
+    expect(handle).to_be_visible(timeout=MINUTE)
+    wait_idle(page)
+    for x, y in [(x / 40, y / 30) for y in range(3, 27) for x in range(3, 37)]:
+        page.mouse.move(*drawn.at(x, y))
+        if drawn.stage.get_attribute("data-cursor") == "point":
+            break
+    handle.press("ArrowRight")
+    moved = handle.get_attribute("aria-valuenow")
+    page.mouse.click(*drawn.at(x, y))
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(re.compile(r"^row \d+$"))).to_be_visible()
+    page.wait_for_url(re.compile(f"diversity.weight={moved}"))
+    wait_idle(page)
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    wait_idle(page)
+    handle.press("ArrowRight")
+    expect(handle).not_to_have_attribute("aria-valuenow", moved)
+    wait_idle(page)
+    expect(dialog).to_be_hidden()
