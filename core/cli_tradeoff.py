@@ -15,6 +15,7 @@ from core.cli_select import (
     SemDeDupOption,
 )
 from core.console import ProjectArgument, SeedOption, aligned, console
+from core.told import shortened
 
 if TYPE_CHECKING:
     from core.tradeoff import TradeoffReport
@@ -97,7 +98,7 @@ def _text(report: "TradeoffReport") -> str:
             "nearest row": one.nearest_row,
             "cosine": f"{one.cosine:.2f}",
             "close": "yes" if one.close else "no",
-            "text": " ".join(one.text.split())[:_TEXT],
+            "text": shortened(one.text, _TEXT),
         }
         for one in report.coverage[:_SHOWN_TARGETS]
     ]

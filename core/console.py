@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer._click.exceptions import ClickException  # typer's own copy; it exports no base
@@ -38,7 +38,7 @@ class Console:
 
     def __init__(self) -> None:
         self.json = False
-        self._stdout = sys.stdout
+        self._stdout: TextIO | None = None  # where that of the process is guarded
         self._shown = time.monotonic()
         self._line_open = False
 
@@ -92,8 +92,7 @@ class Console:
             text = json.dumps(values, ensure_ascii=False)
         elif text is None:
             text = "\n".join(pairs(values))
-        self._stdout.write(text + "\n")
-        self._stdout.flush()
+        print(text, file=self._stdout or sys.stdout, flush=True)
 
     def failure(self, sentence: str, exit_code: int) -> int:
         """Print one sentence on stderr (and as JSON, where that was asked for)."""
@@ -113,16 +112,16 @@ class Console:
         """Send what libraries print to stderr, so that stdout carries the report alone."""
         sys.stdout.flush()
         kept = os.dup(1)
-        self._stdout = os.fdopen(os.dup(kept), "w", encoding="utf-8")
+        self._stdout = out = os.fdopen(os.dup(kept), "w", encoding="utf-8")
         os.dup2(2, 1)
         try:
             yield
         finally:
             sys.stdout.flush()
-            self._stdout.close()
+            out.close()
             os.dup2(kept, 1)
             os.close(kept)
-            self._stdout = sys.stdout
+            self._stdout = None
 
 
 console = Console()
@@ -135,10 +134,9 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
     if not arguments and console.json:
         return console.failure("Give a command; --help lists them.", InputError.exit_code)
     arguments = arguments or ["--help"]
-    if {"--help", "-h"} & set(arguments):
-        return _invoke(app, arguments)
+    asks_help = bool({"--help", "-h"} & set(arguments))
     signal.signal(signal.SIGTERM, _interrupt)
-    with console.guarded_stdout():
+    with nullcontext() if asks_help else console.guarded_stdout():
         try:
             code = _invoke(app, arguments)
             if code == CancelledError.exit_code:  # Typer turns the interrupt into this

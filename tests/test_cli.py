@@ -125,6 +125,7 @@ def test_decisions_are_obeyed_and_undone(winnow_json, mapped_root):
             "There is no file no.npy",
         ),
         (["nonsense"], "No such command"),
+        (["nonsense", "--help"], "No such command"),
         (["select", "ROOT"], "--method"),
     ],
 )
