@@ -51,8 +51,19 @@ class ProjectView:
 
     @cached_property
     def pool(self) -> Pool | None:
-        """The rows, or None before they were read."""
+        """The rows, or None before they were read.
+
+        Raises
+        ------
+        InputError
+            Their files are not there any more, though some may still be in memory.
+        """
         found = self.project.pointer("pool")
+        if found and not self.project.pool_dir.is_dir():
+            raise InputError(
+                f"The rows of {self.project.root.name} are gone: there is no folder "
+                f"{self.project.pool_dir}. Put it back, or read the pool again."
+            )
         return _pool(str(self.project.root), found) if found else None
 
     @cached_property

@@ -51,7 +51,7 @@ _OF_ONE_PROJECT = (
         "run",
         "shown",
         "asked",
-        "newest_run",
+        "select-job",
         "preview",
         "curve",
     ),
@@ -273,11 +273,12 @@ def _watch_decisions(view: ProjectView) -> None:
     seen = view.decisions.log[-1].id if view.decisions.log else 0
     kind = f"clusters:{view.features_id}"
     clusters = view.project.pointer(kind)
+    there = view.project.pool_dir.is_dir()
 
     @st.fragment(run_every=_GLANCE_SECONDS)
     def glance() -> None:
         project = view.project
-        gone = not project.pool_dir.is_dir()  # deleted elsewhere
+        gone = project.pool_dir.is_dir() != there  # deleted elsewhere
         if gone or decisions_version(project) != seen or project.pointer(kind) != clusters:
             st.rerun()
 
