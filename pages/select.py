@@ -3,14 +3,14 @@
 import streamlit as st
 
 from core.errors import WinnowError
-from core.jobs import Step
+from core.jobs import Job, Step, list_jobs
 from core.runs import Run, check_run_name, delete_run, list_runs, store
 from core.selection import RULES
 from pages.ui import outcome, select_link
 from pages.ui.background import follow
 from pages.ui.empty import stop_with
 from pages.ui.live import Live, Wish, preview_on_map
-from pages.ui.notice import tell
+from pages.ui.notice import attempt, tell
 from pages.ui.parameters import show_automatic
 from pages.ui.places import place
 from pages.ui.settings import Settings, render_settings
@@ -21,6 +21,7 @@ from pages.ui.text import as_text
 from pages.ui.tradeoff_chart import limits_in_words
 
 _ROWS, _TARGETS = "Chosen rows, and why", "What each target found"  # tables
+_JOB = "select-job"  # in session state: the id of the one whose run is waited for
 _LIVE = ""  # what is shown when it is no stored run
 
 
@@ -72,7 +73,9 @@ def _render_keep(view: ProjectView, settings: Settings, found: Live) -> None:
         st.caption(f"{settings.rule.label} takes longer: its rows show when the job is done.")
     if clicked and _is_free(view, name):
         options = settings.request | ({"name": name} if name else {})
-        if start_job(view, f"Select with {settings.rule.label}", [Step("select", options)]):
+        job = start_job(view, f"Select with {settings.rule.label}", [Step("select", options)])
+        if job:
+            st.session_state[_JOB] = job.id
             st.rerun()
 
 
@@ -100,7 +103,7 @@ def _save(view: ProjectView, name: str) -> None:
     except WinnowError as error:
         tell(error, failed=True)
         return
-    st.session_state["shown"] = st.session_state["newest_run"] = report.run
+    st.session_state["shown"] = report.run
     st.session_state["run"] = report.run  # the Export page begins with it
     st.session_state["run_name"] = ""
     tell(f"Saved as {report.run}.")
@@ -108,16 +111,13 @@ def _save(view: ProjectView, name: str) -> None:
 
 def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run | None:
     """What is looked at: the settings as they stand, or a stored run."""
-    ids = [run.id for run in runs]
-    options = [_LIVE, *ids]
-    newest = ids[0] if ids else None
+    options = [_LIVE, *(run.id for run in runs)]
     asked = repr(settings.request)
     if st.session_state.setdefault("asked", asked) != asked:
         st.session_state["asked"] = asked  # a setting was moved: show what it does
         st.session_state["shown"] = options[0]
-    if st.session_state.setdefault("newest_run", newest) != newest:
-        st.session_state["newest_run"] = newest  # a job brought it
-        st.session_state["shown"] = newest or _LIVE
+    if brought := _brought(view):
+        st.session_state["shown"] = brought
     if st.session_state.get("shown") not in options:
         st.session_state["shown"] = options[0]
     not_stored = "These settings, not saved" if settings.live else "These settings, no rows yet"
@@ -138,10 +138,28 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
                     "Delete the run",
                     type="primary",
                     key="delete-run",
-                    on_click=delete_run,
-                    args=(view.project, chosen),
+                    on_click=attempt,
+                    args=(delete_run, view.project, chosen),
                 )
     return next((run for run in runs if run.id == chosen), None)
+
+
+def _brought(view: ProjectView) -> str | None:
+    """The run of the job that this page waits for, once, when it is there."""
+    if _JOB not in st.session_state:  # a reload in mid-job
+        waits = (job.id for job in list_jobs(view.project) if job.alive and _selects(job))
+        st.session_state[_JOB] = next(waits, "")
+    if not st.session_state[_JOB]:
+        return None
+    job = next((one for one in list_jobs(view.project) if one.id == st.session_state[_JOB]), None)
+    if job is not None and job.alive:
+        return None
+    st.session_state[_JOB] = ""
+    return str(job.state.reports[-1]["run"]) if job and job.state.status == "done" else None
+
+
+def _selects(job: Job) -> bool:
+    return job.steps[0].stage == "select"
 
 
 def _render_limits(view: ProjectView, settings: Settings, found: Live) -> None:

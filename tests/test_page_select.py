@@ -15,7 +15,7 @@ from core.decisions import decide
 from core.errors import InputError
 from core.pool import Pool
 from core.project import Project
-from core.runs import list_runs, load_run, select
+from core.runs import delete_run, list_runs, load_run, select
 from core.targets import delete_target, load_target
 from core.tradeoff import tradeoff
 from pages.ui import live, parameters, stage
@@ -248,7 +248,8 @@ def test_a_run_that_was_just_saved_keeps_the_curve_and_what_each_target_found(ap
     assert live_parts() == (True, True)
     select(Project.open(mapped_root), method="random", budget=12, name="other")
     settled(app.run())
-    assert app.selectbox(key="shown").value == "other"  # not what the settings give
+    assert app.selectbox(key="shown").value == "tsds-kde-1"  # the other was saved elsewhere
+    settled(app.selectbox(key="shown").set_value("other").run())  # not what the settings give
     assert live_parts() == (False, False)
 
 
@@ -268,10 +269,35 @@ def test_a_stored_run_is_looked_at_and_deleted(mapped_root, monkeypatch):
     assert app.selectbox(key="shown").value == "" and shown(settled(app))["Selected"] == "7"
 
 
+def test_a_run_that_another_window_deleted_is_said(mapped_root, monkeypatch):
+    project = Project.open(mapped_root)
+    select(project, method="random", budget=10, name="first")
+    app = settled(open_app(mapped_root.parent, monkeypatch, "select"))
+    app.selectbox(key="shown").set_value("first").run()
+    delete_run(project, "first")
+    button(app, "Delete the run").click().run()
+    assert not app.exception
+    assert "No run 'first'" in app.session_state["notice"].text
+    assert app.selectbox(key="shown").value == ""
+
+
+def test_a_run_of_another_window_is_not_shown_in_place_of_the_settings(app, mapped_root):
+    select(Project.open(mapped_root), method="random", budget=10, name="elsewhere")
+    settled(app.run())
+    assert app.selectbox(key="shown").value == "" and button(app, "Save run")
+
+
+def test_a_target_file_without_usable_columns_is_said_without_the_command_line(app):
+    app.get("file_uploader")[0].set_value(("math.jsonl", b'{"a": 1}', "application/json")).run()
+    app.button(key="add-upload").click().run()
+    (error,) = [one.value for one in app.error]
+    assert "call them instruction and output" in error and "--column" not in error
+
+
 def test_a_taken_name_is_said_and_nothing_is_stored(app, mapped_root):
     select(Project.open(mapped_root), method="random", budget=10, name="mine")
     app.text_input(key="run_name").set_value("mine").run()
-    assert app.selectbox(key="shown").value == "mine"
+    app.selectbox(key="shown").set_value("mine").run()
     assert not [one for one in app.button if one.label == "Save run"]
     assert "Random · seed 0" in [caption.value for caption in app.caption]
     app.selectbox(key="shown").set_value("").run()

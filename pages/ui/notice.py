@@ -3,14 +3,15 @@
 Toasts would lie over the card of the selection, and outlive what they speak of.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 import streamlit as st
 
 from core.decisions import Decisions
+from core.errors import WinnowError
 from pages.ui.component import declare
 from pages.ui.state import ProjectView
 
@@ -67,6 +68,21 @@ def tell_decision(state: Decisions, text: str, way: Way = "undo") -> None:
 def tell_edit(fingerprint: str, text: str) -> None:
     """Say which edit made the clusters of this fingerprint, with a button that takes it back."""
     _put(text, "edit", fingerprint)
+
+
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Make a change that takes a moment; say why not where it cannot be made. For a callback."""
+    made(change, *arguments)
+
+
+def made(change: Callable[..., Any], *arguments: Any) -> bool:
+    """As `attempt`; whether it was made."""
+    try:
+        change(*arguments)
+    except WinnowError as error:
+        tell(error, failed=True)
+        return False
+    return True
 
 
 def forget() -> None:

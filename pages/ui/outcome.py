@@ -245,7 +245,7 @@ def render_pairs(view: ProjectView, pairs: PairSample, line: float) -> None:
     assert view.pool is not None
     for pair in pairs.around(line):
         count = "count as near-duplicates" if pair.cosine > line else "count as different"
-        st.markdown(f"**{pair.cosine:.3f}**: these {count}")
+        st.markdown(f"**{pair.cosine:.4f}**: these {count}")
         prompts = view.pool.page(list(pair.rows))["prompt"]
         for place, row, prompt in zip(st.columns(2, border=True), pair.rows, prompts, strict=True):
             place.caption(f"row {row:,}")

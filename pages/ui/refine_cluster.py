@@ -10,9 +10,9 @@ from core.refinement.history import History
 from core.told import counted
 from core.told_reasons import told_beside_titles
 from pages.ui.mapview import cluster_step
-from pages.ui.notice import tell, tell_decision
+from pages.ui.notice import attempt, made, tell, tell_decision
 from pages.ui.places import place
-from pages.ui.refine_state import at_rest, attempt, fixed, made, opened
+from pages.ui.refine_state import at_rest, fixed, opened
 from pages.ui.rows import render_table
 from pages.ui.selection import select_rows
 from pages.ui.state import ProjectView

@@ -19,9 +19,9 @@ from core.refinement.loop import check_file
 from core.refinement.registry import SCORERS, TRAINERS
 from core.told import counted
 from pages.ui import refine_state
-from pages.ui.notice import tell
+from pages.ui.notice import attempt, made, tell
 from pages.ui.places import place
-from pages.ui.refine_state import at_rest, attempt, job_of, made, show, theme
+from pages.ui.refine_state import at_rest, job_of, show, theme
 from pages.ui.state import ProjectView
 from pages.ui.strip import writer
 from pages.ui.text import as_text

@@ -1,6 +1,5 @@
 """Which refinement is in view, what it did so far, and which of its clusters is open."""
 
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -141,18 +140,3 @@ def refused(trainer: str, scorer: str) -> bool:
             failed=True,
         )
     return wrong
-
-
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Make a change that takes a moment; say why not where it cannot be made. For a callback."""
-    made(change, *arguments)
-
-
-def made(change: Callable[..., Any], *arguments: Any) -> bool:
-    """As `attempt`; whether it was made."""
-    try:
-        change(*arguments)
-    except WinnowError as error:
-        tell(error, failed=True)
-        return False
-    return True

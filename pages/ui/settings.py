@@ -163,7 +163,7 @@ def method_label(rule: Rule) -> str:
 def wrong_size(budget: int, kept: int, rows: int) -> str:
     """Why so many rows cannot be chosen, in a sentence; "" where they can."""
     if not kept:
-        return "No rows are kept: undo a drop on the Map page."
+        return "No rows are kept: undo a drop above, or restore rows on the Map page."
     if budget < 1:
         return f"{budget:,} rows cannot be chosen: take 1 or more."
     if budget <= kept:

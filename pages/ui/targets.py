@@ -18,6 +18,7 @@ from pages.ui.text import as_text
 
 _NAME, _FILE, _BY_FILE = "target-name", "target-file", "target-name-by-file"
 _LONGEST = 40  # characters of a name
+_RENAME = "; in the file, call them instruction and output, messages, or text"
 
 
 def render_choice(view: ProjectView) -> str | None:
@@ -157,8 +158,13 @@ def _add_file(view: ProjectView, name: str, file: str, data: bytes) -> None:
         rows = add_target(view.project, name, [str(path)]).rows
     except WinnowError as error:
         path.unlink()
-        raise InputError(str(error).replace(str(path), file)) from None
+        raise InputError(_for_page(str(error).replace(str(path), file))) from None
     _done(rows, name)
+
+
+def _for_page(text: str) -> str:
+    """A message without hints for the command line, which alone can map columns of a target."""
+    return re.sub(r": (say|name)[^:]* with a column mapping \(--column [^)]*\)", _RENAME, text)
 
 
 def _done(rows: int, name: str) -> None:

@@ -104,7 +104,9 @@ def limits_in_words(preview: Preview) -> str:
     assert limits is not None
     if preview.automatic:
         at = min(preview.selection.settings["diversity_weight"], _LAST)
-        spare = limits.largest_budget > budget and "duplicate_cosine" in preview.settings.parameters
+        capped = "max_cosine" in preview.settings.options  # which tells what it costs
+        by_density = "duplicate_cosine" in preview.settings.parameters and not capped
+        spare = limits.largest_budget > budget and by_density
         return (
             f"Automatic: at {at:.2f}, {limits.largest_budget:,} rows are in reach for {budget:,}"
             + (", enough not to need two that are near-duplicates." if spare else ".")
