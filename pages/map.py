@@ -188,11 +188,13 @@ def _render_bar(view: ProjectView, chosen: RowSelection | None) -> None:
                 _render_turn(view, f"{others:,} kept")
         return
     pin = ("Pin", "pin", "Every selection must take these rows.")
-    if view.decisions.pinned[chosen.rows].all():
+    pinned = int(view.decisions.pinned[chosen.rows].sum())
+    held = f" {pinned:,} of them are pinned." if pinned else ""
+    if pinned == count:
         pin = ("Unpin", "unpin", "Selections need not take these rows any more.")
     with st.container(horizontal=True, gap="small"):
         for label, action, help_text in (
-            (f"Drop {count:,}", "drop", "Take these rows out; Ctrl+Z brings them back."),
+            (f"Drop {count:,}", "drop", f"Take these rows out; Ctrl+Z brings them back.{held}"),
             ("Keep only", "keep", "Drop all other rows; Ctrl+Z brings them back."),
             pin,
         ):
@@ -300,7 +302,9 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | N
     else:
         st.session_state[_TAGGING] = False  # the popover closes
     said = state.log[-1].sentence
-    tell_decision(state, f"{said[0].upper()}{said[1:]}.")
+    lost = int((view.decisions.pinned & state.dropped).sum())
+    pins = f" {lost:,} of what is dropped had been pinned." if lost else ""
+    tell_decision(state, f"{said[0].upper()}{said[1:]}.{pins}")
 
 
 def _render_rows(view: ProjectView, chosen: RowSelection) -> None:
@@ -344,7 +348,9 @@ def render() -> None:
     if view is None or view.pool is None or not view.mapped:
         stop_with(
             "No map yet",
-            "Load a pool and build its map on the Pool page; a job under way goes on by itself.",
+            "Build it on the Pool page; a job under way goes on by itself."
+            if view is not None and view.pool is not None
+            else "Load a pool and build its map on the Pool page.",
             "pool",
             "Go to the pool",
         )

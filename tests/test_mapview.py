@@ -8,6 +8,7 @@ import pytest
 from core.cluster_groups import coarse_groups
 from core.mapevent import MapEvent
 from core.project import Project
+from core.view_link import Step, follow_steps, read_steps, write_steps
 from pages.ui import mapview
 from pages.ui.state import ProjectView
 
@@ -38,6 +39,23 @@ def test_a_range_selects_the_rows_that_are_seen_in_its_colours(view, chosen):
     around = (lengths >= low * 0.97) & (lengths <= high * 1.03)
     assert set(np.flatnonzero(within)) <= set(rows.tolist()) <= set(np.flatnonzero(around))
     assert 0 < len(rows) < len(lengths)
+
+
+@pytest.mark.parametrize("color", ["Length", "column:density"])
+def test_the_address_of_a_range_selects_the_same_rows(view, chosen, monkeypatch, color):
+    said = {}
+    monkeypatch.setattr(
+        mapview, "select_rows", lambda view, rows, *_, by: said.update(rows=rows, by=by)
+    )
+    mapview.st.session_state["map-colored"] = color
+    ends = np.quantile(
+        view.facets.column(color.lower().removeprefix("column:")).values, [0.25, 0.75]
+    )
+    mapview.apply_event(view, MapEvent(1, "range", low=ends[0], high=ends[1]))
+    steps = read_steps(write_steps([Step("replace", *said["by"])]))
+    again = follow_steps(view.project, steps, mapview.ground(view).points, view.clusters)
+    assert 0 < len(said["rows"]) < view.pool.rows
+    assert again.rows.tolist() == said["rows"].tolist()
 
 
 def test_a_range_on_a_map_without_a_number_selects_nothing(view, chosen):

@@ -263,6 +263,26 @@ def test_a_pinned_row_is_not_dropped_as_a_duplicate(mapped_root, monkeypatch):
     panel(app, "Duplicates")
     set_line(app, COSINE)
     assert button(app, "Drop 0").disabled
+    extra = duplicate_groups(project, COSINE).extra
+    assert f"{extra:,} more stay: they are pinned." in texts(app)
+
+
+def test_pins_that_are_dropped_are_told(mapped_root, monkeypatch):
+    decide(Project.open(mapped_root), 240, "pin", np.arange(70), "test")
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    search(app, "Condition", "row < 100")
+    app.button(key="decide-drop").click().run()
+    assert "Dropped 100 rows. 70 of what is dropped had been pinned." in said(app)
+
+
+def test_rows_whose_folder_is_gone_are_said(app, mapped_root):
+    (mapped_root / "pool").rename(mapped_root / "away")
+    app.run()
+    assert not app.exception
+    assert "The rows of planted are gone" in app.error[0].value
+    (mapped_root / "away").rename(mapped_root / "pool")
+    app.run()
+    assert not app.error and "Nothing selected" in texts(app)
 
 
 def test_the_two_least_alike_rows_of_a_group_that_is_picked(mapped_root, monkeypatch):
@@ -350,6 +370,12 @@ def test_an_address_shows_the_same_again(app, mapped_root, monkeypatch):
     again._page_hash = calc_hash("map")
     again.run()
     assert "30 rows selected" in texts(again) and "**Row 70**" in texts(again)
+    # What was searched for stands in its box, and in the log once it is decided.
+    assert again.segmented_control(key="find-by").value == "Condition"
+    assert again.text_input(key="map-search-condition").value == "row % 2 = 0"
+    again.button(key="decide-pin").click().run()
+    (entry,) = load_decisions(Project.open(mapped_root), 240).log
+    assert entry.origin == "search by words for 'galaxy' and search by condition for 'row % 2 = 0'"
     assert again.segmented_control(key="map-color").value == "Source"
 
 

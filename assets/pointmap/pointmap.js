@@ -299,7 +299,10 @@ class PointMap {
     const loop = this.loops.close(path, op);
     if (loop) this.range.clear();
     this.annotate();
-    if (!loop) return;
+    if (!loop) {
+      this.tip.say("Nothing lies within a line: draw around the rows.", path.at(-1));
+      return;
+    }
     const polygon = loop.map((corner) => toLayout(corner, this.header.frame));
     this.send({ kind, op, polygon });
   }

@@ -23,6 +23,15 @@ export class Tip {
     this.lines.want(row);
   }
 
+  /** Says a sentence at a place, until the pointer goes on. */
+  say(text, [x, y]) {
+    this.row = null;
+    this.box.querySelector(".what").replaceChildren(text);
+    this.box.querySelector(".line").hidden = true;
+    this.box.hidden = false;
+    this.seat(x, y);
+  }
+
   /** Puts the tip beside the pointer, where it is in sight. */
   seat(x, y) {
     this.pointer = [x, y];

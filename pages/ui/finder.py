@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import WinnowError
 from core.lasso import Op
 from core.search import Found, find_rows
+from core.step_words import SEARCH, step_in_words
 from core.view_link import RANKED, Kind
 from pages.ui import likeness
 from pages.ui.background import Task, desk, follow, result_of, session_id
@@ -42,7 +43,6 @@ _HELP = (
 _ASKED = "find-asked"
 _MISSED = "find-missed"  # the empty selection that a search made, and what to say of it
 _SEEN = "find-seen"  # the selection that the texts of the search were last set against
-_ORIGIN = "search by"
 _FITS: dict[Kind, str] = {"words": "has", "meaning": "is near", "condition": "meets"}
 _WAIT_SECONDS = 0.8  # the first search by meaning loads the encoder, which takes longer
 _MORE_SECONDS = 0.1  # that a page which is drawn waits for the same
@@ -59,18 +59,18 @@ class _Wish:
     @property
     def origin(self) -> str:
         """In words, for the log of decisions."""
-        if self.kind == "like":
-            return f"like row {int(self.text):,}"
-        return f"{_ORIGIN} {self.kind} for {self.text!r}"
+        return step_in_words(self.kind, self.text)
 
 
 def render(view: ProjectView) -> None:
     """Draw the search, and select what is found by a new one."""
     _follow_selection(view)
+    st.session_state.setdefault("find-by", "Words")
     how = st.segmented_control(
-        "Search by", list(_EXAMPLES), default="Words", required=True, key="find-by",
+        "Search by", list(_EXAMPLES), required=True, key="find-by",
         label_visibility="collapsed",
     )  # fmt: skip
+    assert how is not None
     # Each way has a text of its own: a word is no condition.
     key = f"map-search-{how.lower()}"
     st.text_input(
@@ -121,19 +121,27 @@ def clear() -> None:
 
 
 def _follow_selection(view: ProjectView) -> None:
-    """Empty the texts that a new selection was not found by; those just asked for stay."""
+    """Show the texts that a new selection was found by, and no other; those just asked for stay."""
     now = stored(view)
     if _ASKED in st.session_state or now is st.session_state.get(_SEEN):
         return
     st.session_state[_SEEN] = now
-    found_by = {(step.kind, step.value) for step in selection_steps(view)}
+    steps = selection_steps(view)
+    found_by = {(step.kind, step.value) for step in steps}
+    shown = False
     for how, kind in _KINDS.items():
         key = f"map-search-{how.lower()}"
         text = str(st.session_state.get(key) or "").strip()
         # A selection that no address can name has no steps; its origin says how it came about.
         told = now is not None and _Wish(kind, text, "replace").origin in now.origin
         if text and (kind, text) not in found_by and not told:
-            st.session_state[key] = ""
+            text = st.session_state[key] = ""
+        shown = shown or bool(text)
+    searches = [step for step in steps if step.kind in _KINDS.values()]
+    if searches and not shown:  # an address came with it
+        how = next(how for how, kind in _KINDS.items() if kind == searches[-1].kind)
+        st.session_state[f"map-search-{how.lower()}"] = searches[-1].value
+        st.session_state["find-by"] = how
 
 
 def look_for_alike(row: int) -> None:
@@ -146,7 +154,7 @@ def _ask(how: str, key: str) -> None:
     text = str(st.session_state[key] or "").strip()
     if not text:
         st.session_state.pop(_ASKED, None)
-        clear_selection(_ORIGIN)
+        clear_selection(SEARCH)
         return
     _start(_Wish(_KINDS[how], text, "within" if st.session_state.get("find-within") else "replace"))
 

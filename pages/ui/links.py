@@ -6,7 +6,9 @@ from functools import partial
 import streamlit as st
 
 from core.errors import InputError, WinnowError
-from core.view_link import follow_steps, read_steps, split_filters, write_steps
+from core.search import Found
+from core.step_words import in_words
+from core.view_link import Step, follow_steps, read_steps, split_filters, write_steps
 from pages.ui.background import Task, desk, follow, result_of, session_id
 from pages.ui.encoder import loaded_encoder
 from pages.ui.mapview import ground
@@ -128,15 +130,20 @@ def _select(view: ProjectView, text: str, dropped: bool) -> bool:
             follow_steps, seen, points=points, clusters=clusters, dropped=dropped,
             pool=pool, facets=facets, encoder=encoder, progress=task.progress,
         )  # fmt: skip
-        made = partial(
-            RowSelection, str(view.project.root), origin="the selection of a link", dropped=dropped
-        )
+
+        def made(found: Found, steps: tuple[Step, ...]) -> RowSelection:
+            root, origin = str(view.project.root), in_words(steps, clusters.titles)
+            return RowSelection(
+                root, found.rows, origin, steps, cosines=found.cosines, dropped=dropped
+            )
+
         earlier = select(first[:-1])
         found = select(first[-1:], start=earlier)
-        base = made(found.rows, steps=first, cosines=found.cosines)
+        base = made(found, first)
         if found.ranking is not None:
-            before = made(earlier.rows, steps=first[:-1], cosines=earlier.cosines)
-            last = Ranked(found.ranking, first[-1], base.origin, before, ranked_by(view))
+            own = in_words(first[-1:], clusters.titles)
+            before = made(earlier, first[:-1])
+            last = Ranked(found.ranking, first[-1], own, before, ranked_by(view))
             base = replace(base, ranked=last)
         return filtered(view, facets, base if first else None, filters) if filters else base
 

@@ -14,13 +14,15 @@ from core.clusters import Clusters
 from core.coloring import Coloring, by_category, by_number, rows_in_range
 from core.column_coloring import by_decision, by_difference, by_tags, color_rows
 from core.errors import WinnowError
+from core.facet_columns import NumberColumn
+from core.facets import Between
 from core.lasso import inside
 from core.mapevent import MapEvent
 from core.mappack import Focus, Title, pack
 from core.mapplaces import anchors, display_points
 from core.mapsections import Places
 from core.runs import load_run
-from core.view_link import Kind, pack_polygon, unpack_polygon
+from core.view_link import Kind, filter_step, pack_polygon, unpack_polygon
 from pages.ui.cluster_hues import cluster_hues
 from pages.ui.pointmap import show_map
 from pages.ui.rows import open_dialog
@@ -227,7 +229,8 @@ def apply_event(view: ProjectView, event: MapEvent) -> None:
             _select_clusters(view, event.clusters, coarse[event.clusters])
     elif event.kind == "range":
         origin = f"map range {event.low:,.4g} to {event.high:,.4g}"
-        select_rows(view, _in_range(view, event), origin, event.op)
+        found = _in_range(view, event)
+        select_rows(view, found, origin, event.op, by=_range_step(view, found))
     elif event.kind == "clear":
         clear_selection()
 
@@ -252,6 +255,23 @@ def _in_range(view: ProjectView, event: MapEvent) -> NDArray[np.int64]:
         return rows_in_range(_colored(view, color), event.low, event.high)
     except WinnowError:
         return np.zeros(0, np.int64)
+
+
+def _range_step(view: ProjectView, rows: NDArray[np.int64]) -> tuple[Kind, str] | None:
+    """How an address says that these rows were selected: by the ends of their own numbers.
+
+    The range itself is one of colours, of which each stands for several numbers.
+    """
+    color = st.session_state.get(_COLORED, COLORS[0])
+    name = "length" if color == "Length" else color.removeprefix(COLUMN)
+    if not len(rows) or name not in view.facets.names():
+        return None
+    column = view.facets.column(name)
+    if not isinstance(column, NumberColumn):
+        return None
+    values = column.values[rows]
+    step = filter_step(Between(name, float(values.min()), float(values.max())))
+    return step.kind, step.value
 
 
 def render_run_map(

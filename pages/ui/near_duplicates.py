@@ -149,6 +149,7 @@ def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way, *, sure:
         st.error(as_text(error))
         return
     rows = extra_rows(groups, worth, view.decisions.pinned)
+    held = groups.extra - len(rows)
     if st.button(
         f"Drop {len(rows):,}",
         type="primary" if sure else "secondary",
@@ -161,6 +162,8 @@ def _render_drop(view: ProjectView, groups: DuplicateGroups, way: _Way, *, sure:
     if st.button("Select them", disabled=not len(rows), help="See on the map what would go."):
         select_rows(view, rows, f"near-duplicates at {groups.cosine:g}")
         st.rerun()
+    if held:
+        st.caption(f"{held:,} more stay: they are pinned.", width="content")
 
 
 def _decide(drop: Callable[[], Decisions]) -> None:

@@ -9,10 +9,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.facets import Facets, Filter
+from core.facets import Facets, Filter, label_of
 from core.lasso import Op, combine
 from core.ranking import Cut, Ranking
 from core.search import Found, find_rows
+from core.step_words import LONGEST
 from core.view_link import RANKED, SOUGHT, Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
@@ -294,7 +295,7 @@ def _combined(
         former = replace(now, ranked=None) if now and op != "replace" else None
         cut_from = Ranked(found.ranking, Step(op, *by), own, former, ranked_by(view))
     root = str(view.project.root)
-    return RowSelection(root, rows, origin[:120], steps, cosines=cosines, ranked=cut_from)
+    return RowSelection(root, rows, origin[:LONGEST], steps, cosines=cosines, ranked=cut_from)
 
 
 def _narrowed(
@@ -303,8 +304,8 @@ def _narrowed(
     filters: tuple[Filter, ...],
     rows: NDArray[np.int64],
 ) -> RowSelection:
-    columns = ", ".join(rule.column for rule in filters)
-    origin = f"filters on {columns}"
+    columns = ", ".join(label_of(rule.column) for rule in filters)
+    origin = f"filter{'s' * (len(filters) != 1)} on {columns}"
     steps: tuple[Step, ...] = ()
     if base is None or base.steps:
         earlier = base.steps if base else ()
@@ -315,7 +316,9 @@ def _narrowed(
         origin = f"{base.origin} and {origin}"
         cosines = merge_cosines(rows, Found(base.rows, base.cosines))
     root = str(view.project.root)
-    return RowSelection(root, rows, origin[:120], steps, filters, base, cosines, made=_made(view))
+    return RowSelection(
+        root, rows, origin[:LONGEST], steps, filters, base, cosines, made=_made(view)
+    )
 
 
 def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:

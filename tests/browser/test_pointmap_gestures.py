@@ -37,6 +37,15 @@ def test_a_loop_is_thinned_to_few_vertices_and_keeps_its_shape(page, chart):
     assert np.ptp(scribble, axis=0).min() > 800
 
 
+def test_a_loop_without_area_is_told(page, chart):
+    chart.tool("lasso")
+    chart.drag((0.2, 0.5), (0.4, 0.5), (0.6, 0.5))
+    expect(chart.root.locator(".tip")).to_contain_text("Nothing lies within a line")
+    assert "events" not in echo(page) or not echo(page)["events"]
+    page.mouse.move(*chart.at(0.02, 0.9))
+    expect(chart.root.locator(".tip")).to_be_hidden()
+
+
 def test_box(page, chart):
     chart.tool("box")
     chart.drag((0.02, 0.058), (0.98, 0.98))
