@@ -59,7 +59,7 @@ def by_category(
     label : str, default=""
         What the categories are, for the legend.
     hues : ndarray of shape (len(names),), int, optional
-        Index into `palette.CATEGORICAL`, where that was chosen before.
+        Index into `palette.ALL`, where that was chosen before.
     """
     given = np.asarray(codes).astype(np.int64)
     sizes = np.bincount(given[given >= 0], minlength=len(names))
@@ -74,7 +74,10 @@ def by_category(
     if hues is None:
         some = some_rows(len(code))
         weights = palette.contact(points[some], code[some], groups)
-        chosen = palette.assign(weights, sizes[kept], distinct=DISTINCT)
+        if groups <= len(palette.ALL["light"]):
+            chosen = palette.assign_all(weights, sizes[kept])
+        else:
+            chosen = palette.assign(weights, sizes[kept], distinct=DISTINCT)
     else:
         chosen = np.asarray(hues)[kept]
     code = np.where(given < 0, groups, np.where(code < 0, groups + 1, code))
@@ -94,7 +97,7 @@ def by_category(
     greys = 1 + too_many
     colors = {
         theme: np.vstack(
-            [palette.to_rgb(palette.CATEGORICAL[theme])[chosen], palette.to_rgb([neutral] * greys)]
+            [palette.to_rgb(palette.ALL[theme])[chosen], palette.to_rgb([neutral] * greys)]
         )
         for theme, neutral in palette.NEUTRAL.items()
     }

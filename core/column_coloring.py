@@ -14,8 +14,8 @@ from core.facet_columns import CategoryColumn, TagColumn
 from core.facets import Facets
 from core.scales import distinct, spreads_by_ratio
 
-# Categories with a colour of their own; there are twelve hues, so that more would only repeat.
-MOST_CATEGORIES = 30
+# Categories with a colour of their own: with that of the others, as many as there are.
+MOST_CATEGORIES = 23
 # Numbers of so few different values are names: the legend can list them all.
 FEW_NUMBERS = 8
 

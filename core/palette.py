@@ -3,8 +3,9 @@
 The twelve categorical colours were placed by a search that maximises the smallest pairwise
 distance in OKLab (Ottosson 2020) over normal vision, protanopia, deuteranopia and tritanopia
 (Machado, Oliveira, Fernandes 2009), on a white and on a near-black page at once: the n-th
-colour keeps its hue from one theme to the other. A map has more clusters than there are hues
-an eye can tell apart, so colours repeat, and `assign` sees to it that what repeats is far away.
+colour keeps its hue from one theme to the other. Twelve shades of them serve what a legend lists
+beyond. A map has more clusters than there are hues an eye can tell apart, so colours repeat, and
+`assign` sees to it that what repeats is far away.
 """
 
 from typing import Literal
@@ -24,6 +25,22 @@ CATEGORICAL: dict[Theme, tuple[str, ...]] = {
         "#ccc043", "#e06053", "#99dcfe", "#ec97fc", "#b3e65c", "#bd669a",
     ),
 }  # fmt: skip
+
+# For what a legend lists beyond the twelve: the n-th is a lighter or darker n-th hue, found by the
+# same search beside the others and the neutral one.
+SHADES: dict[Theme, tuple[str, ...]] = {
+    "light": (
+        "#19193e", "#dca579", "#007a48", "#39151c", "#014b48", "#501a8c",
+        "#333003", "#2a0706", "#1c3440", "#a257b1", "#405805", "#97497b",
+    ),
+    "dark": (
+        "#6369b8", "#f8be9c", "#287149", "#6b3e45", "#348985", "#5b3c8b",
+        "#f2efd0", "#f6d2ce", "#d1efff", "#84548d", "#6a8836", "#ca85ae",
+    ),
+}  # fmt: skip
+ALL: dict[Theme, tuple[str, ...]] = {
+    theme: (*CATEGORICAL[theme], *SHADES[theme]) for theme in ("light", "dark")
+}
 
 # A row that belongs to no category, or has no number.
 NEUTRAL: dict[Theme, str] = {"light": "#b9bdc7", "dark": "#565c68"}
@@ -252,6 +269,32 @@ def assign(
             chosen[group] = cheapest(group)
         if (chosen == before).all():
             break
+    return chosen
+
+
+def assign_all(weights: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Choose a colour of `ALL` for every group, each its own; up to 24 groups.
+
+    The twelve largest have the colours of `CATEGORICAL`, so that groups in contact differ most.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (g, g)
+        Symmetric, from `contact`.
+    sizes : ndarray of shape (g,)
+        Rows of each group.
+
+    Returns
+    -------
+    ndarray of shape (g,), int64
+        Index into `ALL`.
+    """
+    hues = len(CATEGORICAL["light"])
+    by_size = np.argsort(-np.asarray(sizes), kind="stable")
+    large, others = np.sort(by_size[:hues]), by_size[hues:]
+    chosen = np.empty(len(sizes), np.int64)
+    chosen[large] = assign(weights[np.ix_(large, large)], np.asarray(sizes)[large])
+    chosen[others] = hues + np.arange(len(others))
     return chosen
 
 

@@ -18,6 +18,7 @@ from core.conditions import ROW_COLUMN, check_condition
 from core.errors import InputError
 from core.parts import JSON_COLUMN, ROWS_SCHEMA, original_path, reading, rows_path
 
+_KIND = re.compile(r"^\w+( \w+)? Error: ")  # what DuckDB puts before what it says
 _HIDDEN = ("text_hash",)
 _JSON_TYPES = {
     "text": "VARCHAR",
@@ -86,7 +87,7 @@ class PoolQuery:
             sql = f"SELECT row FROM {source} {where} ORDER BY row"  # noqa: S608
             rows = cursor.execute(sql, values).fetchnumpy()["row"]
         except duckdb.Error as error:
-            line = str(error).strip().partition("\n")[0].rstrip(".")
+            line = _KIND.sub("", str(error).strip().partition("\n")[0]).rstrip(".!")
             raise InputError(f"The condition cannot be used: {line}.") from None
         return np.asarray(rows, dtype=np.int64)
 

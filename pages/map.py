@@ -272,6 +272,7 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
     count = len(chosen.rows)
     sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
     top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
+    st.caption(as_text(f"{chosen.origin[:1].upper()}{chosen.origin[1:]}"))
     st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
     cosines = chosen.cosines
     if cosines is not None and np.isfinite(cosines).any():

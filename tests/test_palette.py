@@ -24,11 +24,14 @@ def test_no_two_colours_are_alike_for_any_kind_of_vision(theme):
     apart = palette.separation(rgb)[np.triu_indices(len(rgb), 1)]
     assert len(rgb) == 12
     assert apart.min() > 0.06
+    rgb = palette.to_rgb([*palette.ALL[theme], palette.NEUTRAL[theme]])
+    assert len(rgb) == 25
+    assert palette.separation(rgb)[np.triu_indices(25, 1)].min() > 0.05
 
 
 @pytest.mark.parametrize("theme", PAGES)
 def test_every_colour_stands_out_from_the_page(theme):
-    for color in palette.to_rgb(palette.CATEGORICAL[theme]):
+    for color in palette.to_rgb(palette.ALL[theme]):
         assert contrast(color, PAGES[theme]) > 2
 
 
@@ -98,6 +101,16 @@ def test_few_groups_all_differ(k):
         palette.contact(points, labels, k), np.bincount(labels[labels >= 0], minlength=k)
     )
     assert len(colors) == len(set(colors.tolist())) == k
+
+
+@pytest.mark.parametrize("k", [0, 1, 12, 13, 24])
+def test_up_to_24_groups_have_colours_of_their_own_the_largest_those_of_twelve_hues(k):
+    points, labels = planted(max(k, 1), 4, n=2000)
+    labels = labels if k else np.full(2000, -1)
+    sizes = np.bincount(labels[labels >= 0], minlength=k)
+    colors = palette.assign_all(palette.contact(points, labels, k), sizes)
+    assert len(colors) == len(set(colors.tolist())) == k
+    assert (colors[np.argsort(-sizes, kind="stable")[:12]] < 12).all() and (colors < 24).all()
 
 
 def test_contact_is_symmetric_and_larger_for_groups_that_overlap():
