@@ -48,6 +48,22 @@ def ticked_titles(app):
     return {row["title"] for row in table["rows"] if row["number"] in table["ticked"]}
 
 
+def test_undo_takes_back_what_was_done_last_an_edit_or_a_decision(app, project):
+    decide(project, 240, "drop", np.arange(5), "test")
+    tick(app, 0)
+    title = next(box for box in app.text_input if str(box.key).startswith("title-"))
+    title.set_value("My rows")
+    app.button(key=f"{title.key}-save").click().run()
+    finish(app)
+    assert "My rows" in load_clusters(project).titles
+    app.button(key="undo").click().run()
+    finish(app)
+    assert "My rows" not in load_clusters(project).titles
+    assert load_decisions(project, 240).dropped.sum() == 5
+    app.button(key="undo").click().run()
+    assert not load_decisions(project, 240).dropped.any()
+
+
 def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, project):
     tick(app, 0)
     before = load_clusters(project).titles

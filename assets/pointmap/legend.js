@@ -46,7 +46,7 @@ export class Legend {
     const scale = legend?.kind === "number" && context !== "grey";
     const brushed = scale && header.selects && context !== "parts";
     // What has the focus, or is being dragged, stays in place while nothing in sight changes.
-    const dropped = context !== null || legend ? header.dropped : 0;
+    const { dropped } = header;
     const shown = JSON.stringify([
       context === "grey" && [header.litLabel, header.lit, header.others],
       context === "parts", legend, brushed, targets, dropped, palette.id, look,

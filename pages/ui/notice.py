@@ -100,6 +100,20 @@ def render(view: ProjectView | None) -> None:
     _COMPONENT(data=data, key=_WIDGET, on_pressed_change=_press)
 
 
+def edit_told(view: ProjectView) -> str:
+    """The edit of clusters that was said last, if it can be taken back; "" otherwise."""
+    said = st.session_state.get(_KEY)
+    if isinstance(said, Notice) and said.way == "edit" and _stands(view, said):
+        return said.text
+    return ""
+
+
+def take_edit_back() -> None:
+    """As if the button of the edit that was said last were pressed; for a callback."""
+    st.session_state[_PRESSED] = st.session_state.get(_KEY)
+    forget()
+
+
 def pressed(view: ProjectView) -> Way | None:
     """What the button that was just pressed is to do, if that is still what comes next."""
     said = st.session_state.pop(_PRESSED, None)

@@ -154,15 +154,17 @@ def _render_kept(view: ProjectView) -> None:
     assert pool is not None
     back, again = decisions.to_undo, decisions.to_redo
     _promise(decisions)
+    edit = notice.edit_told(view)  # clusters have no log: only what was just done to them
+    told = f"Take back: {_told(back)}." if back else "Take back the last decision on rows."
     st.button(
         "Undo",
         key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
-        disabled=back is None,
-        on_click=_press,
-        args=(view, "undo"),
-        help=f"Take back: {_told(back)}." if back else "Take back the last decision on rows.",
+        disabled=back is None and not edit,
+        on_click=notice.take_edit_back if edit else _press,
+        args=() if edit else (view, "undo"),
+        help=f"Take back: {as_text(edit)}" if edit else told,
     )
     if again:  # else it only takes the room that a job needs
         st.button(
