@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import APP, button, finish, open_app, said, texts
 
+from core.cluster_edits import split_cluster
 from core.cluster_stats import cluster_card, cluster_stats
 from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
@@ -552,6 +553,15 @@ def test_clusters_are_sorted_by_how_much_of_them_is_selected_or_chosen(mapped_ro
         np.testing.assert_allclose([shown[one] for one in range(4)], share)
         assert list(shown.values()) == sorted(shown.values(), reverse=True)
         assert listed(app)["by"] == 1  # a click on its head turns it round
+
+
+def test_clusters_that_are_alike_are_sorted_by_size(mapped_root, monkeypatch):
+    monkeypatch.setattr("pages.ui.cluster_list._FEW", 1)
+    split_cluster(Project.open(mapped_root), 1, k=3)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.selectbox(key="cluster-by").set_value("Kept").run()
+    sizes, kept = zip(*(row["values"] for row in listed(app)["rows"]), strict=True)
+    assert set(kept) == {100} and list(sizes) == sorted(sizes, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ class List {
     const { column, up } = this.sorted;
     const value = (row) => (column < 0 ? row.title.toLowerCase() : row.values[column]);
     const order = (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b === up ? -1 : 1);
-    this.rows.sort((a, b) => order(value(a), value(b)));
+    // Of those that are alike the largest comes first, both ways round.
+    this.rows.sort((a, b) => order(value(a), value(b)) || b.values[0] - a.values[0]);
     this.draw();
   }
 

@@ -141,11 +141,11 @@ def _share(view: ProjectView, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:
-    """Clusters with all the words in title or keywords, the largest value first."""
+    """Clusters with all the words in title or keywords, by value and then size, largest first."""
     clusters = view.clusters
     assert clusters is not None
     wanted = words.casefold().split()
-    order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+    order = np.lexsort((-np.asarray(clusters.sizes), -np.nan_to_num(values, nan=-np.inf)))
     texts = [
         f"{title} {' '.join(keywords)}".casefold()
         for title, keywords in zip(clusters.titles, clusters.keywords, strict=True)

@@ -60,6 +60,7 @@ def render_table(
     order : int64 ndarray of shape (listed,)
         Clusters in the order in which they are listed.
     titles, colors : of all clusters; colours as `#rrggbb`
+    columns : where values of one are alike, the largest value of the first column comes first
     by : the column whose largest value is first in `order`
     ticked : clusters that are ticked, listed or not
     made_by : id of the clusters

@@ -1,12 +1,23 @@
 """The cluster list of the map page, as a person ticks, sorts and walks it."""
 
+import numpy as np
 import pytest
 from driver import APP, wait_idle
 from playwright.sync_api import expect
 
-from core.cluster_edits import merge_clusters
-from core.decisions import load_decisions
+from core.cluster_edits import merge_clusters, split_cluster
+from core.clusters import load_clusters
+from core.decisions import decide, load_decisions
 from core.project import Project
+
+
+@pytest.fixture
+def split_root(mapped_root):
+    """The project with clusters of many sizes, more than the list has room for."""
+    project = Project.open(mapped_root)
+    for number in range(4):
+        split_cluster(project, number, k=4)
+    return mapped_root
 
 
 @pytest.fixture
@@ -88,3 +99,24 @@ def test_what_is_ticked_in_a_list_of_other_clusters_selects_nothing(page, mapped
     expect(lines).to_have_count(3)
     expect(page.get_by_text("Nothing selected")).to_be_visible()
     expect(page.locator(".clusters tbody tr.on")).to_have_count(0)
+
+
+def test_clusters_that_are_alike_are_listed_by_size_both_ways_round(split_root, page):
+    project = Project.open(split_root)
+    gone = np.flatnonzero(np.isin(load_clusters(project).labels, [0, 1, 2]))
+    decide(project, 240, "drop", gone, "test")
+    name = page.get_by_role("button", name="kept %")
+    order = []
+    for direction in ("descending", "ascending"):
+        name.click()
+        head = page.locator(".clusters thead th.value").last
+        expect(head).to_have_attribute("aria-sort", direction)
+        lines = [
+            [float(cell) for cell in line.locator(".value").all_inner_texts()]
+            for line in page.locator(".clusters tbody tr").all()
+        ]
+        order.append([(kept, size) for size, kept in lines])
+    down, up = order
+    assert {kept for kept, _ in down} == {0, 100} and len({size for _, size in down}) > 2
+    assert down == sorted(down, reverse=True)
+    assert up == sorted(up, key=lambda line: (line[0], -line[1]))
