@@ -428,7 +428,7 @@ def test_ticks_follow_what_is_selected_elsewhere(app, mapped_root):
     tick(app, 0, 2)
     rows = listed(app)["rows"]
     assert listed(app)["ticked"] == sorted(rows[place]["number"] for place in (0, 2))
-    assert "120 rows selected" in texts(app)
+    assert "120 rows selected" in texts(app) and "the 2 that are ticked are" in texts(app)
     app.button(key="clear-selection").click().run()
     assert listed(app)["ticked"] == [] and "Nothing selected" in texts(app)
     assert not any(b.label == "Rename" for b in app.button)

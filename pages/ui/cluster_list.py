@@ -59,7 +59,8 @@ def _render(view: ProjectView) -> None:
         return
     ticked = _ticked(view)
     count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
-    st.caption(f"{count}; those that are ticked are selected.")
+    which = f"the {len(ticked):,} that are" if len(ticked) > 1 else "those that are"
+    st.caption(f"{count}; {which} ticked are selected.")
     render_table(
         order, clusters.titles, cluster_colors(view), columns, first, ticked,
         clusters.fingerprint, _take,

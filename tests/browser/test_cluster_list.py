@@ -120,3 +120,29 @@ def test_clusters_that_are_alike_are_listed_by_size_both_ways_round(split_root, 
     assert {kept for kept, _ in down} == {0, 100} and len({size for _, size in down}) > 2
     assert down == sorted(down, reverse=True)
     assert up == sorted(up, key=lambda line: (line[0], -line[1]))
+
+
+def test_what_is_ticked_elsewhere_is_scrolled_to(split_root, page):
+    lines, box = page.locator(".clusters tbody tr"), page.locator(".clusters")
+    lines.nth(12).click()
+    lines.nth(14).click(modifiers=["Shift"])
+    expect(page.get_by_text("the 3 that are ticked are selected")).to_be_visible()
+    wait_idle(page)
+    box.evaluate("box => { box.scrollTop = 0; }")
+    lines.nth(2).click()  # in the list itself: it stays where it is
+    expect(page.get_by_text("the 4 that are ticked are selected")).to_be_visible()
+    lines.nth(2).click()
+    expect(page.get_by_text("the 3 that are ticked are selected")).to_be_visible()
+    wait_idle(page)
+    assert box.evaluate("box => box.scrollTop") == 0
+    page.locator(".st-key-clear-selection button").first.click()
+    expect(page.get_by_text("Nothing selected")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("the 3 that are ticked are selected")).to_be_visible()
+    for place in (12, 14):
+        expect(lines.nth(place)).to_be_in_viewport(ratio=1)
+    below = "([a, b]) => a.getBoundingClientRect().top - b.getBoundingClientRect().bottom"
+    ends = [lines.nth(12).element_handle(), page.locator(".clusters thead tr").element_handle()]
+    page.wait_for_function(f"ends => ({below})(ends) > -1", arg=ends)
+    page.reload()  # the list is another one now
+    expect(lines.nth(12)).to_be_in_viewport(ratio=1)
