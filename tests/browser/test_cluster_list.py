@@ -146,3 +146,16 @@ def test_what_is_ticked_elsewhere_is_scrolled_to(split_root, page):
     page.wait_for_function(f"ends => ({below})(ends) > -1", arg=ends)
     page.reload()  # the list is another one now
     expect(lines.nth(12)).to_be_in_viewport(ratio=1)
+
+
+def test_the_title_is_in_sight_once_it_was_changed(page):
+    page.locator(".clusters tbody tr").nth(1).click()
+    page.get_by_role("button", name="Rename").click()
+    title = page.get_by_test_id("stPopoverBody").get_by_label("Title")
+    for name in ("My rows", "Our rows"):
+        title.fill(name)
+        title.press("Enter")
+        expect(page.locator(".clusters tbody .title").nth(1)).to_have_text(name)
+        expect(title).to_have_count(0)
+        page.get_by_role("button", name="Rename").click()
+        expect(title).to_have_value(name)
