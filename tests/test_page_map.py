@@ -494,6 +494,21 @@ def test_the_card_of_a_cluster(app, mapped_root):
     assert "**Row " in texts(app)
 
 
+def test_an_example_on_the_card_of_a_cluster_says_where_it_is_cut(mapped_root, monkeypatch):
+    page = Pool.page
+
+    def longer(pool, rows):
+        found = page(pool, rows)
+        return found.assign(prompt=["*short*", "  ", *["words " * 40] * len(found)][: len(found)])
+
+    monkeypatch.setattr(Pool, "page", longer)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.session_state["cluster-card"] = True
+    tick(app, 0)
+    lines = [one.label for one in app.button if str(one.key).startswith("card-row-")]
+    assert lines == ["\\*short\\*", "(empty)", "words " * 17 + "words…"]
+
+
 def test_what_is_not_found_within_a_selection_leaves_no_row_selected(app):
     search(app, "Words", "galaxy")
     before = app.query_params["sel"]

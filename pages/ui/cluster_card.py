@@ -5,6 +5,7 @@ import streamlit as st
 from core.cluster_stats import ClusterCard, cluster_card
 from core.figures import small_histogram
 from pages.ui.cluster_table import percent
+from pages.ui.excerpts import excerpt
 from pages.ui.reader import open_row
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -60,9 +61,8 @@ def _render_examples(view: ProjectView, card: ClusterCard) -> None:
     )  # fmt: skip
     rows = kinds[kind][:_EXAMPLES]
     for row, prompt in zip(rows, view.pool.page(rows)["prompt"], strict=True):
-        line = " ".join(str(prompt).split())[:100]
         st.button(
-            as_text(line) or "(empty)",
+            excerpt([str(prompt)], []) or "(empty)",
             key=f"card-row-{row}",
             type="tertiary",
             on_click=open_row,
