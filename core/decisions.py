@@ -21,6 +21,7 @@ __all__ = [
     "decisions_version",
     "entry_rows",
     "go_back",
+    "is_present",
     "load_decisions",
     "redo",
     "undo",
@@ -167,6 +168,12 @@ def go_back(project: Project, rows: int, entry_id: int) -> Decisions:
             raise InputError(f"The rows are already as they were {when}.")
         append(db, "back", about=entry_id)
         return _as_appended(log, db)
+
+
+def is_present(project: Project, rows: int, entry_id: int) -> bool:
+    """Whether what stood right after an entry of the log stands now: no way leads back to it."""
+    with opened_log(project, rows) as (log, _):
+        return log.point_after(entry_id) is log.now
 
 
 def annotate(project: Project, entry_id: int, note: str) -> None:

@@ -3,11 +3,19 @@
 import base64
 import json
 import math
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+
+# Pieces of JSON: a text, an array of numbers, an empty object, a mark, a number or word.
+_PIECE = re.compile(
+    r""""[^"\\]*(?:\\.[^"\\]*)*" | \[[^"{}\[\]]*\] | \{\s*\} | [{}\[\],:] | [^\s"{}\[\],:]+""",
+    re.VERBOSE | re.DOTALL,
+)
+_DEEPEST = 20  # from where on lines stand no further to the right
 
 
 def to_json_text(row: Any) -> str:
@@ -22,6 +30,36 @@ def to_json_text(row: Any) -> str:
         return json.dumps(_finite(row), ensure_ascii=False, allow_nan=False)
 
 
+def indented(text: str) -> str:
+    """Lay JSON out for reading, an item a line; numbers of one array stay in one line.
+
+    Nothing but the space between the values is changed: keys that come twice, escapes and the
+    digits of numbers are as they were. Text that is not JSON is returned as it is.
+    """
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    parts: list[str] = []
+    depth = 0
+    for piece in _PIECE.findall(text):
+        if piece in "}]":
+            depth -= 1
+            parts += [_line(depth), piece]
+        elif piece in "{[":
+            depth += 1
+            parts += [piece, _line(depth)]
+        elif piece == ",":
+            parts += [piece, _line(depth)]
+        elif piece == ":":
+            parts.append(": ")
+        elif piece[0] == '"':
+            parts.append(piece)
+        else:
+            parts.append("".join(piece.split()).replace(",", ", "))
+    return "".join(parts)
+
+
 def infer_array(values: list[Any]) -> pa.Array:
     """Return values as an array, as JSON text where they have no type in common."""
     kinds = set(map(type, values)) - {type(None)}
@@ -32,6 +70,11 @@ def infer_array(values: list[Any]) -> pa.Array:
     except (pa.ArrowException, OverflowError, TypeError):
         texts = [v if v is None or isinstance(v, str) else to_json_text(v) for v in values]
         return pa.array(texts, pa.string())
+
+
+def _line(depth: int) -> str:
+    """A new line in so many objects and arrays."""
+    return "\n" + "  " * min(depth, _DEEPEST)
 
 
 def _plain(value: Any) -> Any:

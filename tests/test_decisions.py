@@ -21,6 +21,7 @@ from core.decisions import (
     decisions_version,
     entry_rows,
     go_back,
+    is_present,
     load_decisions,
     redo,
     undo,
@@ -134,7 +135,9 @@ class Log(RuleBasedStateMachine):
     @rule(data=st.data())
     def go_back(self, data):
         entry = data.draw(st.integers(0, len(self.after)))
-        if entry == len(self.after) or self.after[entry] is self.now:
+        here = entry < len(self.after) and self.after[entry] is self.now
+        assert is_present(self.project, ROWS, entry) == here
+        if entry == len(self.after) or here:
             with pytest.raises(InputError, match=r"no entry|already"):
                 go_back(self.project, ROWS, entry)
         else:

@@ -8,7 +8,7 @@ from test_page_map import panel, search
 from test_pages import button, open_app, texts
 
 from core.decision_exchange import export_decisions
-from core.decisions import decide, load_decisions
+from core.decisions import decide, load_decisions, undo
 from core.project import Project
 from pages.ui import errand, history
 
@@ -48,11 +48,28 @@ def test_the_log_is_listed_and_gone_back_in(project, mapped_root, monkeypatch):
     assert int(load_decisions(project, 240).dropped.sum()) == 30
 
 
+def test_there_is_no_way_back_to_where_one_is(project, mapped_root, monkeypatch):
+    for first in (0, 60):
+        decide(project, 240, "drop", np.arange(first, first + 10), "test")
+    undo(project, 240)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    panel(app, "History")
+    told = pick(app, 0)["what"].tolist()
+    assert told == ["Undo: dropped 10 rows", "Dropped 10 rows (undone)", "Dropped 10 rows"]
+    for place, here in ((0, True), (1, False), (2, True)):
+        pick(app, place)
+        back = button(app, "Back to here")
+        assert back.disabled == here and ("are now as they were" in back.help) == here
+    pick(app, 0)
+    told = next(one.value for one in app.caption if one.value.startswith("Undo"))
+    assert "entry 3" in told and not told.endswith("·")  # it was said nowhere: it has no origin
+
+
 def test_a_note_is_kept(project, mapped_root, monkeypatch):
     decide(project, 240, "pin", np.arange(3), "test")
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "History")
-    pick(app, 0)
+    assert "note" not in pick(app, 0)
     note = next(box for box in app.text_input if box.label == "Note")
     note.set_value("they are *good*").run()
     assert load_decisions(project, 240).log[0].note == "they are *good*"

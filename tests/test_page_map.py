@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import APP, button, finish, open_app, said, texts
 
-from core.cluster_stats import cluster_stats
+from core.cluster_edits import split_cluster
+from core.cluster_stats import cluster_card, cluster_stats
 from core.clusters import load_clusters
 from core.decisions import decide, load_decisions
 from core.features import load_features
@@ -21,7 +23,7 @@ from core.project import Project
 from core.runs import load_run, select
 from core.search import find_rows
 from core.view_link import Step
-from pages.ui.cluster_table import ticks_of
+from pages.ui.cluster_table import percent, ticks_of
 from pages.ui.mapview import cluster_step
 from pages.ui.selection import RowSelection
 from pages.ui.state import ProjectView
@@ -452,7 +454,7 @@ def test_ticks_follow_what_is_selected_elsewhere(app, mapped_root):
     tick(app, 0, 2)
     rows = listed(app)["rows"]
     assert listed(app)["ticked"] == sorted(rows[place]["number"] for place in (0, 2))
-    assert "120 rows selected" in texts(app)
+    assert "120 rows selected" in texts(app) and "the 2 that are ticked are" in texts(app)
     app.button(key="clear-selection").click().run()
     assert listed(app)["ticked"] == [] and "Nothing selected" in texts(app)
     assert not any(b.label == "Rename" for b in app.button)
@@ -518,6 +520,21 @@ def test_the_card_of_a_cluster(app, mapped_root):
     assert "**Row " in texts(app)
 
 
+def test_an_example_on_the_card_of_a_cluster_says_where_it_is_cut(mapped_root, monkeypatch):
+    page = Pool.page
+
+    def longer(pool, rows):
+        found = page(pool, rows)
+        return found.assign(prompt=["*short*", "  ", *["words " * 40] * len(found)][: len(found)])
+
+    monkeypatch.setattr(Pool, "page", longer)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.session_state["cluster-card"] = True
+    tick(app, 0)
+    lines = [one.label for one in app.button if str(one.key).startswith("card-row-")]
+    assert lines == ["\\*short\\*", "(empty)", "words " * 17 + "words…"]
+
+
 def test_what_is_not_found_within_a_selection_leaves_no_row_selected(app):
     search(app, "Words", "galaxy")
     before = app.query_params["sel"]
@@ -577,6 +594,48 @@ def test_clusters_are_sorted_by_how_much_of_them_is_selected_or_chosen(mapped_ro
         np.testing.assert_allclose([shown[one] for one in range(4)], share)
         assert list(shown.values()) == sorted(shown.values(), reverse=True)
         assert listed(app)["by"] == 1  # a click on its head turns it round
+
+
+def test_clusters_that_are_alike_are_sorted_by_size(mapped_root, monkeypatch):
+    monkeypatch.setattr("pages.ui.cluster_list._FEW", 1)
+    split_cluster(Project.open(mapped_root), 1, k=3)
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    app.selectbox(key="cluster-by").set_value("Kept").run()
+    sizes, kept = zip(*(row["values"] for row in listed(app)["rows"]), strict=True)
+    assert set(kept) == {100} and list(sizes) == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "digits", "told"),
+    [
+        (1379, 1379, 0, "100"),
+        (1376, 1379, 0, "99.8"),
+        (99_999, 100_000, 1, "99.9"),
+        (57, 100, 0, "57"),
+        (57, 100, 1, "57.0"),
+        (3, 1379, 0, "0.2"),
+        (1, 100_000, 1, "0.1"),
+        (0, 1379, 1, "0"),
+    ],
+)
+def test_a_share_is_all_or_nothing_only_if_it_is(part, whole, digits, told):
+    assert percent(100 * part / whole, digits) == told
+
+
+def test_the_list_and_the_card_do_not_round_a_share_up_to_all(mapped_root, monkeypatch):
+    decide(Project.open(mapped_root), 240, "drop", np.arange(1), "test")
+    monkeypatch.setattr("pages.ui.cluster_list._share", lambda *_: np.array([99.8, 100, 0.2, 0]))
+    sources = {"one": 0.998, "another": 0.002}
+    monkeypatch.setattr(
+        "pages.ui.cluster_card.cluster_card",
+        lambda *args, **options: replace(cluster_card(*args, **options), sources=sources),
+    )
+    app = open_app(mapped_root.parent, monkeypatch, "map")
+    shown = {row["number"]: row["texts"][1] for row in listed(app)["rows"]}
+    assert shown == {0: "99.8", 1: "100", 2: "0.2", 3: "0"}
+    app.session_state["cluster-card"] = True
+    tick(app, 0)
+    assert "Sources: one 99.8%" in texts(app)
 
 
 @pytest.mark.parametrize("by", ["Kept", "Length", "Alike", "Duplicates"])

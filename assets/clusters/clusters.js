@@ -29,7 +29,9 @@ class List {
   update({ ticked, seq: answered, ...shown }, send) {
     this.send = send;
     if (answered >= this.sent) this.sent = null;
+    const before = this.ticked;
     if (this.sent == null) this.ticked = new Set(ticked);
+    const same = before.size === this.ticked.size && [...before].every((one) => this.ticked.has(one));
     const drawn = JSON.stringify(shown);
     if (drawn !== this.drawn) {
       this.drawn = drawn;
@@ -40,6 +42,7 @@ class List {
       this.arrange();
     }
     this.mark();
+    if (!same) this.reveal();
   }
 
   // ---- the hand ----------------------------------------------------------------------------
@@ -97,7 +100,8 @@ class List {
     const { column, up } = this.sorted;
     const value = (row) => (column < 0 ? row.title.toLowerCase() : row.values[column]);
     const order = (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b === up ? -1 : 1);
-    this.rows.sort((a, b) => order(value(a), value(b)));
+    // Of those that are alike the largest comes first, both ways round.
+    this.rows.sort((a, b) => order(value(a), value(b)) || b.values[0] - a.values[0]);
     this.draw();
   }
 
@@ -149,6 +153,16 @@ class List {
       make("span", "", cell, row.texts[i]);
     });
     return line;
+  }
+
+  /** Scrolls to the first line that is ticked: it was ticked elsewhere, on the map say. */
+  reveal() {
+    const line = this.body.querySelector(".on");
+    if (!line) return;
+    const { scrollTop, clientHeight } = this.root;
+    const from = line.offsetTop - this.head.offsetHeight; // which lies over the lines
+    const to = line.offsetTop + line.offsetHeight;
+    if (from < scrollTop || to > scrollTop + clientHeight) this.root.scrollTop = from;
   }
 
   mark() {

@@ -52,11 +52,16 @@ export class Brush {
     node.tabIndex = 0;
     node.setAttribute("role", "slider");
     node.setAttribute("aria-label", `${word} value to select, ${this.legend.label}`);
-    node.setAttribute("aria-valuemin", this.legend.low);
-    node.setAttribute("aria-valuemax", this.legend.high);
+    node.setAttribute("aria-valuemin", this.rounded(this.legend.low));
+    node.setAttribute("aria-valuemax", this.rounded(this.legend.high));
     node.onkeydown = (event) => this.key(event, end);
     node.onblur = () => this.flush();
     return node;
+  }
+
+  /** A number with the digits that the legend shows of it. */
+  rounded(value) {
+    return Number(this.words(value).replaceAll(",", ""));
   }
 
   /** Shows a range, [from, to] in levels; null is the whole scale. */
@@ -70,7 +75,7 @@ export class Brush {
     for (const [end, node] of this.handles.entries()) {
       const value = valueOf(ends[end], this.legend);
       node.style.left = `${at[end]}%`;
-      node.setAttribute("aria-valuenow", value);
+      node.setAttribute("aria-valuenow", this.rounded(value));
       node.setAttribute("aria-valuetext", this.words(value));
     }
   }

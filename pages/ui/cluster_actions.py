@@ -67,7 +67,7 @@ def _render_rename(view: ProjectView, number: int) -> None:
     assert clusters is not None
     key = f"title-{clusters.fingerprint}-{number}"
     with (
-        st.popover("Rename"),
+        st.popover("Rename", key=f"{key}-menu"),  # another one once it was saved: it is closed
         st.form(f"{key}-form", border=False),  # in which Enter saves
     ):
         title = st.text_input("Title", clusters.titles[number], max_chars=80, key=key)

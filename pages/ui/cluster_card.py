@@ -4,6 +4,8 @@ import streamlit as st
 
 from core.cluster_stats import ClusterCard, cluster_card
 from core.figures import small_histogram
+from pages.ui.cluster_table import percent
+from pages.ui.excerpts import excerpt
 from pages.ui.reader import open_row
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -27,7 +29,8 @@ def _render_card(view: ProjectView, number: int) -> None:
     card = cluster_card(view.seen, number, quality=view.pool.quality_column())
     st.caption(", ".join(as_text(word) for word in card.keywords))
     shares = [one for one in card.sources.items() if one[1] >= _LEAST_SHARE][:_SOURCES]
-    st.caption("Sources: " + ", ".join(f"{as_text(name)} {share:.0%}" for name, share in shares))
+    told = ", ".join(f"{as_text(name)} {percent(100 * share)}%" for name, share in shares)
+    st.caption(f"Sources: {told}")
     near = card.nearest[:_NEAREST]
     if near:
         told = ", ".join(f"{as_text(one.title)} ({one.cosine:.2f})" for one in near)
@@ -58,9 +61,8 @@ def _render_examples(view: ProjectView, card: ClusterCard) -> None:
     )  # fmt: skip
     rows = kinds[kind][:_EXAMPLES]
     for row, prompt in zip(rows, view.pool.page(rows)["prompt"], strict=True):
-        line = " ".join(str(prompt).split())[:100]
         st.button(
-            as_text(line) or "(empty)",
+            excerpt([str(prompt)], []) or "(empty)",
             key=f"card-row-{row}",
             type="tertiary",
             on_click=open_row,

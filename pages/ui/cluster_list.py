@@ -1,6 +1,7 @@
 """The list of clusters on the map page; what is ticked is selected, and can be edited."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from core.cluster_stats import ClusterStats, cluster_stats
 from core.runs import list_runs
 from pages.ui import cluster_actions, cluster_card
-from pages.ui.cluster_table import Column, render_table, ticks_of
+from pages.ui.cluster_table import Column, percent, render_table, ticks_of
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows, selected, selection_steps
 from pages.ui.state import ProjectView, current_view
@@ -58,7 +59,8 @@ def _render(view: ProjectView) -> None:
         return
     ticked = _ticked(view)
     count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
-    st.caption(f"{count}; those that are ticked are selected.")
+    which = f"the {len(ticked):,} that are" if len(ticked) > 1 else "those that are"
+    st.caption(f"{count}; {which} ticked are selected.")
     render_table(
         order, clusters.titles, cluster_colors(view), columns, first, ticked,
         clusters.fingerprint, _take,
@@ -110,15 +112,16 @@ def _column(view: ProjectView, name: str) -> Column:
     if name == "Rows":
         return Column("rows", sizes, ",")
     if name == "Kept":
-        return Column("kept %", _share(view, np.flatnonzero(~view.decisions.dropped)), ".0f")
+        return Column("kept %", _share(view, np.flatnonzero(~view.decisions.dropped)), percent)
     if name == "Selected":
         found = selected(view)
         rows = found.rows if found else np.empty(0, np.int64)
-        return Column("sel. %", _share(view, rows), ".0f", "Of its rows, those selected now.")
+        return Column("sel. %", _share(view, rows), percent, "Of its rows, those selected now.")
     if name == _LAST_RUN:
         runs = list_runs(view.project)
         rows = runs[0].rows if runs else np.empty(0, np.int64)
-        return Column("run %", _share(view, rows), ".1f", "Of its rows, those in the last run.")
+        share = partial(percent, digits=1)
+        return Column("run %", _share(view, rows), share, "Of its rows, those in the last run.")
     stats = _stats(view)  # which takes a moment: the list as it opens does without
     if name == "Quality" and stats.mean_quality is not None:
         return Column("quality", stats.mean_quality, ".3g")
@@ -126,7 +129,7 @@ def _column(view: ProjectView, name: str) -> Column:
         return Column("alike", stats.mean_cosine, ".2f", "Mean cosine with the centroid.")
     if name == "Duplicates":
         told = "Rows with the text of another."
-        return Column("same %", 100 * stats.duplicates, ".0f", told)
+        return Column("same %", 100 * stats.duplicates, percent, told)
     return Column("length", stats.median_length, ",.0f")
 
 
@@ -139,11 +142,11 @@ def _share(view: ProjectView, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _listed(view: ProjectView, words: str, values: NDArray[Any]) -> NDArray[np.int64]:
-    """Clusters with all the words in title or keywords, the largest value first."""
+    """Clusters with all the words in title or keywords, by value and then size, largest first."""
     clusters = view.clusters
     assert clusters is not None
     wanted = words.casefold().split()
-    order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+    order = np.lexsort((-np.asarray(clusters.sizes), -np.nan_to_num(values, nan=-np.inf)))
     texts = [
         f"{title} {' '.join(keywords)}".casefold()
         for title, keywords in zip(clusters.titles, clusters.keywords, strict=True)

@@ -22,17 +22,25 @@ class Column:
     ----------
     label, help : str
     values : ndarray of shape (clusters,)
-    format : str
-        A format of `format()`.
+    format : str or callable
+        A format of `format()`, or what makes the text.
     bars : bool
         Whether a bar stands before the number, the largest value being the full length.
     """
 
     label: str
     values: NDArray[Any]
-    format: str
+    format: str | Callable[[float], str]
     help: str = ""
     bars: bool = False
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """A share, given in percent, with so many digits: 100 only if it is all, 0 only if nothing."""
+    if value in (0, 100):
+        return f"{value:.0f}"
+    inside = min(99.9, max(0.1, value))
+    return f"{inside:.{digits if 1 <= inside <= 99 else 1}f}"
 
 
 def render_table(
@@ -52,6 +60,7 @@ def render_table(
     order : int64 ndarray of shape (listed,)
         Clusters in the order in which they are listed.
     titles, colors : of all clusters; colours as `#rrggbb`
+    columns : where values of one are alike, the largest value of the first column comes first
     by : the column whose largest value is first in `order`
     ticked : clusters that are ticked, listed or not
     made_by : id of the clusters
@@ -110,4 +119,6 @@ def _number(value: Any) -> float | None:
 
 def _text(column: Column, number: int) -> str:
     value = column.values[number]
-    return "" if np.isnan(value) else format(value, column.format)
+    if np.isnan(value):
+        return ""
+    return format(value, column.format) if isinstance(column.format, str) else column.format(value)

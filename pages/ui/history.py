@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.decision_exchange import export_decisions, import_decisions
-from core.decisions import ACTIONS, LONGEST_NOTE, Entry, annotate, entry_rows, go_back
+from core.decisions import ACTIONS, LONGEST_NOTE, Entry, annotate, entry_rows, go_back, is_present
 from core.errors import InputError, WinnowError
 from core.project import Project
 from core.view_link import Kind
@@ -20,6 +20,7 @@ from pages.ui.selection import newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
+_WHAT = 200  # pixels of the column in which it is said what was done, beside notes
 _LISTED = 300  # entries; those before them are reached by the command line
 
 
@@ -47,21 +48,24 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         return
     shown = entries[::-1][:_LISTED]
     st.caption("The newest first; tick one to see all of it.")
+    # There is little room: what was done gets all that is left, unless something was noted.
     table = pd.DataFrame(
         {
-            "what": [_told(entry) for entry in shown],
             "when": [datetime.fromtimestamp(entry.created) for entry in shown],
-            "note": [entry.note or "" for entry in shown],
+            "what": [_told(entry) for entry in shown],
         }
     )
+    noted = any(entry.note for entry in shown)
+    if noted:
+        table["note"] = [entry.note or "" for entry in shown]
     event = st.dataframe(
         table,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "what": st.column_config.TextColumn("what", width=180),
-            "when": st.column_config.DatetimeColumn("when", format="MMM D, HH:mm", width=112),
+            "when": st.column_config.DatetimeColumn("when", format="MMM D HH:mm", width=104),
+            "what": st.column_config.TextColumn("what", width=_WHAT if noted else None),
         },
         height=min(240, 36 * (len(shown) + 1) + 3),
         alt="What was decided, the newest first; a click on one shows what can be done with it",
@@ -79,9 +83,11 @@ def _told(entry: Entry) -> str:
 
 
 def _render_entry(view: ProjectView, entry: Entry) -> None:
+    assert view.pool is not None
     with st.container(border=True):
         when = datetime.fromtimestamp(entry.created).strftime("%Y-%m-%d %H:%M:%S")
-        st.caption(f"{as_text(_told(entry))} · {when} · {as_text(entry.origin)}")
+        facts = [as_text(_told(entry)), f"entry {entry.id}", when, as_text(entry.origin)]
+        st.caption(" · ".join(fact for fact in facts if fact))
         with st.container(horizontal=True, gap="small"):
             if entry.action in ACTIONS:
                 st.button(
@@ -91,10 +97,14 @@ def _render_entry(view: ProjectView, entry: Entry) -> None:
                     on_click=_select_rows_of,
                     args=(view, entry),
                 )
+            here = is_present(view.project, view.pool.rows, entry.id)
             st.button(
                 "Back to here",
                 icon=":material/history:",
-                help="Bring back the rows as they were right after this; undo takes that back.",
+                disabled=here,
+                help="The rows are now as they were right after this."
+                if here
+                else "Bring back the rows as they were right after this; undo takes that back.",
                 on_click=_try,
                 args=(go_back, view, entry.id),
             )

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.json_text import indented
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
 _LONG = 1_200  # characters after which a turn scrolls in a box of its own
+_LAID_OUT = 200_000  # characters up to which original fields are laid out: the browser has to, too
 # A line that begins or ends code in Markdown: three or more backticks or tildes, and a language.
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *([\w+#.-]{0,20})")
 _OPENED, _PAGE = "row-dialog", "row-dialog-page"  # in session state
@@ -46,6 +48,7 @@ def render_row(view: ProjectView, row: int) -> None:
     if original.open:
         with original:
             (text,) = pool.original_text([row])
+            text = indented(text) if len(text) <= _LAID_OUT else text
             st.code(text, language="json", wrap_lines=True, height=240)
 
 
