@@ -27,7 +27,7 @@ from pages.ui.notice import tell, tell_decision
 from pages.ui.rows import render_table
 from pages.ui.selection import RowSelection, beside, clear_selection, selected, turn_round
 from pages.ui.state import ProjectView, current_view
-from pages.ui.text import as_text
+from pages.ui.text import as_text, percent
 
 _SAMPLES = 5
 _BAR_HEIGHT = 118
@@ -273,7 +273,9 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
     sizes = np.bincount(clusters.labels[chosen.rows], minlength=len(clusters.titles))
     top = [i for i in np.argsort(-sizes)[:_TOP_CLUSTERS] if sizes[i]]
     st.caption(as_text(f"{chosen.origin[:1].upper()}{chosen.origin[1:]}"))
-    st.caption(", ".join(f"{as_text(clusters.titles[i])} {sizes[i] / count:.0%}" for i in top))
+    st.caption(
+        ", ".join(f"{as_text(clusters.titles[i])} {percent(100 * sizes[i] / count)}%" for i in top)
+    )
     cosines = chosen.cosines
     if cosines is not None and np.isfinite(cosines).any():
         nearest = np.argsort(-np.nan_to_num(cosines, nan=-np.inf), kind="stable")[:_SAMPLES]

@@ -23,10 +23,11 @@ from core.project import Project
 from core.runs import load_run, select
 from core.search import find_rows
 from core.view_link import Step
-from pages.ui.cluster_table import percent, ticks_of
+from pages.ui.cluster_table import ticks_of
 from pages.ui.mapview import cluster_step
 from pages.ui.selection import RowSelection
 from pages.ui.state import ProjectView
+from pages.ui.text import percent
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COSINE = 0.85

@@ -4,11 +4,10 @@ import streamlit as st
 
 from core.cluster_stats import ClusterCard, cluster_card
 from core.figures import small_histogram
-from pages.ui.cluster_table import percent
 from pages.ui.excerpts import excerpt
 from pages.ui.reader import open_row
 from pages.ui.state import ProjectView
-from pages.ui.text import as_text
+from pages.ui.text import as_text, percent
 
 _SOURCES = 4
 _LEAST_SHARE = 0.005

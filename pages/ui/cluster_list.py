@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from core.cluster_stats import ClusterStats, cluster_stats
 from core.runs import list_runs
 from pages.ui import cluster_actions, cluster_card
-from pages.ui.cluster_table import Column, percent, render_table, ticks_of
+from pages.ui.cluster_table import Column, render_table, ticks_of
 from pages.ui.mapview import cluster_colors, cluster_step
 from pages.ui.selection import clear_selection, select_rows, selected, selection_steps
 from pages.ui.state import ProjectView, current_view
+from pages.ui.text import percent
 
 _FEW = 12  # clusters among which nobody needs to look for one
 _ORIGIN = "clusters"

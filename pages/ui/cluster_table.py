@@ -35,14 +35,6 @@ class Column:
     bars: bool = False
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """A share, given in percent, with so many digits: 100 only if it is all, 0 only if nothing."""
-    if value in (0, 100):
-        return f"{value:.0f}"
-    inside = min(99.9, max(0.1, value))
-    return f"{inside:.{digits if 1 <= inside <= 99 else 1}f}"
-
-
 def render_table(
     order: NDArray[np.int64],
     titles: Sequence[str],

@@ -11,7 +11,7 @@ from core.told import abridged
 from pages.ui.outcome import reasons_by_text
 from pages.ui.rows import render_table
 from pages.ui.state import ProjectView
-from pages.ui.text import as_text
+from pages.ui.text import as_text, percent
 
 _PAGE_ROWS = 10
 _WIDTHS = {"Sources": 120, "Clusters": 190}  # of the names, in pixels
@@ -27,13 +27,14 @@ def render_overlap(found: Comparison) -> None:
     )
     if len(found.budgets) == 2:
         (pair,) = found.overlaps
-        st.markdown(f"{len(pair.shared):,} rows are in both: {pair.share:.0%} of the smaller run.")
+        share = percent(100 * pair.share)
+        st.markdown(f"{len(pair.shared):,} rows are in both: {share}% of the smaller run.")
         return
     cells = {(pair.first, pair.second): pair for pair in found.overlaps}
 
     def cell(one: str, other: str) -> str:
         pair = cells.get((one, other)) or cells.get((other, one))
-        return f"{len(pair.shared):,} ({pair.share:.0%})" if pair else "–"
+        return f"{len(pair.shared):,} ({percent(100 * pair.share)}%)" if pair else "–"
 
     names = list(found.budgets)
     st.dataframe(

@@ -25,6 +25,7 @@ from core.near_duplicates import (
 )
 from core.pool import Pool
 from core.spanning_forest import LOOSEST, Forest
+from core.told import shortened
 from pages.ui.difference import render_difference
 from pages.ui.notice import tell, tell_decision
 from pages.ui.selection import clear_selection, newly_picked, select_rows
@@ -238,7 +239,7 @@ def _render_list(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread
         {
             "rows": groups.sizes[:count],
             "lowest": [spread.said(number) for number in range(count)],
-            "begins": [" ".join(str(page[row]).split())[:120] for row in firsts.tolist()],
+            "begins": [shortened(str(page[row]), 120) for row in firsts.tolist()],
         }
     )
     st.caption("The groups, the largest first; a click selects one.")

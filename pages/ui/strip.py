@@ -1,6 +1,5 @@
 """The strip on top of every page: project, what is kept, undo and redo, the running job."""
 
-import math
 from typing import Literal, cast
 
 import streamlit as st
@@ -20,7 +19,7 @@ from pages.ui.state import (
     open_project,
     project_names,
 )
-from pages.ui.text import as_text
+from pages.ui.text import as_text, percent
 from pages.ui.travel import travelled
 
 _Way = Literal["undo", "redo"]
@@ -181,19 +180,14 @@ def _render_kept(view: ProjectView) -> None:
     pinned = int(decisions.pinned.sum())
     extra = f" · {pinned:,} pinned" if pinned else ""
     st.markdown(
-        f"kept **{kept:,}** of {pool.rows:,} ({_share(kept, pool.rows)}){extra}", width="content"
+        f"kept **{kept:,}** of {pool.rows:,} ({percent(100 * kept / pool.rows)}%){extra}",
+        width="content",
     )
 
 
 def _told(entry: Entry) -> str:
     """A decision in Markdown, and where it was made."""
     return as_text(f"{entry.sentence} ({entry.origin})" if entry.origin else entry.sentence)
-
-
-def _share(kept: int, rows: int) -> str:
-    """Kept rows in percent: 100 only if all are."""
-    share = 100 * kept / rows
-    return f"{math.floor(10 * share) / 10:.1f}%" if 99 < share < 100 else f"{share:.0f}%"
 
 
 def _promise(decisions: Decisions) -> None:
