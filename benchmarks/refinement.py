@@ -1,14 +1,16 @@
 """Does refinement keep bad rows out? On pools in which three sources have been spoiled.
 
     python -m benchmarks.refinement --data ../shared/data [--rows N] [--seeds 0 1 2] [--models]
+        [--faults repeated echoed refused]
 
 For each seed three sources of the mixed pool are drawn and spoiled: the answers of one are shuffled
 among its rows, those of another are garbled (letters in random order within words), those of the
-third are cut short (a tenth of the words). What counts is the share of spoiled rows in the final
-subset of 5 %, all rounds together. By default a refinement draws by the score within clusters from
-the first round on, and only its weights are blind then; "random within" is wholly blind then. The
-static draws with a temperature go by the very same quality: what the rounds add is the rest. With
---models a small transformer is trained in each round, too, and scores by each of its measures.
+third are cut short (a tenth of the words). The default score learns from copies with these faults;
+--faults names others, of which it knows nothing. What counts is the share of spoiled rows in the
+final subset of 5 %, all rounds together. By default a refinement draws by the score within clusters
+from the first round on, and only its weights are blind then; "random within" is wholly blind then.
+The static draws with a temperature go by the very same quality: what the rounds add is the rest.
+With --models a small transformer is trained in each round, too, and scores by each of its measures.
 Prints a Markdown table of means over the seeds ± standard deviation, the share of each kind, the
 effective number of clusters, the coverage of the rows that are not spoiled, and seconds.
 """
@@ -17,7 +19,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,14 @@ from core.runs import load_run, select
 RATIO, CLUSTERS = 0.05, 256
 CHAT = ("sgd", "taskmaster4")  # of several turns: there is not one answer to spoil
 LARGE, WORDS = 1500, 8  # rows of a source that is spoiled, and words of its answers in the median
-KINDS = ("shuffled", "garbled", "cut")
+TAUGHT = ("shuffled", "garbled", "cut")  # faults that the default score learns from
+REPEATED = 8  # words that are said again and again
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "As an AI language model, I am not able to answer this question.",
+    "I do not have enough information to do that.",
+    "Sorry, I cannot assist with this request.",
+)
 COVERED = 1000  # rows that are not spoiled, whose nearest chosen row is looked for
 
 
@@ -56,6 +65,24 @@ def cut(text: str) -> str:
     """The first tenth of the words, one at least."""
     words = text.split()
     return " ".join(words[: max(1, len(words) // 10)])
+
+
+def repeated(text: str) -> str:
+    """As many words, all of them the first few."""
+    words = text.split()
+    return " ".join(words[at % REPEATED] for at in range(len(words)))
+
+
+Answers = list[str]
+# Spoiled answers of a source, of its instructions and answers.
+FAULTS: dict[str, Callable[[Answers, Answers, np.random.Generator], Answers]] = {
+    "shuffled": lambda asked, said, random: [said[at] for at in random.permutation(len(said))],
+    "garbled": lambda asked, said, random: [garbled(text, random) for text in said],
+    "cut": lambda asked, said, random: [cut(text) for text in said],
+    "repeated": lambda asked, said, random: [repeated(text) for text in said],
+    "echoed": lambda asked, said, random: asked,
+    "refused": lambda asked, said, random: random.choice(REFUSALS, len(said)).tolist(),
+}
 
 
 def draw_rows(
@@ -77,21 +104,19 @@ def draw_rows(
 
 
 def spoil(
-    made: list[dict[str, str]], sources: list[str], generator: np.random.Generator
+    made: list[dict[str, str]],
+    sources: list[str],
+    faults: Sequence[str],
+    generator: np.random.Generator,
 ) -> np.ndarray:
-    """Spoil three of the sources; return the place of each row's kind in `KINDS`, -1 for none."""
+    """Spoil a source by each fault; return the place of each row's fault, -1 for none."""
     kinds, of = np.full(len(made), -1), np.array([row["source"] for row in made])
-    for kind, source in enumerate(generator.permutation(sources)[: len(KINDS)]):
-        print(f"{source} is {KINDS[kind]}", flush=True)
+    for kind, source in enumerate(generator.permutation(sources)[: len(faults)]):
+        print(f"{source} is {faults[kind]}", flush=True)
         mine = np.flatnonzero(of == source)
         kinds[mine] = kind
-        answers = [made[row]["output"] for row in mine]
-        if kind == 0:
-            answers = [answers[at] for at in generator.permutation(len(answers))]
-        elif kind == 1:
-            answers = [garbled(text, generator) for text in answers]
-        else:
-            answers = [cut(text) for text in answers]
+        asked = [made[row]["instruction"] for row in mine]
+        answers = FAULTS[faults[kind]](asked, [made[row]["output"] for row in mine], generator)
         for row, answer in zip(mine, answers, strict=True):
             made[row]["output"] = answer or "-"
     return kinds
@@ -220,6 +245,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, help="Of the pool; default: all.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=TAUGHT)
     parser.add_argument("--models", action="store_true", help="Also score by models: minutes each.")
     options = parser.parse_args()
     table = pq.read_table(options.data / "mix_pool.parquet")
@@ -230,25 +256,26 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             generator = np.random.default_rng(seed)
             made, sources = draw_rows(table, options.rows, generator)
-            kinds = spoil(made, sources, generator)
+            kinds = spoil(made, sources, options.faults, generator)
             project = make_project(made, seed, Path(folder))
             for way, draw in ways.items():
                 started = time.perf_counter()
                 rows = draw(project, seed)
                 seconds[way] += time.perf_counter() - started
                 chosen = kinds[rows]
-                shares = [(chosen >= 0).mean(), *((chosen == k).mean() for k in range(3))]
+                every = range(len(options.faults))
+                shares = [(chosen >= 0).mean(), *((chosen == k).mean() for k in every)]
                 around = spread(project, rows, np.flatnonzero(kinds < 0))
                 found[way].append(np.array([*shares, *around]))
                 print(seed, way, found[way][-1].round(3), flush=True)
-    heads = ["spoiled", *KINDS, "effective clusters", "coverage", "s"]
+    heads = ["spoiled", *options.faults, "effective clusters", "coverage", "s"]
     print(f"\n| {len(kinds):,} rows, {RATIO:.0%} chosen | {' | '.join(heads)} |")
     print(f"|---|{'---:|' * len(heads)}")
     for way, values in found.items():
         means, deviations = np.mean(values, axis=0), np.std(values, axis=0)
-        shares = zip(means[:4], deviations[:4], strict=True)
+        shares = zip(means[:-2], deviations[:-2], strict=True)
         cells = [f"{100 * mean:.1f} ± {100 * deviation:.1f} %" for mean, deviation in shares]
-        cells += [f"{means[4]:.0f}", f"{means[5]:.3f}"]
+        cells += [f"{means[-2]:.0f}", f"{means[-1]:.3f}"]
         print(f"| {way} | {' | '.join(cells)} | {seconds[way] / len(options.seeds):.1f} |")
 
 

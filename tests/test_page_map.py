@@ -481,6 +481,9 @@ def test_clusters_that_a_search_does_not_list_stay_ticked(mapped_root, monkeypat
     assert "60 rows selected" in texts(app)
     assert [row["title"] for row in listed(app)["rows"]] == [titles[other]]
     assert listed(app)["ticked"] == [ticked]  # the browser adds to them
+    app.text_input(key="cluster-words").set_value("nosuchword").run()
+    assert "No cluster has that" in texts(app)
+    assert any(one.label == "Go there" for one in app.button)  # of the one that is ticked
 
 
 @pytest.mark.parametrize(

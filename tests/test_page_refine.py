@@ -57,6 +57,17 @@ def finish(app, project):
     assert not app.exception, app.exception
 
 
+def test_an_address_with_a_refinement_that_is_not_here_says_so(project, monkeypatch):
+    start(project)
+    home = project.root.parent
+    app = open_app(home, monkeypatch, "refine", params={"name": "gone"})
+    assert "'name=gone'" in said(app)
+    assert app.selectbox(key="refinement").value == "r"
+    assert app.query_params["name"] == "r"
+    app = open_app(home, monkeypatch, "refine", params={"name": "r"})
+    assert "notice" not in app.session_state
+
+
 def test_without_a_pool_or_clusters_the_page_says_what_to_do(tmp_path, planted_files, monkeypatch):
     assert "No pool yet" in texts(open_app(tmp_path, monkeypatch, "refine", project=None))
     root = tmp_path / "home" / "bare"

@@ -55,17 +55,17 @@ def _render(view: ProjectView) -> None:
     columns = _columns(view, by)
     first = 0 if by == "Rows" else len(columns) - 1
     order = _listed(view, words, columns[first].values)
-    if not len(order):
-        st.caption("No cluster has that in its title or keywords.")
-        return
     ticked = _ticked(view)
     count = f"{len(order):,} of {len(clusters.titles):,} clusters" if words else "Clusters"
+    if not len(order):
+        count = "No cluster has that in its title or keywords"
     which = f"the {len(ticked):,} that are" if len(ticked) > 1 else "those that are"
     st.caption(f"{count}; {which} ticked are selected.")
-    render_table(
-        order, clusters.titles, cluster_colors(view), columns, first, ticked,
-        clusters.fingerprint, _take,
-    )  # fmt: skip
+    if len(order):
+        render_table(
+            order, clusters.titles, cluster_colors(view), columns, first, ticked,
+            clusters.fingerprint, _take,
+        )  # fmt: skip
     cluster_actions.render(view, ticked)
     if len(ticked) == 1:
         cluster_card.render(view, ticked[0])

@@ -12,21 +12,25 @@ from core.refinement.history import History, history_of, stamp_of
 from core.refinement.names import FOLDER, refinement_names
 from core.refinement.registry import PRIVATE
 from core.refinement.store import open_refinement
-from pages.ui.notice import tell
+from pages.ui.notice import tell, tell_unread
 from pages.ui.state import ProjectView, is_private
 from pages.ui.strip import start_job, writer
 
 NEW = ""  # no refinement's name
 _CHOSEN, _CLUSTER = "refinement", "refine-cluster"
+_READ = "refine-link-read"
 
 
 def choose(view: ProjectView) -> str | None:
     """Draw the choice of a refinement; None while a new one is set up."""
     names = refinement_names(view.project)
+    asked = st.query_params.get("name")
+    if not st.session_state.get(_READ):
+        st.session_state[_READ] = True
+        tell_unread([f"name={asked}"] if asked and asked not in names else [])
     if not names:
         return None
     if st.session_state.get(_CHOSEN) not in (*names, NEW):
-        asked = st.query_params.get("name")
         st.session_state[_CHOSEN] = asked if asked in names else _newest(view, names)
     name = st.selectbox(
         "Refinement",

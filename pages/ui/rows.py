@@ -168,7 +168,10 @@ def render_dialog(view: ProjectView, page: str) -> None:
         st.session_state[_PAGE] = page
         _close()
     opened = st.session_state.get(_OPENED)
-    if opened is None or view.pool is None or opened.row >= view.pool.rows:
+    if opened is None:
+        return
+    if view.pool is None or opened.row >= view.pool.rows:  # read anew meanwhile
+        _close()
         return
     opened.drawn = True
 
