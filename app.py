@@ -1,6 +1,7 @@
 """Winnow's app: `streamlit run app.py`."""
 
 import logging
+from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -13,6 +14,8 @@ from pages.ui.rows import render_dialog
 from pages.ui.state import current_view
 from pages.ui.text import as_text
 
+_STYLE = Path(__file__).parent / "assets" / "page" / "page.css"
+
 
 def main() -> None:
     """Draw the strip and the page that the address names."""
@@ -23,6 +26,7 @@ def main() -> None:
         menu_items={"About": "Winnow: the subset of a pool that is worth training on."},
     )
     st.logo("assets/logo/wordmark.svg", size="large")
+    st.html(_STYLE)
     page = st.navigation(places(), position="top")
     whole = _draw(page)
     # Also where a page ended early: else nobody could leave what they came back to.

@@ -152,3 +152,13 @@ def test_back_leaves_a_page_whose_settings_were_changed(visit):
     page.go_back()
     MapOnPage(page).ready()
     assert "/map?" in page.url
+
+
+def test_all_panels_can_be_reached_in_a_small_window(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/map?project=planted&panel=History", width=1024, height=768)
+    MapOnPage(page).ready()
+    tabs = page.locator(".st-key-map-panel button")
+    expect(tabs).to_have_count(5)
+    for place in range(5):
+        expect(tabs.nth(place)).to_be_in_viewport(ratio=1)
