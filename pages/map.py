@@ -81,7 +81,7 @@ def _choose_color(view: ProjectView, runs: list[Run]) -> str:
     ]
     if st.session_state.get("map-color") not in colors:
         st.session_state["map-color"] = colors[0]
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="map-colours"):
         color = st.segmented_control(
             "Colour by",
             colors,
