@@ -204,7 +204,7 @@ def source_bars(history: History, *, theme: palette.Theme) -> go.Figure:
     figure.update_layout(
         barmode="stack",
         bargap=0.25,
-        height=30 * len(rounds) + 90,
+        height=30 * len(rounds) + 130,  # of which three lines of names take half, at most
         margin={"l": 0, "r": 24, "t": 0, "b": 0},
         xaxis={"tickformat": ".0%", "range": [0, 1], "fixedrange": True},
         yaxis={"autorange": "reversed", "fixedrange": True, "ticks": ""},
