@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from refining import make_work, silent
 
 from core.refinement.registry import DEFAULT_SCORER, SCORERS, Place
-from core.refinement.scorers.ngrams import Ngrams
+from core.refinement.scorers.ngrams import Ngrams, resemblance
 from core.refinement.scorers.soundness import spoiled
 
 TOPICS = ["bread", "planets", "football", "python", "violins", "taxes", "coral", "volcanoes"]
@@ -56,6 +56,15 @@ def test_the_default_scorer_puts_spoiled_rows_last(tmp_path):
     for kind in range(3):
         bad = found.values[kind:90:3]
         assert (bad[:, None] < found.values[whole]).mean() > 0.8, kind
+
+
+def test_answers_that_say_the_instruction_again_are_not_sound(tmp_path):
+    rows = rows_of(320)
+    echoes = np.arange(len(rows)) % 16 == 5
+    for row in np.flatnonzero(echoes):
+        rows[row]["output"] = rows[row]["instruction"].upper()
+    found = scored(tmp_path, rows).values
+    assert (found[echoes][:, None] < found[~echoes]).mean() > 0.95
 
 
 def test_rows_without_an_answer_are_not_scored(tmp_path):
@@ -112,6 +121,18 @@ def test_a_text_is_familiar_by_its_trigrams_and_ends_as_others_do():
     rate = 1 / 5
     expected = [(1 + 20 * rate) / 21, (0 + 20 * rate) / 20]
     assert ngrams.ending(["zabc", "unseen"]) == pytest.approx(np.log(expected) - np.log(rate))
+
+
+@given(st.lists(st.tuples(*[st.text("ab c\né", max_size=30)] * 2), min_size=1, max_size=6))
+@settings(max_examples=60)
+def test_resemblance_is_the_share_of_common_trigrams(pairs):
+    def trigrams(text):
+        padded = f" {' '.join(text.lower().split())} ".encode().ljust(3)
+        return {padded[at : at + 3] for at in range(len(padded) - 2)}
+
+    sets = [(trigrams(one), trigrams(other)) for one, other in pairs]
+    expected = [len(one & other) / len(one | other) for one, other in sets]
+    np.testing.assert_allclose(resemblance(*zip(*pairs, strict=True)), expected)
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))

@@ -182,8 +182,9 @@ _MANUAL = Kind[Trainer](
 _SOUNDNESS = Kind[Scorer](
     id="soundness",
     label="Soundness",
-    sentence="How little a row looks like one whose answer was mixed up, cut short or garbled; "
-    "learnt from spoiled copies of the pool's own rows. Needs no model.",
+    sentence="How little a row looks like one whose answer was mixed up, cut short, garbled or "
+    "only says the instruction again; learnt from spoiled copies of the pool's own rows. Needs no "
+    "model.",
     parameters=(),
     needs=("answers",),
     make=lambda options, place: soundness_scorer(place.folder),

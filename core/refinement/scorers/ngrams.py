@@ -1,4 +1,4 @@
-"""Byte n-grams of many texts: how familiar a text looks, and whether texts end as it does.
+"""Byte n-grams of many texts: how familiar a text looks, whether texts end so, what two share.
 
 Bytes of lower-cased UTF-8 with single spaces, so that every language and programming language is
 read alike.
@@ -56,6 +56,25 @@ class Ngrams:
         last = grams.codes[grams.last]
         share = (self._ends[last] + _FEW * rate) / (self._inside[last] + _FEW)
         return np.log(share / rate)
+
+
+def resemblance(texts: Sequence[str], others: Sequence[str]) -> Numbers:
+    """Share of the different trigrams of two texts' beginnings that both have, shape (texts,).
+
+    The resemblance of Broder (1997), from 0 to 1, which it is for equal texts.
+    """
+    # By sorting, which is many times as fast as numpy's own sets of numbers.
+    either = np.sort(np.concatenate([_different(texts), _different(others)]))
+    both = either[:-1][either[1:] == either[:-1]]
+    shared, counted = (np.bincount(keys >> _BITS, minlength=len(texts)) for keys in (both, either))
+    return shared / (counted - shared)
+
+
+def _different(texts: Sequence[str]) -> NDArray[np.int64]:
+    """The different trigrams of each text's beginning, as its number and their codes in one."""
+    grams = _Grams([_plain(text[:_PART]) for text in texts], _LOOK)
+    keys = np.sort(grams.owners << _BITS | grams.codes)
+    return keys[np.append(True, keys[1:] != keys[:-1])]
 
 
 class _Grams:

@@ -9,6 +9,11 @@ rows (noise-contrastive estimation, Gutmann & Hyvärinen 2010), by four numbers:
 - how often the pool's answers end as this one does.
 
 Four numbers cannot learn a source by heart: rows that are spoiled already look like the copies.
+To them an answer that says the instruction again is the best of all. A second regression learns to
+tell such echoes from the rows, by how many n-grams instruction and answer share: where many of the
+pool's answers are edits of what they were given, sharing many says less. The lower of the two
+probabilities counts.
+
 Of two rows that are sounder than most neither is preferred: what is wanted is not more of what
 looks least like a copy, but less of what looks like one.
 """
@@ -25,12 +30,12 @@ from numpy.typing import NDArray
 from core.encoders import Encoder
 from core.pool import Pool
 from core.progress import Progress
-from core.refinement.scorers.ngrams import Ngrams
+from core.refinement.scorers.ngrams import Ngrams, resemblance
 from core.refinement.scorers.whole_pool import PoolScorer, pair_of
 
 Numbers = NDArray[np.float64]
 
-_VERSION = 1  # another number computes all anew
+_VERSION = 2  # another number computes all anew
 _BLOCK = 8192  # rows in memory together
 _COPIES = 3000  # more of them change the scores little
 _FEWEST = 30  # copies that differ from their rows; fewer teach nothing
@@ -50,7 +55,7 @@ def soundness_scorer(folder: Path) -> PoolScorer:
 
 
 def soundness(pool: Pool, encoder: Encoder, *, progress: Progress) -> Numbers:
-    """Compute the soundness of every row: the probability that it is a row and no copy.
+    """Compute the soundness of every row: the probability that it is a row, no copy and no echo.
 
     Returns
     -------
@@ -82,18 +87,28 @@ def soundness(pool: Pool, encoder: Encoder, *, progress: Progress) -> Numbers:
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """A logistic regression on the four numbers, as they come."""
+class _Regression:
+    """A logistic regression on numbers as they come."""
 
-    encoder: Encoder
-    ngrams: Ngrams
-    typical: NDArray[np.float32]  # the mean instruction
     weights: Numbers
     bias: float
 
-    def soundness(self, asked: list[str], said: list[str]) -> Numbers:
-        given = _numbers(asked, said, self.typical, self.encoder, self.ngrams)
+    def probability(self, given: Numbers) -> Numbers:
+        """That each line of `given` is of a row, shape (lines,)."""
         return 1.0 / (1.0 + np.exp(-(given @ self.weights + self.bias)))
+
+
+@dataclass(frozen=True)
+class _Judge:
+    encoder: Encoder
+    ngrams: Ngrams
+    typical: NDArray[np.float32]  # the mean instruction
+    copies: _Regression  # on the four numbers
+    echoes: _Regression  # on what instruction and answer share
+
+    def soundness(self, asked: list[str], said: list[str]) -> Numbers:
+        given, shared = _numbers(asked, said, self.typical, self.encoder, self.ngrams)
+        return np.minimum(self.copies.probability(given), self.echoes.probability(shared))
 
 
 def _learn(
@@ -103,25 +118,31 @@ def _learn(
     ngrams: Ngrams,
     generator: np.random.Generator,
 ) -> _Judge | None:
-    """Learn from rows and spoiled copies of them; None where too few copies differ."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
+    """Learn from rows, spoiled copies and echoes of them; None where too few copies differ."""
     copies = spoiled(said, generator)
     other = [at for at, copy in enumerate(copies) if copy != said[at]]
     if len(other) < _FEWEST:
         return None
     typical = encoder.encode(asked).vectors.mean(axis=0, dtype=np.float32)
     numbers = partial(_numbers, typical=typical, encoder=encoder, ngrams=ngrams)
-    of_rows = numbers(asked, said)
-    of_copies = numbers([asked[at] for at in other], [copies[at] for at in other])
+    of_rows, shared = numbers(asked, said)
+    of_copies, _ = numbers([asked[at] for at in other], [copies[at] for at in other])
+    return _Judge(
+        encoder, ngrams, typical, _fitted(of_rows, of_copies), _fitted(shared, np.ones_like(shared))
+    )
+
+
+def _fitted(of_rows: Numbers, of_copies: Numbers) -> _Regression:
+    """What tells rows from copies."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(of_rows)
     given = scaler.transform(np.vstack([of_rows, of_copies]))
     genuine = np.arange(len(given)) < len(of_rows)
     model = LogisticRegression().fit(given, genuine)
     weights = model.coef_[0] / scaler.scale_
-    bias = float(model.intercept_[0] - weights @ scaler.mean_)
-    return _Judge(encoder, ngrams, typical, weights, bias)
+    return _Regression(weights, float(model.intercept_[0] - weights @ scaler.mean_))
 
 
 def _numbers(
@@ -130,18 +151,23 @@ def _numbers(
     typical: NDArray[np.float32],
     encoder: Encoder,
     ngrams: Ngrams,
-) -> Numbers:
-    """The four numbers of rows, float64 of shape (rows, 4)."""
+) -> tuple[Numbers, Numbers]:
+    """The four numbers of rows, (rows, 4), and what instruction and answer share, (rows, 1)."""
 
     def of_letters() -> list[Numbers]:
-        return [ngrams.familiarity(said) - ngrams.familiarity(asked), ngrams.ending(said)]
+        return [
+            ngrams.familiarity(said) - ngrams.familiarity(asked),
+            ngrams.ending(said),
+            resemblance(asked, said),
+        ]
 
     # Beside the encoder, which leaves Python's lock alone most of the time.
     with ThreadPoolExecutor(1) as beside:
         letters = beside.submit(of_letters)
         instructions, answers = encoder.encode(asked).vectors, encoder.encode(said).vectors
         own = np.einsum("ij,ij->i", instructions, answers, dtype=np.float64)
-        return np.column_stack([own, answers @ typical, *letters.result()])
+        *others, shared = letters.result()
+        return np.column_stack([own, answers @ typical, *others]), shared[:, None]
 
 
 def spoiled(answers: list[str], generator: np.random.Generator) -> list[str]:
