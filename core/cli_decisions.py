@@ -219,9 +219,13 @@ def _decide(
         # The label is an argument; what names no option is about the rows.
         option = None if error.option == "label" else error.option or how
         raise InputError(str(error), option=option) from None
-    said = state.log[-1].sentence
-    if action == "drop" and (already := int(before.dropped[chosen].sum())):
-        said += f", {already:,} of which had been dropped before"
+    said, gone = state.log[-1].sentence, before.dropped[chosen]
+    if action == "drop" and gone.any():
+        said += f", {int(gone.sum()):,} of which had been dropped before"
+    elif action == "restore" and not gone.all():
+        said += f", {int((~gone).sum()):,} of which had not been dropped"
+    elif action == "keep" and gone.any():
+        said += f", {int(gone.sum()):,} of which had been dropped before and stay so"
     _show(state, f"{said[0].upper()}{said[1:]}. {_left(state)}")
 
 

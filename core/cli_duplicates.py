@@ -94,7 +94,7 @@ def _for_people(found: dict[str, Any], spread: "GroupSpread") -> dict[str, Any]:
     if worst:
         first, second = worst["pair"]
         said["least_alike"] = (
-            f"cosine {worst['lowest_cosine']:.3f}: rows {first:,} and {second:,} of one group of "
+            f"cosine {spread.said()}: rows {first:,} and {second:,} of one group of "
             f"{worst['rows']:,}"
         )
     said["largest"] = [

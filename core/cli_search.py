@@ -128,7 +128,9 @@ def search(
         console.values(values, None if console.json else said)
         return
     counted = find_histograms(opened, histogram, words, **asked)
-    text = "\n\n".join([said] * bool(values) + [_drawn(one) for one in counted])
+    filtered = {one.column for one in asked["filters"]}
+    drawn = [_drawn(one, filtered=one.column in filtered) for one in counted]
+    text = "\n\n".join([said] * bool(values) + drawn)
     console.values(
         {**values, "histograms": [one.as_dict() for one in counted]}, None if console.json else text
     )
@@ -193,8 +195,13 @@ def _filters(
     return [*ranges, *(AnyOf(column, tuple(found)) for column, found in values.items())]
 
 
-def _drawn(histogram: "Histogram") -> str:
-    """A histogram in lines: what a bar holds, rows found, rows kept, and the bar."""
+def _drawn(histogram: "Histogram", *, filtered: bool) -> str:
+    """A histogram in lines: what a bar holds, rows found, rows kept, and the bar.
+
+    Parameters
+    ----------
+    filtered : whether the search has a filter on its column, which its own bars do without.
+    """
     bars = histogram.as_dict()["bars"]
     if histogram.names is not None:
         bars.sort(key=lambda bar: -bar["kept"])
@@ -213,8 +220,9 @@ def _drawn(histogram: "Histogram") -> str:
         for bar in bars[:_BARS]
     ]
     more = [f"… and {len(bars) - _BARS:,} more values"] if len(bars) > _BARS else []
-    none = [f"{histogram.none:,} of those found have no value"] if histogram.none else []
-    return "\n".join([*aligned(lines), *more, *none])
+    none = [f"without a value: {histogram.none:,} of those found"] if histogram.none else []
+    own = [f"found: without the filter on {histogram.label} itself"] if filtered else []
+    return "\n".join([*aligned(lines), *more, *none, *own])
 
 
 def _places(ends: list[float]) -> int:

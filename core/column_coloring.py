@@ -44,7 +44,7 @@ def color_rows(facets: Facets, name: str, points: np.ndarray) -> Coloring:
         Text, yes and no, and numbers of up to `FEW_NUMBERS` values as categories, the
         `MOST_CATEGORIES` largest by name and all others as one; other numbers on a scale,
         logarithmic where that shows more of them, which the label then says. Rows without a
-        value are grey.
+        value are grey, and those that are no duplicates.
 
     Raises
     ------
@@ -54,6 +54,8 @@ def color_rows(facets: Facets, name: str, points: np.ndarray) -> Coloring:
     column = facets.column(name)
     if isinstance(column, TagColumn):
         return by_tags(column.tags, points)
+    if name == "duplicate" and isinstance(column, CategoryColumn):
+        return _fixed(column.codes.astype(np.uint8), column.names, [None, _ORANGE], column.label)
     if isinstance(column, CategoryColumn):
         return color_categories(column.codes, column.names, points, column.label)
     return color_numbers(column.values, points, column.label)

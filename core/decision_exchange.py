@@ -18,6 +18,7 @@ from core.errors import InputError
 from core.paths import check_new_file, user_path
 from core.pool import Pool
 from core.project import Project, atomic_file
+from core.told import counted
 from core.values import decode_ranges, different, encode_ranges
 
 FILE_VERSION = 1
@@ -53,6 +54,7 @@ class ImportReport:
     now_dropped, now_pinned, now_restored : int64 ndarray, ascending
         Rows in conflict: pinned here and dropped by the file, the other way round, and dropped
         here and restored by the file.
+    dropped, restored, pinned : rows of the project that are so since, in conflict or not.
     """
 
     added: int
@@ -61,6 +63,9 @@ class ImportReport:
     now_pinned: NDArray[np.int64]
     undone: int = 0
     now_restored: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    dropped: int = 0
+    restored: int = 0
+    pinned: int = 0
 
     @property
     def conflicts(self) -> int:
@@ -71,7 +76,11 @@ class ImportReport:
     def sentence(self) -> str:
         """The outcome, for a person."""
         if self.added:
-            told = f"Decisions added: {self.added:,}; here before: {self.known:,}."
+            told = (
+                f"Decisions added: {self.added:,}; here before: {self.known:,}. By these "
+                f"{counted(self.dropped)} are dropped, {self.restored:,} restored and "
+                f"{self.pinned:,} pinned that were not."
+            )
         else:
             told = (
                 f"Nothing was added: all decisions of the file ({self.known:,}) were here before."
@@ -101,6 +110,9 @@ class ImportReport:
             "now_dropped": encode_ranges(self.now_dropped),
             "now_pinned": encode_ranges(self.now_pinned),
             "now_restored": encode_ranges(self.now_restored),
+            "dropped": self.dropped,
+            "restored": self.restored,
+            "pinned": self.pinned,
         }
 
 
@@ -213,6 +225,14 @@ def import_decisions(project: Project, path: str | Path) -> ImportReport:
         undone,
         np.flatnonzero(
             unpack(mine.dropped & before.dropped & ~state.dropped & ~theirs.pinned, pool.rows)
+        ),
+        *(
+            int(unpack(bits, pool.rows).sum())
+            for bits in (
+                state.dropped & ~before.dropped,
+                before.dropped & ~state.dropped,
+                state.pinned & ~before.pinned,
+            )
         ),
     )
 

@@ -180,6 +180,8 @@ def bars(values: Values) -> tuple[Values, Values]:
         inner = _steps(*main_range(values, 0.005))
     inner = np.unique(np.ceil(inner) if whole else inner)
     lows = np.r_[least, inner[(inner > least) & (inner <= most)]]
+    if not whole and len(lows) > 2 and lows[-1] == most:
+        lows = lows[:-1]  # the last bar reaches to its own end: nobody could see one beyond it
     ends = lows[1:] - 1 if whole else np.nextafter(lows[1:], -np.inf)
     return lows, np.r_[ends, most]
 

@@ -66,12 +66,14 @@ def small_histogram(edges: NDArray[np.float64], counts: NDArray[np.int64], unit:
             "<br>%{y:,} rows<extra></extra>",
         )
     )
-    ends = [f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in (edges[0], edges[-1])]
+    # Inner ends, too: bars may be of one ratio, not of one width.
+    at = np.unique(np.linspace(0, len(counts), 4).astype(int))
+    ends = [f"{end:,.0f}" if abs(end) >= 100 else f"{end:.3g}" for end in edges[at].tolist()]
     figure.update_layout(
         height=96,
         bargap=0.08,
         margin={"l": 12, "r": 24, "t": 4, "b": 0},
-        xaxis={"tickvals": [0, len(counts) - 1], "ticktext": ends},
+        xaxis={"tickvals": at - 0.5, "ticktext": ends},
         yaxis={"visible": False},
         showlegend=False,
     )

@@ -14,7 +14,7 @@ from core.features import load_features
 from core.pool import Pool
 from core.progress import Progress, silent
 from core.project import Project, atomic_folder, fingerprint
-from core.quality import quality_of
+from core.quality import PREFIX, quality_of
 from core.spanning_forest import LOOSEST, Forest, spanning_forest
 
 _VERSION = 1  # another number finds all pairs anew
@@ -155,7 +155,7 @@ def extra_rows(
 
 
 def worth_of(pool: Pool, keep: Keep, quality: str | None = None) -> NDArray[np.float64]:
-    """What "keep one of each" goes by; shape (rows,).
+    """What "keep one of each" goes by; shape (rows,); -inf for a row whose quality is not known.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def worth_of(pool: Pool, keep: Keep, quality: str | None = None) -> NDArray[np.f
     Raises
     ------
     InputError
-        No such way; or no quality, or one that is not a number in every row.
+        No such way; or no quality, or one that is a number in no row.
     """
     if keep not in KEEPS:
         known = ", ".join(KEEPS)
@@ -180,7 +180,13 @@ def worth_of(pool: Pool, keep: Keep, quality: str | None = None) -> NDArray[np.f
             "Keeping the best row needs a quality: name a column of numbers or a heuristic.",
             option="quality",
         )
-    return quality_of(pool, name)
+    if name.startswith(PREFIX):
+        return quality_of(pool, name)
+    values = pool.numbers(name, gaps=True)
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise InputError(f"No row has a number as its {name!r}.", option="quality")
+    return np.where(finite, values, -np.inf)
 
 
 def duplicate_groups(project: Project, cosine: float = COSINE) -> DuplicateGroups:

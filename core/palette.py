@@ -8,6 +8,8 @@ beyond. A map has more clusters than there are hues an eye can tell apart, so co
 `assign` sees to it that what repeats is far away.
 """
 
+from functools import cache
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -136,6 +138,28 @@ def separation(rgb: np.ndarray) -> np.ndarray:
     return smallest
 
 
+@cache
+def least_alike(count: int) -> tuple[int, ...]:
+    """The `count` of the twelve colours that differ most, where the two most alike are looked at.
+
+    They differ by their `separation`, and by their hue, which is what people call a colour by:
+    hues that are less than a radian apart in OKLab count by that share.
+    """
+    apart = np.minimum(_apart("light"), _apart("dark"))
+    return max(
+        combinations(range(len(apart)), count),
+        key=lambda some: float((apart[np.ix_(some, some)] + np.diag([9.0] * count)).min()),
+    )
+
+
+def _apart(theme: Theme) -> np.ndarray:
+    rgb = to_rgb(CATEGORICAL[theme])
+    lab = to_oklab(rgb)
+    hue = np.arctan2(lab[:, 2], lab[:, 1])
+    turn = np.abs((hue[:, None] - hue + np.pi) % (2 * np.pi) - np.pi)
+    return separation(rgb) * np.minimum(turn, 1)
+
+
 def contact(points: np.ndarray, labels: np.ndarray, groups: int) -> np.ndarray:
     """Return how much every two groups touch on the map.
 
@@ -238,8 +262,12 @@ def assign(
     price = (0.05 / (apart + 0.05)) ** 2 + 2 * np.eye(len(apart))
     groups = len(sizes)
     by_size = np.argsort(-np.asarray(sizes), kind="stable")
+    unused = np.zeros(colors, bool)
     if groups <= colors:
         distinct = groups
+        if given is None and groups:  # else others may be in use already
+            unused[:] = True
+            unused[list(least_alike(groups))] = False
     named = by_size[: min(distinct, colors)]
 
     chosen = np.full(groups, -1, np.int64) if given is None else given.astype(np.int64)
@@ -251,6 +279,7 @@ def assign(
         placed = chosen >= 0
         cost = weights[group, placed] @ price[chosen[placed]]
         cost = cost + spread * np.bincount(chosen[placed], minlength=colors) * colors / groups
+        cost[unused] = np.inf
         if group in taken:
             others = [int(chosen[other]) for other in named if other != group]
             cost[[color for color in others if color >= 0]] = np.inf

@@ -86,14 +86,13 @@ class Pool:
         """
         path = project.pool_dir / "meta.json"
         try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
+            return cls(project.pool_dir, json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise InputError(
                 f"{project.root} has no pool yet; run {command('init', project.root, 'FILE')}."
             ) from None
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, KeyError):
             raise InputError(f"{path} cannot be read; make the project again.") from None
-        return cls(project.pool_dir, meta)
 
     def texts(self, start: int, stop: int) -> list[str]:
         """Return what is embedded of the rows `start` … `stop` - 1, in order."""
@@ -213,7 +212,11 @@ class Pool:
 
     def duplicates(self) -> NDArray[np.int64]:
         """Return for each row the first row with the same text, -1 where none is earlier."""
-        found: NDArray[np.int64] = np.load(self.folder / "duplicates.npy", allow_pickle=False)
+        path = self.folder / "duplicates.npy"
+        try:
+            found: NDArray[np.int64] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise InputError(f"{path} cannot be read; make the project again.") from None
         return found
 
     def columns(self) -> list[str]:
@@ -282,9 +285,9 @@ class Pool:
         if len(bad) and not gaps:
             first = values[bad[0]]
             shown = "empty" if first is None else repr(str(first)[:40])
-            others = f", and {len(bad) - 1:,} rows more have none" if len(bad) > 1 else ""
+            more = f" (of {len(bad):,} rows without a number the first)" if len(bad) > 1 else ""
             raise InputError(
-                f"Column {name!r} of row {bad[0]} is {shown}{others}; it must be a finite number "
+                f"Column {name!r} of row {bad[0]} is {shown}{more}; it must be a finite number "
                 "in every row.",
                 option="quality",
             )

@@ -40,6 +40,7 @@ _UPGRADES: tuple[tuple[str, ...], ...] = (
     (),  # the decision "restore", which an older Winnow would not know
 )
 SCHEMA_VERSION = len(_UPGRADES)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def fingerprint(*parts: Any) -> str:
@@ -104,8 +105,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _damaged(database: Path, what: str) -> InputError:
+    return InputError(
+        f"{database} is damaged ({what}): it holds the decisions and what is in use of the "
+        "project. Put a copy of it back, or make the project again; the rows are not touched."
+    )
+
+
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
 
 
 def _sync(file: Path) -> None:
@@ -162,8 +174,8 @@ class Project:
         Raises
         ------
         InputError
-            There is no project at `root`, a newer Winnow made it, or it is to be upgraded and
-            cannot be written to.
+            There is no project at `root`, its database is damaged, a newer Winnow made it, or it
+            is to be upgraded and cannot be written to.
         """
         path = user_path(root).absolute()
         if not (path / "project.db").is_file():
@@ -176,6 +188,8 @@ class Project:
         """Bring the database to this Winnow's version."""
         with self.database() as db:
             version = _version(db)
+            if not version and self.pool_dir.exists() and _is_empty(db):
+                raise _damaged(self.root / "project.db", "it is empty")
             if version < SCHEMA_VERSION:
                 try:
                     db.execute("BEGIN IMMEDIATE")
@@ -236,11 +250,23 @@ class Project:
 
     @contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection inside one transaction: committed at the end, else rolled back."""
-        connection = sqlite3.connect(self.root / "project.db", timeout=30)
-        with closing(connection), connection:
-            connection.execute("PRAGMA synchronous=NORMAL")
-            yield connection
+        """Yield a connection inside one transaction: committed at the end, else rolled back.
+
+        Raises
+        ------
+        InputError
+            The database is damaged.
+        """
+        path = self.root / "project.db"
+        try:
+            connection = sqlite3.connect(path, timeout=30)
+            with closing(connection), connection:
+                connection.execute("PRAGMA synchronous=NORMAL")
+                yield connection
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) not in _DAMAGED:
+                raise
+            raise _damaged(path, str(error)) from None
 
     def pointer(self, kind: str) -> str | None:
         """Fingerprint of the artefact in use: `pool`, `features`, `clusters:<features>` …"""

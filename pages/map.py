@@ -285,9 +285,17 @@ def _render_sample(view: ProjectView, chosen: RowSelection) -> None:
         picks, told = np.sort(picks), [""] * len(picks)
     wanted = wanted_words(chosen.steps)
     page = pool.page(picks)
-    for prompt, answer, near in zip(page["prompt"], page["answer"], told, strict=True):
+    texts = zip(picks.tolist(), page["prompt"], page["answer"], told, strict=True)
+    for row, prompt, answer, near in texts:
         with st.container(border=True):
-            st.markdown(excerpt((prompt, answer), wanted))
+            st.button(
+                excerpt((prompt, answer), wanted) or "(empty)",
+                key=f"sample-{row}",
+                type="tertiary",
+                on_click=reader.open_row,
+                args=(row,),
+                help="Read this row.",
+            )
             if near:
                 st.caption(near)
 
@@ -369,7 +377,8 @@ def render() -> None:
     links.restore(view, choices, {**_SHOWN_FIRST, "line": near_duplicates.LINE})
     canvas, panel = st.columns([0.69, 0.31], gap="medium")
     chosen = selected(view)
-    with canvas:  # first, so that the browser fetches what draws it first
+    # First, so that the browser fetches what draws it first.
+    with canvas, st.container(key="map-canvas"):
         _render_canvas(view, chosen)
     with panel:
         # Always of one height: what stands below must not move under the pointer.
@@ -382,7 +391,10 @@ def render() -> None:
             "Panel", list(_PANELS), required=True, key="map-panel", persist_state="session",
             format_func=_panel_label, label_visibility="collapsed", width="stretch",
         )  # fmt: skip
-        _PANELS[shown or "Clusters"](view)
+        try:
+            _PANELS[shown or "Clusters"](view)
+        except WinnowError as error:  # here, where the panel ends, it is seen
+            st.error(as_text(error), icon=":material/error:")
     if chosen:
         _render_rows(view, chosen)
     parts = {_COLUMN: ("column",), TWO_RUNS: ("first", "second")}

@@ -119,7 +119,9 @@ def test_too_many_texts_are_refused(tmp_path, points):
 
 
 def test_what_the_pool_itself_knows_is_a_column_too(facets, points):
-    assert legend(color_rows(facets, "duplicate", points)) == {"no": ROWS}
+    alike = color_rows(facets, "duplicate", points)
+    assert legend(alike) == {"no": ROWS, "yes": 0}
+    assert alike.light[0].tolist() == palette.to_rgb([palette.NEUTRAL["light"]])[0].tolist()
     assert color_rows(facets, "turns", points).legend["label"] == "Turns"
 
 

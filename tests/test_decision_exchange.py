@@ -178,7 +178,11 @@ def test_rows_that_one_side_dropped_and_the_other_pinned_are_told(ours, theirs, 
         "now_pinned": "3",
         "now_restored": "",
         "undone": 0,
+        "dropped": 3,
+        "restored": 1,
+        "pinned": 2,
     }
+    assert "3 rows are dropped, 1 restored and 2 pinned that were not." in report.sentence
     state = load_decisions(ours, ROWS)
     assert np.flatnonzero(state.dropped).tolist() == [4, 5, 6, 8]
     assert state.pinned_rows.tolist() == [2, 3, 7]
@@ -380,6 +384,12 @@ def test_a_person_reads_one_line_of_what_was_done(ours, capfd):
         f"Tagged 1 row “odd”. {ROWS - 2} {left}, 0 pinned."
     ]
     assert said("restore", root, "--rows", "1") == [f"Restored 1 row. {ROWS - 1} {left}, 0 pinned."]
+    again = "Restored 2 rows, 1 of which had not been dropped."
+    assert said("restore", root, "--rows", "1,3") == [f"{again} {ROWS} {left}, 0 pinned."]
+    assert said("undo", root)[-1] == f"{ROWS - 1} {left}, 0 pinned."
+    stay = f"Kept only {ROWS - 1} rows, 1 of which had been dropped before and stay so."
+    assert said("keep", root, "--rows", f"1-{ROWS - 1}") == [f"{stay} {ROWS - 2} {left}, 0 pinned."]
+    assert said("undo", root)[-1] == f"{ROWS - 1} {left}, 0 pinned."
     assert said("undo", root) == [
         "Taken back: restored 1 row (command line: rows 1).",
         f"{ROWS - 2} {left}, 0 pinned.",

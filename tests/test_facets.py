@@ -57,6 +57,11 @@ def test_bars_hold_every_number_once(values):
         assert np.count_nonzero(column.between(low, high)) == count
 
 
+def test_the_last_bar_reaches_the_largest_number():
+    lows, highs = bars(np.linspace(0, 1, 301))  # 1 is where a bar could begin, too
+    assert highs[-1] == 1 and lows[-1] < 0.97
+
+
 @pytest.mark.parametrize(
     "values",
     [

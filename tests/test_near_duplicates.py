@@ -19,6 +19,7 @@ from core.near_duplicates import (
     find_duplicates,
     group_rows,
     load_forest,
+    worth_of,
 )
 from core.pool import Pool
 from core.project import Project
@@ -92,6 +93,18 @@ def test_best_goes_by_the_quality(project):
     for number in range(len(groups)):
         (kept,) = groups[number][~state.dropped[groups[number]]]
         assert score[kept] == score[groups[number]].max()
+
+
+def test_a_row_without_a_quality_is_the_worst(project, monkeypatch):
+    pool = Pool.open(project)
+    score = pool.numbers("score")
+    holes = np.where(np.arange(len(score)) % 3 == 0, np.nan, score)
+    monkeypatch.setattr(Pool, "numbers", lambda pool, name, gaps=False: holes)
+    worth = worth_of(pool, "best", "score")
+    assert np.array_equal(worth, np.where(np.isnan(holes), -np.inf, score))
+    holes = np.full(len(score), np.nan)
+    with pytest.raises(InputError, match="No row has a number as its 'score'"):
+        worth_of(pool, "best", "score")
 
 
 def test_what_is_stored_is_what_was_found(project):

@@ -7,11 +7,11 @@ import pytest
 from test_page_filters import open_link
 from test_page_map import app as _app
 from test_page_map import listed, panel, search, tick
-from test_pages import button, finish, open_app, said, texts
+from test_pages import button, clicked_cell, finish, open_app, said, texts
 
 from core.cluster_edits import default_title, rename_cluster
 from core.clusters import load_clusters
-from core.decisions import decide, load_decisions
+from core.decisions import decide, load_decisions, undo
 from core.features import load_features
 from core.jobs import Step
 from core.lasso import inside
@@ -23,7 +23,7 @@ from core.view_link import selected_rows
 from pages.map import _on_event as on_map
 from pages.ui import mapview, notice, strip
 from pages.ui.mapview import apply_event, cluster_step, ground
-from pages.ui.selection import beside, select_rows, selected, stored, turn_round
+from pages.ui.selection import RowSelection, beside, select_rows, selected, stored, turn_round
 from pages.ui.state import ProjectView
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -75,13 +75,13 @@ def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, 
     assert ticked_titles(app) == {made.titles[one] for one in parts}
     assert "60 rows selected" in texts(app)
     assert said(app).startswith(f"Split “{before[number]}” into “{made.titles[number]}” (")
-    assert said(app).endswith(f" and “{made.titles[-1]}” ({made.sizes[-1]}).")
+    assert said(app).endswith(f" and “{made.titles[-1]}” ({made.sizes[-1]} rows).")
 
     merged = default_title(made, parts)
     [one for one in app.button if one.label == "Merge"][-1].click().run()
     finish(app)
     assert ticked_titles(app) == {merged} and "60 rows selected" in texts(app)
-    assert said(app) == f"Merged into “{merged}” (60)."
+    assert said(app) == f"Merged into “{merged}” (60 rows)."
 
     press_notice(app)
     assert load_clusters(project).titles == made.titles
@@ -91,7 +91,7 @@ def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, 
     finish(app)
     assert load_clusters(project).titles == before
     assert ticked_titles(app) == {before[number]}
-    assert said(app) == f"Taken back: splitting “{before[number]}” (60)."
+    assert said(app) == f"Taken back: splitting “{before[number]}” (60 rows)."
 
 
 def test_an_edit_that_another_one_followed_is_not_taken_back_by_its_notice(app, project):
@@ -268,12 +268,29 @@ def test_dropped_rows_are_in_the_address(app, project, mapped_root, monkeypatch)
     assert not load_decisions(project, 240).dropped.any()
 
 
+def test_a_decision_that_another_window_undid_is_not_told_any_more(app, project):
+    app.session_state["selection"] = RowSelection(str(project.root), np.arange(10), "test")
+    app.run()
+    button(app, "Drop 10").click().run()
+    assert said(app) == "Dropped 10 rows."
+    undo(project, 240)
+    app.run()
+    assert "notice" not in app.session_state
+
+
+def test_rows_of_a_selection_can_be_read_by_a_click(app, project):
+    app.session_state["selection"] = RowSelection(str(project.root), np.arange(7, 10), "test")
+    panel(app, "Rows")
+    app.button(key="sample-8").click().run()
+    assert not app.exception and "**Row 8**" in texts(app)
+
+
 def test_dropped_rows_of_the_history_are_in_the_address(app, project, mapped_root, monkeypatch):
     decide(project, 240, "drop", np.arange(58, 66), "test")
     app.run()
     panel(app, "History")
     key = next(one.key for one in app.dataframe if str(one.key).startswith("history-"))
-    app.session_state[key] = {"selection": {"rows": [0], "columns": []}}
+    app.session_state[key] = clicked_cell(0)
     app.run()
     button(app, "Show these rows").click().run()
     assert app.query_params["sel"] == "=e1"

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from test_page_map import panel, search
-from test_pages import button, open_app, texts
+from test_pages import button, clicked_cell, open_app, texts
 
 from core.decision_exchange import export_decisions
 from core.decisions import decide, load_decisions, undo
@@ -24,7 +24,7 @@ def pick(app, place):
     """Choose an entry of the log, the newest being 0."""
     entries = app.dataframe[0].value
     key = next(frame.key for frame in app.dataframe if str(frame.key).startswith("history-"))
-    app.session_state[key] = {"selection": {"rows": [place], "columns": []}}
+    app.session_state[key] = clicked_cell(place)
     app.run()
     assert not app.exception
     return entries
@@ -42,7 +42,7 @@ def test_the_log_is_listed_and_gone_back_in(project, mapped_root, monkeypatch):
     assert int(load_decisions(project, 240).dropped.sum()) == 10
     assert app.dataframe[0].value["what"].tolist()[:2] == [
         "Went back to entry 1",
-        "Dropped 10 rows (undone)",
+        "(undone) dropped 10 rows",
     ]
     app.button(key="undo").click().run()
     assert int(load_decisions(project, 240).dropped.sum()) == 30
@@ -55,7 +55,7 @@ def test_there_is_no_way_back_to_where_one_is(project, mapped_root, monkeypatch)
     app = open_app(mapped_root.parent, monkeypatch, "map")
     panel(app, "History")
     told = pick(app, 0)["what"].tolist()
-    assert told == ["Undo: dropped 10 rows", "Dropped 10 rows (undone)", "Dropped 10 rows"]
+    assert told == ["Undo: dropped 10 rows", "(undone) dropped 10 rows", "Dropped 10 rows"]
     for place, here in ((0, True), (1, False), (2, True)):
         pick(app, place)
         back = button(app, "Back to here")
@@ -90,7 +90,7 @@ def test_selected_rows_are_tagged_and_found_by_their_tag(project, mapped_root, m
     assert "60 rows selected" in texts(app)  # still, for what comes next
     app.button(key="clear-selection").click().run()
     panel(app, "History")
-    app.session_state["tags-1"] = {"selection": {"rows": [0], "columns": []}}
+    app.session_state["tags-1"] = clicked_cell(0)
     app.run()
     assert "60 rows selected" in texts(app)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-from test_pages import APP, button, finish, open_app, said, texts
+from test_pages import APP, button, clicked_cell, finish, open_app, said, texts
 
 from core.cluster_edits import split_cluster
 from core.cluster_stats import cluster_card, cluster_stats
@@ -197,7 +197,7 @@ def test_nearest_rows_are_listed_and_set_against_the_row(app, mapped_root):
     panel(app, "Rows")
     found = find_rows(Project.open(mapped_root), like_rows=[20], limit=8)
     assert app.dataframe[0].value["row"].tolist() == found.rows.tolist()
-    app.session_state["nearest-20"] = {"selection": {"rows": [0], "columns": []}}
+    app.session_state["nearest-20"] = clicked_cell(0)
     app.run()
     assert f"**Row {found.rows[0]}**" in texts(app) and "of the words differ" in texts(app)
     app.button(key=f"to-{found.rows[0]}").click().run()
@@ -211,7 +211,7 @@ def set_line(app, cosine):
 
 def pick_group(app, place):
     key = next(one.key for one in app.dataframe if str(one.key).startswith("groups-"))
-    app.session_state[key] = {"selection": {"rows": [place], "columns": []}}
+    app.session_state[key] = clicked_cell(place)
     app.run()
     assert not app.exception
 

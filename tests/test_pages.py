@@ -50,6 +50,11 @@ def texts(app):
     return re.sub(r"\\(.)", r"\1", "\n".join(str(part.value) for part in parts))
 
 
+def clicked_cell(row):
+    """What a table's key holds in session state after a click in this row."""
+    return {"selection": {"rows": [], "columns": [], "cells": [[row, "any"]]}}
+
+
 def said(app):
     """The notice at the foot of the window."""
     return app.session_state["notice"].text

@@ -135,3 +135,17 @@ def test_the_scale_keeps_its_order_for_any_kind_of_vision(theme, direction, visi
     # Equal steps look about equal.
     if vision == "normal":
         assert steps.max() < 1.5 * steps.min()
+
+
+def test_few_groups_have_colours_that_differ_in_hue():
+    assert palette.least_alike(12) == tuple(range(12))
+    for count in (2, 3, 4, 5):
+        some = list(palette.least_alike(count))
+        rgb = palette.to_rgb([palette.CATEGORICAL["light"][one] for one in some])
+        lab = palette.to_oklab(rgb)
+        hue = np.sort(np.arctan2(lab[:, 2], lab[:, 1]))
+        turns = np.diff(np.append(hue, hue[0] + 2 * np.pi))
+        assert turns.min() > 0.9
+        assert (palette.separation(rgb) + np.eye(count)).min() > 0.1
+        chosen = palette.assign(np.zeros((count, count)), np.ones(count))
+        assert sorted(chosen.tolist()) == some

@@ -424,6 +424,18 @@ def test_a_damaged_part_is_one_sentence(tmp_path, name):
             reads()
 
 
+def test_damaged_descriptions_are_one_sentence(tmp_path):
+    pool, _ = build(tmp_path, make_rows(9))
+    path = pool.folder / "duplicates.npy"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"duplicates.npy cannot be read; make the project again"):
+        pool.duplicates()
+    for content in ("[]", "{}", "{"):
+        (pool.folder / "meta.json").write_text(content)
+        with pytest.raises(InputError, match=r"meta.json cannot be read; make the project again"):
+            Pool.open(Project.open(tmp_path / "project"))
+
+
 def test_a_project_without_a_pool_says_so(tmp_path):
     with pytest.raises(InputError, match="no pool yet"):
         Pool.open(Project.create(tmp_path / "p"))

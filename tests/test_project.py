@@ -124,6 +124,19 @@ def test_a_project_of_a_newer_winnow_is_refused(project):
         Project.open(project.root)
 
 
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(4000), b"no database" * 99])
+def test_a_damaged_database_is_one_sentence_and_stays_as_it_is(project, content):
+    project.pool_dir.mkdir()
+    database = project.root / "project.db"
+    for file in project.root.glob("project.db*"):
+        file.unlink()
+    database.write_bytes(content)
+    for opened in (Project.open, Project.create):
+        with pytest.raises(InputError, match=r"project.db is damaged .* the rows are not touched"):
+            opened(project.root)
+    assert database.read_bytes() == content
+
+
 def test_a_transaction_that_fails_leaves_no_trace(project):
     with pytest.raises(sqlite3.IntegrityError), project.database() as db:
         db.execute("INSERT INTO pointers VALUES ('pool', 'x')")

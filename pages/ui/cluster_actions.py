@@ -15,6 +15,7 @@ from core.cluster_edits import (
     split_cluster,
     undo_cluster_edit,
 )
+from core.told import counted
 from pages.ui import errand
 from pages.ui.mapview import cluster_step
 from pages.ui.notice import tell, tell_edit
@@ -148,7 +149,7 @@ def _said(before: ProjectView, report: EditReport) -> str:
 def _listed(report: EditReport) -> str:
     """Clusters by title and size."""
     found = zip(report.titles, report.sizes, strict=True)
-    named = [f"“{title}” ({size:,})" for title, size in found]
+    named = [f"“{title}” ({counted(size)})" for title, size in found]
     if len(named) > _NAMED + 1:
         named[_NAMED:] = [f"{len(named) - _NAMED} more"]
     return _joined(named)

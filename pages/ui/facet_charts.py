@@ -70,7 +70,8 @@ def told(rule: Filter) -> str:
 def _facet(histogram: Histogram, rule: Filter | None, removable: bool) -> dict[str, Any]:
     names = histogram.names
     bars = _number_bars(histogram, rule) if names is None else _name_bars(histogram, rule)
-    notes = [f"{histogram.none:,} rows have no value."] if histogram.none else []
+    few = "row has" if histogram.none == 1 else "rows have"
+    notes = [f"{histogram.none:,} {few} no value."] if histogram.none else []
     if names is not None and len(names) > len(bars):
         notes.append(f"The largest {len(bars)} of {len(names):,} values.")
     return {

@@ -16,11 +16,11 @@ from core.project import Project
 from core.view_link import Kind
 from pages.ui import errand
 from pages.ui.notice import tell
-from pages.ui.selection import newly_picked, select_rows
+from pages.ui.selection import clicked_rows, newly_picked, select_rows
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
 
-_WHAT = 200  # pixels of the column in which it is said what was done, beside notes
+_WHAT = 180  # pixels of the column in which it is said what was done, beside notes
 _LISTED = 300  # entries; those before them are reached by the command line
 
 
@@ -47,10 +47,11 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         st.caption("Nothing was decided yet: all rows are kept.")
         return
     shown = entries[::-1][:_LISTED]
-    st.caption("The newest first; tick one to see all of it.")
+    st.caption("The newest first; a click on one shows all of it.")
     # There is little room: what was done gets all that is left, unless something was noted.
     table = pd.DataFrame(
         {
+            "entry": [entry.id for entry in shown],
             "when": [datetime.fromtimestamp(entry.created) for entry in shown],
             "what": [_told(entry) for entry in shown],
         }
@@ -62,24 +63,29 @@ def _render_log(view: ProjectView, entries: list[Entry]) -> None:
         table,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
-            "when": st.column_config.DatetimeColumn("when", format="MMM D HH:mm", width=104),
+            "entry": st.column_config.NumberColumn("no.", width=40),
+            "when": st.column_config.DatetimeColumn("when", format="MMM D HH:mm", width=106),
             "what": st.column_config.TextColumn("what", width=_WHAT if noted else None),
         },
         height=min(240, 36 * (len(shown) + 1) + 3),
         alt="What was decided, the newest first; a click on one shows what can be done with it",
         key=f"history-{shown[0].id}",
     )
-    for place in event.selection.rows:
+    for place in clicked_rows(event):
         _render_entry(view, shown[place])
     if len(entries) > len(shown):
         st.caption(f"The last {len(shown)} of {len(entries):,}.")
 
 
 def _told(entry: Entry) -> str:
-    said = f"{entry.sentence[0].upper()}{entry.sentence[1:]}"
-    return f"{said} (undone)" if entry.action in ACTIONS and not entry.active else said
+    undone = entry.action in ACTIONS and not entry.active  # first: the column is narrow
+    return (
+        f"(undone) {entry.sentence}"
+        if undone
+        else f"{entry.sentence[0].upper()}{entry.sentence[1:]}"
+    )
 
 
 def _render_entry(view: ProjectView, entry: Entry) -> None:
@@ -159,7 +165,7 @@ def _render_tags(view: ProjectView) -> None:
         pd.DataFrame({"tag": names, "rows": [tags.counts[label] for label in names]}),
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         height="content" if len(names) < 6 else 220,
         alt="Tags with their rows; a click selects them",
         key=key,

@@ -43,6 +43,7 @@ _SAMPLED = (
     f"Rows that are joined through others may be unlike each other. In groups of up to {LOOKED_AT} "
     f"rows all pairs were looked at; ≤: of a larger one an even sample of {LOOKED_AT} rows was."
 )
+_WAYS = 235  # pixels: of the longest
 _CHAINED = 0.1  # below the line, from which on rows of one group may be no duplicates
 _NO_BREAK = "\u00a0"
 _LABELS = {
@@ -133,8 +134,9 @@ def _choose_keep(pool: Pool) -> _Way:
     ways = [way for way in KEEPS if way != "best" or columns]
     with st.container(horizontal=True):
         keep = st.selectbox(
-            "Keep of each", ways, format_func=_LABELS.__getitem__, label_visibility="collapsed"
-        )
+            "Keep of each", ways, format_func=_LABELS.__getitem__, label_visibility="collapsed",
+            width=_WAYS,
+        )  # fmt: skip
         quality = None
         if keep == "best":
             quality = st.selectbox("Best by", columns, label_visibility="collapsed")
@@ -250,7 +252,7 @@ def _render_list(view: ProjectView, groups: DuplicateGroups, spread: GroupSpread
         table,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
             "rows": st.column_config.NumberColumn("rows", width=60, format="localized"),
             "lowest": st.column_config.TextColumn(

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from core.decisions import Decisions
+from core.decisions import ACTIONS, Decisions
 from core.errors import WinnowError
 from pages.ui.component import declare
 from pages.ui.state import ProjectView
@@ -94,7 +94,9 @@ def render(view: ProjectView | None) -> None:
     """Draw what was said last; to be called where the page ends, whatever it said."""
     said = st.session_state.get(_KEY)
     data = None
-    if isinstance(said, Notice):
+    if isinstance(said, Notice) and view and _is_over(view, said):
+        forget()
+    elif isinstance(said, Notice):
         act = _LABELS[said.way] if said.way and view and _stands(view, said) else ""
         data = {"id": said.id, "text": said.text, "failed": said.failed, "act": act}
     _COMPONENT(data=data, key=_WIDGET, on_pressed_change=_press)
@@ -135,6 +137,14 @@ def _press() -> None:
 def _next(state: Decisions, way: Way) -> int | None:
     entry = state.to_redo if way == "redo" else state.to_undo
     return entry.id if entry else None
+
+
+def _is_over(view: ProjectView, said: Notice) -> bool:
+    """Whether what was said of a decision was turned round elsewhere."""
+    entry = next((one for one in view.decisions.log if one.id == said.of), None)
+    if entry is None or entry.action not in ACTIONS or said.way not in ("undo", "redo"):
+        return False
+    return entry.active == (said.way == "redo")
 
 
 def _stands(view: ProjectView, said: Notice) -> bool:

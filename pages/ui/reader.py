@@ -10,7 +10,7 @@ from pages.ui import finder
 from pages.ui.difference import render_difference
 from pages.ui.notice import tell_decision
 from pages.ui.rows import render_row
-from pages.ui.selection import selected
+from pages.ui.selection import clicked_rows, selected
 from pages.ui.state import ProjectView
 
 PANEL = "Rows"  # of the map page, where rows are read
@@ -119,7 +119,7 @@ def _render_nearest(view: ProjectView, row: int) -> None:
         table,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
             "cosine": st.column_config.NumberColumn("cosine", format="%.3f", width=60),
             "row": st.column_config.NumberColumn("row", width=60),
@@ -128,7 +128,7 @@ def _render_nearest(view: ProjectView, row: int) -> None:
         alt="The nearest rows with their cosine; a click sets one against this row",
         key=f"nearest-{row}",
     )
-    for place in event.selection.rows:
+    for place in clicked_rows(event):
         other, cosine = int(found.rows[place]), float(found.cosines[place])
         st.button(f"Open row {other:,}", on_click=open_row, args=(other,), key=f"to-{other}")
         if cosine < _DIFFER:

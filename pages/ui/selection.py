@@ -321,6 +321,11 @@ def _narrowed(
     )
 
 
+def clicked_rows(event: Any) -> tuple[int, ...]:
+    """The place of the row of a table in which a cell was clicked, if any."""
+    return tuple({row: None for row, _ in event.selection.cells})
+
+
 def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:
     """Rows of a table that were just picked, () if just none is any more; None without a change.
 
@@ -334,7 +339,7 @@ def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:
     """
     known = f"{key}-picked"
     is_new = key not in st.session_state
-    picked = tuple(draw().selection.rows)
+    picked = clicked_rows(draw())
     if is_new or picked == st.session_state.get(known, ()):
         st.session_state[known] = picked
         return None

@@ -2,12 +2,18 @@
 
 import re
 
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+=!|~$:&\-.@/])")
 
 
 def as_text(value: object) -> str:
-    """Escape what Streamlit's Markdown would read as markup, a link, an image or a formula."""
-    return _MARKUP.sub(r"\\\1", " ".join(str(value).split()))
+    """Escape what Streamlit's Markdown would read as markup, a link, an image or a formula.
+
+    Text from right to left is isolated: it must not turn what stands beside it.
+    """
+    line = " ".join(str(value).split())
+    line = f"\u2068{line}\u2069" if _RIGHT_TO_LEFT.search(line) else line
+    return _MARKUP.sub(r"\\\1", line)
 
 
 def percent(value: float, digits: int = 0) -> str:

@@ -162,3 +162,14 @@ def test_all_panels_can_be_reached_in_a_small_window(serve, open_page, mapped_ro
     expect(tabs).to_have_count(5)
     for place in range(5):
         expect(tabs.nth(place)).to_be_in_viewport(ratio=1)
+
+
+def test_the_map_stays_in_sight_beside_a_long_panel(serve, open_page, mapped_root):
+    server = serve(APP, env={"WINNOW_PROJECTS": str(mapped_root.parent)})
+    page = open_page(f"{server.url}/map?project=planted&panel=Filters", height=500)
+    MapOnPage(page).ready()
+    canvas = page.locator(".st-key-map-canvas")
+    before = canvas.bounding_box()["y"]
+    page.locator(".stMain").evaluate("main => main.scrollTo(0, 90)")
+    page.wait_for_function("document.querySelector('.stMain').scrollTop === 90")
+    assert before - 90 < canvas.bounding_box()["y"] == 60
