@@ -382,7 +382,7 @@ def render() -> None:
         _render_canvas(view, chosen)
     with panel:
         # Always of one height: what stands below must not move under the pointer.
-        with st.container(border=True, height=_BAR_HEIGHT):
+        with st.container(border=True, height=_BAR_HEIGHT, key="map-bar"):
             _render_bar(view, chosen)
         with st.container(gap="xsmall"):
             finder.render(view)
