@@ -81,6 +81,15 @@ def test_a_range_holds_the_rows_that_have_its_colours(logarithmic, first, last):
         assert len(expected) == np.isfinite(values).sum()
 
 
+def test_whole_numbers_have_a_scale_with_whole_ends():
+    values = np.random.default_rng(0).lognormal(4, 1, 2000).astype(int) + 1
+    for logarithmic in (False, True):
+        legend = by_number(values, logarithmic=logarithmic).legend
+        assert float(legend["low"]).is_integer() and float(legend["high"]).is_integer()
+        assert values.min() <= legend["low"] < legend["high"] <= values.max()
+    assert not float(by_number(values + 0.5).legend["low"]).is_integer()
+
+
 def test_a_range_beyond_the_scale_is_its_end_and_needs_a_number():
     coloring = by_number(np.array([1.0, 10.0, 100.0, 0.0]), low=1, high=100, logarithmic=True)
     assert rows_in_range(coloring, -1e300, 1.0).tolist() == [0]
