@@ -109,14 +109,16 @@ def _save(view: ProjectView, name: str) -> None:
     tell(f"Saved as {report.run}.")
 
 
-def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run | None:
+def _choose_shown(view: ProjectView, settings: Settings) -> Run | None:
     """What is looked at: the settings as they stand, or a stored run."""
+    brought = _brought(view)  # before the runs are listed: its own is among them
+    runs = list_runs(view.project)
     options = [_LIVE, *(run.id for run in runs)]
     asked = repr(settings.request)
     if st.session_state.setdefault("asked", asked) != asked:
         st.session_state["asked"] = asked  # a setting was moved: show what it does
         st.session_state["shown"] = options[0]
-    if brought := _brought(view):
+    if brought:
         st.session_state["shown"] = brought
     if st.session_state.get("shown") not in options:
         st.session_state["shown"] = options[0]
@@ -146,16 +148,19 @@ def _choose_shown(view: ProjectView, settings: Settings, runs: list[Run]) -> Run
 
 def _brought(view: ProjectView) -> str | None:
     """The run of the job that this page waits for, once, when it is there."""
-    if _JOB not in st.session_state:  # a reload in mid-job
-        waits = (job.id for job in list_jobs(view.project) if job.alive and _selects(job))
-        st.session_state[_JOB] = next(waits, "")
-    if not st.session_state[_JOB]:
+    if st.session_state.get(_JOB) == "":
         return None
-    job = next((one for one in list_jobs(view.project) if one.id == st.session_state[_JOB]), None)
-    if job is not None and job.alive:
+    known = list_jobs(view.project)
+    if _JOB not in st.session_state:  # a new window, or a reload in mid-job
+        st.session_state[_JOB] = next((job.id for job in known if job.alive and _selects(job)), "")
+    job = next((one for one in known if one.id == st.session_state[_JOB]), None)
+    if job is not None and not job.alive and job.state.status != "done":  # resumed, it is another
+        job = next(one for one in known if one.steps == job.steps)
+        st.session_state[_JOB] = job.id
+    if job is not None and job.state.status != "done":
         return None
     st.session_state[_JOB] = ""
-    return str(job.state.reports[-1]["run"]) if job and job.state.status == "done" else None
+    return str(job.state.reports[-1]["run"]) if job else None
 
 
 def _selects(job: Job) -> bool:
@@ -233,7 +238,7 @@ def render() -> None:
         show_automatic(settings.rule, "diversity_weight", weight)
     shown = None
     with result:
-        run = _choose_shown(view, settings, list_runs(view.project))
+        run = _choose_shown(view, settings)
         if run is not None:
             shown = outcome.of_run(view, run)
         elif found.preview is not None:

@@ -22,6 +22,7 @@ from core.vectors import import_features
 from core.view_link import selected_rows
 from pages.map import _on_event as on_map
 from pages.ui import mapview, notice, strip
+from pages.ui.errand import _Errand as Errand
 from pages.ui.mapview import apply_event, cluster_step, ground
 from pages.ui.selection import RowSelection, beside, select_rows, selected, stored, turn_round
 from pages.ui.state import ProjectView
@@ -92,6 +93,19 @@ def test_after_a_split_its_parts_are_ticked_and_after_a_merge_what_it_made(app, 
     assert load_clusters(project).titles == before
     assert ticked_titles(app) == {before[number]}
     assert said(app) == f"Taken back: splitting “{before[number]}” (60 rows)."
+
+
+def test_an_edit_is_not_taken_back_while_another_one_is_made(app, project):
+    made = rename_cluster(project, 0, "Mine").fingerprint
+    app.run()
+    app.session_state["notice"] = notice.Notice("1", "Renamed.", "edit", made)
+    app.session_state["errand"] = Errand("Merging", lambda: None, lambda found: None)
+    app.run()
+    assert app.button(key="undo").disabled
+    app.session_state["notice-pressed"] = app.session_state["notice"]
+    app.run()
+    assert "undo this one when it is done" in said(app)
+    assert load_clusters(project).titles[0] == "Mine"
 
 
 def test_an_edit_that_another_one_followed_is_not_taken_back_by_its_notice(app, project):

@@ -72,6 +72,19 @@ def test_what_is_selected_stays_when_a_panel_is_left_and_opened_again(app):
     assert "60 rows selected" in texts(app)
 
 
+def test_the_way_to_search_stays_when_the_selection_is_narrowed(app):
+    search(app, "Words", "galaxy")
+    app.segmented_control(key="find-by").set_value("Condition").run()
+    found = app.session_state["selection"]
+    half = Step("within", "rows", "60-89")  # as a lasso does
+    app.session_state["selection"] = replace(
+        found, rows=found.rows[::2], steps=(*found.steps, half)
+    )
+    app.run()
+    assert not app.exception
+    assert app.segmented_control(key="find-by").value == "Condition"
+
+
 def test_the_search_box_is_empty_when_other_rows_are_selected(app):
     words = app.text_input(key="map-search-words")
     search(app, "Words", "galaxy")

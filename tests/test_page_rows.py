@@ -12,7 +12,7 @@ from test_pages import open_app
 from core.json_text import indented
 from core.pool import Pool
 from core.project import Project
-from pages.ui.rows import parts_of
+from pages.ui.rows import _Opened, parts_of
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,19 @@ def test_deep_json_does_not_grow_by_its_depth():
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_row_that_cannot_be_read_is_said_in_its_dialog_alone(mapped_root, monkeypatch):
+    app = open_app(mapped_root.parent, monkeypatch, "select")
+    controls = len(app.button)
+    for file in Project.open(mapped_root).pool_dir.glob("original-*"):
+        file.write_bytes(b"broken")
+    app.session_state["row-dialog"] = _Opened(3, "")
+    app.session_state["original-3"] = True
+    app.run()
+    assert not app.exception and len(app.button) >= controls
+    (error,) = app.error
+    assert "original" in error.value and "cannot be read" in error.value
+
+
 def test_original_fields_of_a_row_have_a_line_each(mapped_root, monkeypatch):
     app = open_app(mapped_root.parent, monkeypatch, "map")
     app.session_state["picked"] = 20

@@ -10,9 +10,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from test_pages import button, open_app, texts, wait_for_jobs
 
+from core import jobs
 from core.cluster_edits import merge_clusters
 from core.decisions import decide
 from core.errors import InputError
+from core.jobs import Step
 from core.pool import Pool
 from core.project import Project
 from core.runs import delete_run, list_runs, load_run, select
@@ -279,6 +281,21 @@ def test_a_run_that_another_window_deleted_is_said(mapped_root, monkeypatch):
     assert not app.exception
     assert "No run 'first'" in app.session_state["notice"].text
     assert app.selectbox(key="shown").value == ""
+
+
+def test_the_run_of_a_job_that_was_resumed_is_shown(app, mapped_root):
+    project = Project.open(mapped_root)
+    step = Step("select", {"method": "random", "budget": 9, "name": "late"})
+    job = jobs.start(project, "Select with Random", [step])
+    jobs.cancel(job)
+    assert wait_for_jobs(mapped_root).state.status == "cancelled"
+    app.session_state["select-job"] = job.id
+    settled(app.run())
+    settled(app.run())
+    button(app, "Resume").click().run()
+    assert wait_for_jobs(mapped_root).state.status == "done"
+    settled(app.run())
+    assert app.selectbox(key="shown").value == "late"
 
 
 def test_a_run_of_another_window_is_not_shown_in_place_of_the_settings(app, mapped_root):

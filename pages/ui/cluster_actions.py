@@ -55,7 +55,7 @@ def render(view: ProjectView, ticked: list[int]) -> None:
 
 def undo_edit(view: ProjectView) -> None:
     """Take back the last edit of the clusters, beside the page."""
-    _edit(view, "Undoing an edit", partial(undo_cluster_edit, view.project))
+    _edit(view, "Undoing an edit", partial(undo_cluster_edit, view.seen))
 
 
 def _go(number: int) -> None:
@@ -73,7 +73,7 @@ def _render_rename(view: ProjectView, number: int) -> None:
     ):
         title = st.text_input("Title", clusters.titles[number], max_chars=80, key=key)
         if st.form_submit_button("Save", type="primary", key=f"{key}-save", disabled=errand.busy()):
-            _edit(view, "Renaming", partial(rename_cluster, view.project, number, title))
+            _edit(view, "Renaming", partial(rename_cluster, view.seen, number, title))
 
 
 def _render_split(view: ProjectView, number: int) -> None:
@@ -86,7 +86,7 @@ def _render_split(view: ProjectView, number: int) -> None:
         parts = st.number_input("Into how many", 2, most, 2, key=f"parts-{number}")
         if st.button("Split", type="primary", key=f"split-{number}", disabled=errand.busy()):
             what = f"Splitting “{clusters.titles[number]}”"
-            _edit(view, what, lambda: split_cluster(view.project, number, k=int(parts)))
+            _edit(view, what, lambda: split_cluster(view.seen, number, k=int(parts)))
 
 
 def _render_merge(view: ProjectView, ticked: list[int]) -> None:
@@ -99,7 +99,7 @@ def _render_merge(view: ProjectView, ticked: list[int]) -> None:
         )
         if st.button("Merge", type="primary", disabled=errand.busy()):
             what = f"Merging {len(ticked)} clusters"
-            _edit(view, what, lambda: merge_clusters(view.project, ticked, title or None))
+            _edit(view, what, lambda: merge_clusters(view.seen, ticked, title or None))
 
 
 def _edit(view: ProjectView, what: str, edit: Callable[[], EditReport]) -> None:

@@ -18,6 +18,7 @@ from pages.ui.encoder import loaded_encoder
 from pages.ui.selection import (
     RowSelection,
     Way,
+    by_address,
     clear_selection,
     select_found,
     selected,
@@ -138,7 +139,7 @@ def _follow_selection(view: ProjectView) -> None:
             text = st.session_state[key] = ""
         shown = shown or bool(text)
     searches = [step for step in steps if step.kind in _KINDS.values()]
-    if searches and not shown:  # an address came with it
+    if searches and not shown and by_address():
         how = next(how for how, kind in _KINDS.items() if kind == searches[-1].kind)
         st.session_state[f"map-search-{how.lower()}"] = searches[-1].value
         st.session_state["find-by"] = how

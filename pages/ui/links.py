@@ -155,5 +155,5 @@ def _select(view: ProjectView, text: str, dropped: bool) -> bool:
         follow([task], "Selecting what the address names: ")
         return False
     desk().forget(key)  # the session has it now
-    put_selection(found)
+    put_selection(found, by_address=True)
     return True

@@ -112,8 +112,10 @@ def edit_told(view: ProjectView) -> str:
 
 def take_edit_back() -> None:
     """As if the button of the edit that was said last were pressed; for a callback."""
-    st.session_state[_PRESSED] = st.session_state.get(_KEY)
-    forget()
+    said = st.session_state.get(_KEY)
+    if isinstance(said, Notice) and said.way == "edit":  # who presses twice means once
+        st.session_state[_PRESSED] = said
+        forget()
 
 
 def pressed(view: ProjectView) -> Way | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.errors import WinnowError
 from core.json_text import indented
 from pages.ui.state import ProjectView
 from pages.ui.text import as_text
@@ -48,7 +49,8 @@ def render_row(view: ProjectView, row: int) -> None:
     if original.open:
         with original:
             (text,) = pool.original_text([row])
-            text = indented(text) if len(text) <= _LAID_OUT else text
+            laid_out = indented(text) if len(text) <= _LAID_OUT else text
+            text = laid_out if len(laid_out) <= _LAID_OUT else text
             st.code(text, language="json", wrap_lines=True, height=240)
 
 
@@ -179,7 +181,10 @@ def render_dialog(view: ProjectView, page: str) -> None:
     def show() -> None:
         if opened.why:
             st.markdown(f"**Why it was chosen:** {as_text(opened.why)}")
-        render_row(view, opened.row)
+        try:
+            render_row(view, opened.row)
+        except WinnowError as error:  # Streamlit would hide it from who draws the page
+            st.error(as_text(error), icon=":material/error:")
 
     show()
 

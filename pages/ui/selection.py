@@ -17,7 +17,7 @@ from core.step_words import LONGEST
 from core.view_link import RANKED, SOUGHT, Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
-_KEY = "selection"
+_KEY, _BY_ADDRESS = "selection", "selection-by-address"
 _NAMED = 300  # rows that an address can name one by one
 Way = tuple[Kind, str] | tuple[Kind, str, Cut]  # how rows were found, as a `Step` says it
 
@@ -347,9 +347,15 @@ def newly_picked(key: str, draw: Callable[[], Any]) -> tuple[int, ...] | None:
     return picked
 
 
-def put_selection(selection: RowSelection) -> None:
+def put_selection(selection: RowSelection, *, by_address: bool = False) -> None:
     """Make this the selection."""
     st.session_state[_KEY] = selection
+    st.session_state[_BY_ADDRESS] = by_address
+
+
+def by_address() -> bool:
+    """Whether the selection was read from an address."""
+    return bool(st.session_state.get(_BY_ADDRESS))
 
 
 def clear_selection(origin: str = "") -> None:

@@ -160,7 +160,7 @@ def _render_kept(view: ProjectView) -> None:
         key="undo",
         icon=":material/undo:",
         shortcut="Ctrl+Z",
-        disabled=back is None and not edit,
+        disabled=errand.busy() if edit else back is None,
         on_click=notice.take_edit_back if edit else _press,
         args=() if edit else (view, "undo"),
         help=f"Take back: {as_text(edit)}" if edit else told,
@@ -219,7 +219,11 @@ def _take_back(view: ProjectView | None) -> ProjectView | None:
     way = notice.pressed(view) if view else None
     if view is None or way is None:
         return view
-    if way == "edit":
+    if way == "edit" and errand.busy():
+        notice.tell(
+            "An edit of the clusters is at work: undo this one when it is done.", failed=True
+        )
+    elif way == "edit":
         from pages.ui.cluster_actions import undo_edit  # of the Map page; the others do without
 
         undo_edit(view)

@@ -18,6 +18,7 @@ def as_text(value: object) -> str:
 
 def percent(value: float, digits: int = 0) -> str:
     """A share, given in percent, with so many digits: 100 only if it is all, 0 only if nothing."""
+    value = round(value, 9)  # which sums of shares may miss by next to nothing
     if value in (0, 100):
         return f"{value:.0f}"
     inside = min(99.9, max(0.1, value))
