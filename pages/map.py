@@ -25,7 +25,7 @@ from pages.ui.mapview import (
 )
 from pages.ui.notice import tell, tell_decision
 from pages.ui.rows import render_table
-from pages.ui.selection import RowSelection, beside, clear_selection, selected, turn_round
+from pages.ui.selection import RowSelection, beside, selected, set_aside, turn_round
 from pages.ui.state import ProjectView, current_view
 from pages.ui.text import as_text, percent
 
@@ -309,7 +309,7 @@ def _decide(view: ProjectView, action: str, chosen: RowSelection, label: str | N
         tell(error, failed=True)
         return
     if action in ("drop", "keep", "restore"):  # the others leave more to be done with these rows
-        clear_selection()
+        set_aside(state.log[-1].id)
     else:
         st.session_state[_TAGGING] = False  # the popover closes
     said = state.log[-1].sentence

@@ -292,6 +292,18 @@ def test_a_decision_that_another_window_undid_is_not_told_any_more(app, project)
     assert "notice" not in app.session_state
 
 
+def test_undo_of_a_drop_selects_the_rows_again(app, project):
+    search(app, "Words", "galaxy")
+    button(app, "Drop 60").click().run()
+    assert "Nothing selected" in texts(app)
+    app.button(key="undo").click().run()
+    assert "60 rows selected" in texts(app) and "60 of 240" not in texts(app)
+    button(app, "Drop 60").click().run()
+    search(app, "Condition", "row < 3")
+    app.button(key="undo").click().run()
+    assert "3 rows selected" in texts(app)  # nothing takes its place
+
+
 def test_rows_of_a_selection_can_be_read_by_a_click(app, project):
     app.session_state["selection"] = RowSelection(str(project.root), np.arange(7, 10), "test")
     panel(app, "Rows")

@@ -28,7 +28,7 @@ from core.spanning_forest import LOOSEST, Forest
 from core.told import shortened
 from pages.ui.difference import render_difference
 from pages.ui.notice import tell, tell_decision
-from pages.ui.selection import clear_selection, newly_picked, select_rows
+from pages.ui.selection import newly_picked, select_rows, set_aside
 from pages.ui.state import ProjectView
 from pages.ui.strip import busy, start_job
 from pages.ui.text import as_text
@@ -176,7 +176,7 @@ def _decide(drop: Callable[[], Decisions]) -> None:
     except WinnowError as error:
         tell(error, failed=True)
         return
-    clear_selection()
+    set_aside(state.log[-1].id)
     tell_decision(state, f"Dropped {state.log[-1].row_count:,} rows.")
     st.rerun()
 

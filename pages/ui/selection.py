@@ -17,7 +17,7 @@ from core.step_words import LONGEST
 from core.view_link import RANKED, SOUGHT, Kind, Step, filter_step, merge_cosines
 from pages.ui.state import ProjectView
 
-_KEY, _BY_ADDRESS = "selection", "selection-by-address"
+_KEY, _BY_ADDRESS, _ASIDE = "selection", "selection-by-address", "set-aside"
 _NAMED = 300  # rows that an address can name one by one
 Way = tuple[Kind, str] | tuple[Kind, str, Cut]  # how rows were found, as a `Step` says it
 
@@ -356,6 +356,18 @@ def put_selection(selection: RowSelection, *, by_address: bool = False) -> None:
 def by_address() -> bool:
     """Whether the selection was read from an address."""
     return bool(st.session_state.get(_BY_ADDRESS))
+
+
+def set_aside(entry: int) -> None:
+    """Select nothing after a decision; if that is undone, what was selected is so again."""
+    st.session_state[_ASIDE] = (entry, st.session_state.pop(_KEY, None))
+
+
+def take_up(entry: int) -> None:
+    """Select what was selected when a decision was made, unless something else is now."""
+    of, found = st.session_state.get(_ASIDE, (0, None))
+    if of == entry and isinstance(found, RowSelection) and _KEY not in st.session_state:
+        put_selection(found)
 
 
 def clear_selection(origin: str = "") -> None:

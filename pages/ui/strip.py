@@ -35,6 +35,7 @@ _OF_ONE_PROJECT = (
         "picked",
         "row-dialog",
         "selected-page",
+        "set-aside",
         "find-asked",
         "find-within",
         "map-focus",
@@ -210,6 +211,10 @@ def _step(view: ProjectView, way: _Way, entry: int) -> None:
         notice.tell(error, failed=True)
         return
     _promise(state)  # who presses twice before the page is drawn again means two steps
+    if way == "undo":
+        from pages.ui.selection import take_up  # with all that selects rows
+
+        take_up(entry)
     said, other = ("Taken back", "redo") if way == "undo" else ("Put back", "undo")
     notice.tell_decision(state, f"{said}: {state.log[-1].what}.", cast(notice.Way, other))
 
