@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.scales import main_range, quantiles
 from core.told import abridged
 
+_EXACT = 2**53  # below it whole numbers are known to the last digit
 _FEW_STEPS = 4  # between whole numbers; of fewer, rounded ends would move the scale
 DISTINCT = 8  # of the largest groups, whose colours differ whatever lies between them
 _LISTED = 24  # of the largest groups in the legend, which scrolls
@@ -157,8 +158,9 @@ def by_number(
     if finite.any():
         shown = value[finite]
         ends = quantiles(shown, [0.01, 0.99]) if logarithmic else main_range(shown, 0.01)
-        if (shown == np.floor(shown)).all() and ends[1] - ends[0] >= _FEW_STEPS:
-            ends = np.rint(ends)  # of whole numbers, which the legend then shows
+        whole = np.abs(ends).max() < _EXACT and (shown == np.floor(shown)).all()
+        if whole and ends[1] - ends[0] >= _FEW_STEPS:
+            ends = np.rint(ends)  # which the legend then shows
     bottom = float(ends[0]) if low is None else float(low)
     top = float(ends[1]) if high is None else float(high)
     levels = _level(np.where(finite, value, bottom), bottom, top, logarithmic)

@@ -45,8 +45,9 @@ def test_ticks_select_rows_and_follow_what_is_selected(page, mapped_root):
     expect(page.get_by_role("button", name="Undo Shortcut")).to_be_enabled()
     page.keyboard.press("Control+z")
     expect(page.get_by_text("kept 240 of 240")).to_be_visible()
+    expect(page.get_by_text("180 rows selected")).to_be_visible()  # as before the drop
     boxes.nth(0).click()
-    expect(page.get_by_text("60 rows selected")).to_be_visible()
+    expect(page.get_by_text("120 rows selected")).to_be_visible()
     every = page.locator(".clusters thead input")
     assert every.evaluate("box => box.indeterminate")
     every.click()
