@@ -1,6 +1,7 @@
 """Fixtures that drive a real browser. Every test in this folder is marked `browser`."""
 
 import contextlib
+import sys
 from pathlib import Path
 
 import driver
@@ -10,6 +11,7 @@ from pointmaps import MAP_APP
 
 # A page that opens beside other work on two cores may take longer than the 5 s it is given else.
 expect.set_options(timeout=30_000)
+_WHY = 6000  # characters
 
 
 def pytest_collection_modifyitems(items):
@@ -20,6 +22,13 @@ def pytest_collection_modifyitems(items):
             # On a busy machine a frame or a click is missed now and then. The summary counts what
             # was run again; what fails twice fails.
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_runtest_logreport(report):
+    """Say why a test is run again: it would be forgotten else."""
+    if report.outcome == "rerun":
+        why = report.longreprtext[-_WHY:]
+        print(f"{report.nodeid} is run again:\n{why}", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture(scope="session")
